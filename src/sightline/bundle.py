@@ -1,0 +1,139 @@
+"""A model is a folder: config.json, vocabulary.json, and its weights. This file needs no torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sightline.errors import SightlineError
+from sightline.preprocess import Preprocessing
+from sightline.vocabulary import Vocabulary
+
+FORMAT = 1
+CONFIG, VOCABULARY, WEIGHTS = "config.json", "vocabulary.json", "model.safetensors"
+ONNX, CARD = "model.onnx", "MODEL_CARD.md"
+
+# What model.onnx takes and gives; shapes and meaning are told by `sightline.onnx_graph.to_onnx`.
+INPUTS = ("pixels", "first_scores", "length_penalty")
+OUTPUTS = ("tokens", "log_probs", "lengths", "scores", "attention")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What config.json says of a model.
+
+    Attributes:
+        encoder: name of a registered encoder.
+        projection: width of the linear layer on its annotation vectors, or None.
+        decoder: name of a registered decoder.
+        decoder_options: its constructor's keyword arguments, sizes of vocabulary and features apart.
+        grid: ``(h, w)`` of the attention.
+        max_words: the longest sentence it writes.
+        preprocessing: how photos must be prepared.
+        training: what is known of its training (data, epochs, losses), for people to read.
+    """
+
+    encoder: str
+    projection: int | None
+    decoder: str
+    decoder_options: Mapping[str, Any]
+    grid: tuple[int, int]
+    max_words: int
+    preprocessing: Preprocessing
+    training: Mapping[str, Any]
+
+    def save(self, path: Path) -> None:
+        """Write config.json."""
+        values = {**self.__dict__, "preprocessing": self.preprocessing.as_dict(), "format": FORMAT}
+        path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> ModelConfig:
+        """Read config.json; a missing, malformed or newer one raises `SightlineError`."""
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            version = values.pop("format")
+            if version != FORMAT:
+                raise SightlineError(
+                    f"{path}: model format {version}, this sightline reads {FORMAT}; upgrade sightline or export again"
+                )
+            prepared = values.pop("preprocessing")
+            preprocessing = Preprocessing(prepared["size"], tuple(prepared["mean"]), tuple(prepared["std"]))
+            height, width = values.pop("grid")
+            return cls(**values, grid=(height, width), preprocessing=preprocessing)
+        except FileNotFoundError:
+            raise SightlineError(
+                f"{path.parent}: no model folder (no {path.name}); train or export one there"
+            ) from None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise SightlineError(f"{path}: not a model's configuration ({error!r}); train or export again") from None
+
+
+def load_description(folder: Path) -> tuple[ModelConfig, Vocabulary]:
+    """A model folder's configuration and vocabulary; raises `SightlineError` where either is missing or damaged."""
+    if not folder.is_dir():
+        raise SightlineError(f"{folder}: no such model folder")
+    return ModelConfig.load(folder / CONFIG), Vocabulary.load(folder / VOCABULARY)
+
+
+def identity(config: ModelConfig, vocabulary: Vocabulary) -> dict[str, str]:
+    """What model.onnx records of the folder it was made for, so that a file from another folder is noticed."""
+    words = "\n".join(vocabulary.words).encode()
+    return {
+        "sightline.format": str(FORMAT),
+        "sightline.vocabulary": f"{len(vocabulary)} words, sha256 {hashlib.sha256(words).hexdigest()}",
+        "sightline.grid": json.dumps(config.grid),
+        "sightline.max_words": str(config.max_words),
+        "sightline.preprocessing": json.dumps(config.preprocessing.as_dict()),
+    }
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside ``path`` that takes its place when the block ends well, and vanishes otherwise."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_bundle(folder: Path) -> Iterator[Path]:
+    """A new temporary folder that becomes ``folder`` when the block ends well, and vanishes otherwise.
+
+    Raises:
+        SightlineError: ``folder`` exists and holds anything but a bundle, which it would be wrong to delete.
+    """
+    if folder.exists() and (others := _not_of_a_bundle(folder)):
+        raise SightlineError(f"{folder}: not a bundle to replace (it holds {others}); name another folder")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        (new := temporary / "new").mkdir()
+        yield new
+        if folder.exists():
+            folder.rename(temporary / "old")
+        new.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _not_of_a_bundle(folder: Path) -> str:
+    if not folder.is_dir():
+        return "no files: it is a file itself"
+    others = sorted({path.name for path in folder.iterdir()} - {CONFIG, VOCABULARY, ONNX, CARD})
+    return ", ".join(others[:3]) + (" and more" if len(others) > 3 else "")

@@ -1,0 +1,1 @@
+"""Datasets: their layouts, their state, and one to draw."""

@@ -1,0 +1,263 @@
+"""What is wrong with a dataset, found before a training run finds it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import unicodedata
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from sightline.data.dataset import SplitSource, name_splits
+from sightline.data.layout import SPLITS, Source, read_source
+from sightline.errors import SightlineError
+from sightline.preprocess import open_photo
+
+Level = Literal["error", "warning"]
+Progress = Callable[[int, int], None]
+Splits = Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One kind of trouble.
+
+    Attributes:
+        kind: a name for programs, such as "unreadable-photos"; it stays the same from version to version.
+        level: "error" if training or scores would suffer, "warning" if a look is enough.
+        message: what it is, in words.
+        names: where it is, all of it: photos, captions or lines. Empty if it concerns the dataset as a whole.
+    """
+
+    kind: str
+    level: Level
+    message: str
+    names: tuple[str, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """How many photos, captions or lines it concerns; 1 for the dataset as a whole."""
+        return len(self.names) or 1
+
+
+@dataclass(frozen=True)
+class DatasetReport:
+    """What `check_dataset` found.
+
+    Attributes:
+        root: the dataset's folder.
+        layout: the name of its layout.
+        photos: how many photos lie there, captioned or not.
+        captions: how many captions its files hold, usable or not.
+        splits: "train", "val", "test" -> how many photos it names, usable or not.
+        split_source: "files", or "derived" where the photos' names decided; see `sightline.data.dataset.Dataset`.
+        findings: errors first.
+    """
+
+    root: Path
+    layout: str
+    photos: int
+    captions: int
+    splits: Mapping[str, int]
+    split_source: SplitSource
+    findings: tuple[Finding, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether no finding is an error."""
+        return all(finding.level != "error" for finding in self.findings)
+
+    def as_dict(self) -> dict[str, object]:
+        """The report as plain lists, strings and numbers, ready for JSON."""
+        return {
+            "root": str(self.root),
+            "ok": self.ok,
+            "layout": self.layout,
+            "photos": self.photos,
+            "captions": self.captions,
+            "splits": dict(self.splits),
+            "split_source": self.split_source,
+            "findings": [
+                {"kind": f.kind, "level": f.level, "message": f.message, "count": f.count, "names": list(f.names)}
+                for f in self.findings
+            ],
+        }
+
+
+def check_dataset(root: Path, progress: Progress | None = None) -> DatasetReport:
+    """Read every caption and decode every photo of the dataset in the folder ``root``.
+
+    Args:
+        root: the dataset's folder, of any registered layout.
+        progress: called with (photos decoded, photos) after each photo.
+
+    Raises:
+        SightlineError: there is no such folder, no layout fits it, or a file in it cannot be read or understood.
+    """
+    layout, source = read_source(root)
+    splits, split_source = name_splits(source)
+    contents = _inspect(source.photos, progress)
+    findings = (
+        *_split_findings(source, splits, split_source),
+        *_pairing_findings(source, splits),
+        *_content_findings(contents, splits),
+        *_caption_findings(source),
+    )
+    return DatasetReport(
+        root=root,
+        layout=layout,
+        photos=len(source.photos),
+        captions=sum(len(captions) for captions in source.captions.values()),
+        splits={split: len(names) for split, names in splits.items()},
+        split_source=split_source,
+        findings=tuple(sorted(findings, key=lambda finding: finding.level)),
+    )
+
+
+def _split_findings(source: Source, splits: Splits, split_source: SplitSource) -> Iterator[Finding]:
+    if split_source == "derived":
+        yield Finding("derived-splits", "warning", "no split lists: photos are split 80/10/10 by file name")
+    for split in SPLITS:
+        if not splits.get(split):
+            yield Finding("missing-split", "warning" if split == "test" else "error", f"no photos in the {split} split")
+    homes = _homes(splits)
+    shared = [f"{name} ({', '.join(found)})" for name, found in homes.items() if len(found) > 1]
+    yield from _found("overlapping-splits", "error", "photos in more than one split", shared)
+    homeless = [name for name in source.captions if name not in homes and name in source.photos]
+    yield from _found("photos-in-no-split", "warning", "captioned photos that no split lists", homeless)
+
+
+def _pairing_findings(source: Source, splits: Splits) -> Iterator[Finding]:
+    photos, homes = source.photos, _homes(splits)
+    missing = [name for name in homes if name not in photos]
+    yield from _found("missing-photos", "error", "photos of a split that are not there", missing)
+    orphans = [name for name in source.captions if name not in photos and name not in homes]
+    yield from _found("captions-without-photo", "warning", "captioned photos that are not there, in no split", orphans)
+    bare = [name for name in photos if not any(source.captions.get(name, ()))]
+    yield from _found("photos-without-captions", "warning", "photos without a caption", bare)
+    yield from _found("unread-lines", "warning", "lines that make no sense and are left out", source.unread_lines)
+
+
+@dataclass(frozen=True)
+class _Content:
+    digest: str
+    problem: str  # empty if the photo decodes
+
+
+def _content_findings(contents: Mapping[str, _Content], splits: Splits) -> Iterator[Finding]:
+    homes = _homes(splits)
+    broken = {name: content.problem for name, content in contents.items() if content.problem}
+    level: Level = "error" if any(name in homes for name in broken) else "warning"
+    texts = [f"{name} ({problem})" for name, problem in broken.items()]
+    yield from _found("unreadable-photos", level, "photos that cannot be read", texts)
+    twins: dict[str, list[str]] = {}
+    for name, content in contents.items():
+        if name not in broken:
+            twins.setdefault(content.digest, []).append(name)
+    same, leaked = [], []
+    for names in twins.values():
+        found = {split for name in names for split in homes.get(name, ())}
+        if len(names) > 1 and len(found) > 1:
+            leaked.append(" = ".join(f"{name} ({', '.join(homes.get(name, ['no split']))})" for name in names))
+        elif len(names) > 1:
+            same.append(" = ".join(names))
+    yield from _found("overlapping-content", "error", "the same photo under two names in different splits", leaked)
+    yield from _found("duplicate-photos", "warning", "the same photo under two names", same)
+
+
+def _caption_findings(source: Source) -> Iterator[Finding]:
+    odd, empty, repeated = [], [], []
+    for name, captions in source.captions.items():
+        for number, caption in enumerate(captions, start=1):
+            oddity = find_oddity(caption)
+            if oddity:
+                odd.append(f"{name} caption {number} ({oddity})")
+            if not caption:
+                empty.append(f"{name} caption {number}")
+        if len(set(captions)) < len(captions):
+            repeated.append(name)
+    yield from _found("empty-captions", "warning", "empty captions, left out", empty)
+    yield from _found("odd-captions", "warning", "captions with odd characters", odd)
+    yield from _found("repeated-captions", "warning", "photos with the same caption twice", repeated)
+
+
+def _found(kind: str, level: Level, message: str, names: Iterable[str]) -> Iterator[Finding]:
+    if names := tuple(names):
+        yield Finding(kind, level, message, names)
+
+
+def _homes(splits: Splits) -> dict[str, list[str]]:
+    """Image name -> the splits that list it."""
+    homes: dict[str, list[str]] = {}
+    for split, names in splits.items():
+        for name in names:
+            homes.setdefault(name, []).append(split)
+    return homes
+
+
+_ENTITY = re.compile(r"&(?:#\d+|#x[0-9a-f]+|[a-z]+\d*);", re.IGNORECASE)
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
+
+
+def find_oddity(caption: str) -> str:
+    """What in a caption a person did not type, in words; empty if there is nothing."""
+    if caption.isascii() and caption.isprintable() and "&" not in caption:
+        return ""
+    for character in caption:
+        if character == "\N{REPLACEMENT CHARACTER}":
+            return "replacement character U+FFFD"
+        if not character.isprintable():
+            kind = "control" if unicodedata.category(character) == "Cc" else "invisible"
+            return f"{kind} character U+{ord(character):04X}"
+    if entity := _ENTITY.search(caption):
+        return f"HTML entity {entity[0]}"
+    garbled = next((run for run in _NOT_ASCII.findall(caption) if _is_mojibake(run)), "")
+    return f"garbled {garbled}" if garbled else ""
+
+
+def _is_mojibake(run: str) -> bool:
+    """Whether ``run`` is UTF-8 that was read as a Western encoding: hardly any real text survives the way back."""
+    try:
+        run.encode("cp1252").decode("utf-8")
+    except UnicodeError:
+        return False
+    return True
+
+
+def _inspect(photos: Mapping[str, Path], progress: Progress | None) -> dict[str, _Content]:
+    contents: dict[str, _Content] = {}
+    with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        # What Pillow mends in passing is no finding.
+        warnings.simplefilter("ignore")
+        try:
+            for name, content in zip(photos, pool.map(_inspect_photo, photos.values()), strict=True):
+                contents[name] = content
+                if progress:
+                    progress(len(contents), len(photos))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return contents
+
+
+def _inspect_photo(path: Path) -> _Content:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        return _Content("", error.strerror or "cannot be opened")
+    return _Content(hashlib.sha256(data).hexdigest(), _decoding_problem(data))
+
+
+def _decoding_problem(data: bytes) -> str:
+    try:
+        open_photo(data)
+    except SightlineError as error:
+        return str(error).removeprefix("photo: ")
+    except Exception as error:  # a broken file makes decoders raise almost anything
+        return str(error) or type(error).__name__
+    return ""

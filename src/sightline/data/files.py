@@ -1,0 +1,112 @@
+"""Reading the text files and listing the photos of a dataset, the same way for every layout."""
+
+from __future__ import annotations
+
+import csv
+import io
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+
+from sightline.errors import SightlineError
+from sightline.preprocess import PHOTO_SUFFIXES
+
+_SPLIT_LISTS = {"train": "*trainImages.txt", "val": "*devImages.txt", "test": "*testImages.txt"}
+
+
+def read_text(path: Path) -> str:
+    """The file's text without a byte order mark, in Unicode's composed form.
+
+    Composed, because some file systems and editors write ``ü`` as two characters, and names would not match.
+
+    Raises:
+        SightlineError: the file is not UTF-8.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise SightlineError(f"{path} line {line}: this is not UTF-8 text; save the file as UTF-8") from None
+    return unicodedata.normalize("NFC", text)
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines that are not blank, stripped, each with its number from 1; any of the usual line ends."""
+    for number, line in enumerate(io.StringIO(read_text(path), newline=None), start=1):
+        if line.strip():
+            yield number, line.strip()
+
+
+def read_rows(path: Path, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
+    """The rows of a CSV file that are not blank, cells stripped, each with the number of the line it ends on.
+
+    Raises:
+        SightlineError: the file is not UTF-8 or not CSV.
+    """
+    rows = csv.reader(io.StringIO(read_text(path), newline=""), delimiter=delimiter, skipinitialspace=True)
+    try:
+        for row in rows:
+            if row:
+                yield rows.line_num, [cell.strip() for cell in row]
+    except csv.Error as error:
+        raise SightlineError(f"{path} line {rows.line_num}: not CSV ({error}); look for a lone quote") from None
+
+
+def group_captions(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+    """(image, caption) pairs as image -> captions, both in the order they came."""
+    groups: dict[str, list[str]] = {}
+    for image, caption in pairs:
+        groups.setdefault(image, []).append(caption)
+    return {image: tuple(captions) for image, captions in groups.items()}
+
+
+def read_split_lists(folder: Path) -> dict[str, tuple[str, ...]] | None:
+    """The image names in ``*trainImages.txt``, ``*devImages.txt`` and ``*testImages.txt``; None without any list.
+
+    Raises:
+        SightlineError: two files claim the same split.
+    """
+    splits = {}
+    for split, pattern in _SPLIT_LISTS.items():
+        lists = _visible(folder.glob(pattern))
+        if len(lists) > 1:
+            names = " and ".join(path.name for path in lists)
+            raise SightlineError(f"{folder}: {names} both list the {split} split; keep one")
+        if lists:
+            splits[split] = tuple(dict.fromkeys(line for _, line in read_lines(lists[0])))
+    return splits or None
+
+
+def list_photos(folder: Path, named: Collection[str], prefix: str = "") -> dict[str, Path]:
+    """``prefix`` + file name -> file, for what looks like a photo or is in ``named``; empty if there is no folder.
+
+    One listing of the folder and no look at any single file, so that 100,000 photos take a moment.
+    """
+    if not folder.is_dir():
+        return {}
+    photos = {}
+    for path in _visible(folder.iterdir()):
+        name = prefix + unicodedata.normalize("NFC", path.name)
+        if path.suffix.lower() in PHOTO_SUFFIXES or name in named:
+            photos[name] = path
+    return photos
+
+
+def find_photos(root: Path, named: Collection[str]) -> dict[str, Path]:
+    """The photos of a dataset whose files name them by path, relative to ``root`` or to a folder right below it.
+
+    The first of these folders that holds any of them counts; the other photos beside them are listed too.
+    """
+    prefixes = {name[: name.rfind("/") + 1] for name in named}
+    for base in (root, *_visible(path for path in root.iterdir() if path.is_dir())):
+        photos: dict[str, Path] = {}
+        for prefix in sorted(prefixes):
+            photos |= list_photos(base / prefix, named, prefix)
+        if any(name in photos for name in named):
+            return photos
+    return {}
+
+
+def _visible(paths: Iterable[Path]) -> list[Path]:
+    # Archives packed on a Mac carry a hidden "._" twin of every file.
+    return sorted((path for path in paths if not path.name.startswith(".")), key=lambda path: path.name)

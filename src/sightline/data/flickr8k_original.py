@@ -1,0 +1,36 @@
+"""Flickr8k as its authors published it: two folders, or two archives unpacked side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sightline.data.files import group_captions, list_photos, read_lines, read_split_lists
+from sightline.data.layout import Source, register_layout
+
+# The authors' archive spells its folder "Flicker8k"; copies mend that, or unpack one folder into another.
+_PHOTO_FOLDERS = (
+    "Flickr8k_Dataset/Flicker8k_Dataset",
+    "Flickr8k_Dataset/Flickr8k_Dataset",
+    "Flicker8k_Dataset",
+    "Flickr8k_Dataset",
+)
+_TEXT_FOLDERS = ("", "Flickr8k_text")
+
+
+@register_layout("flickr8k_original", looks_for="Flicker8k_Dataset/ and Flickr8k.token.txt", rank=1)
+def read(root: Path) -> Source | None:
+    """Read ``Flickr8k.token.txt`` (``name.jpg#0<tab>caption`` a line) and the split lists beside it."""
+    folder = next((root / name for name in _PHOTO_FOLDERS if (root / name).is_dir()), None)
+    text = next((root / name for name in _TEXT_FOLDERS if (root / name / "Flickr8k.token.txt").is_file()), None)
+    if folder is None or text is None:
+        return None
+    pairs, unread = [], []
+    for line, content in read_lines(text / "Flickr8k.token.txt"):
+        key, _, caption = content.partition("\t")
+        image, _, number = key.rpartition("#")
+        if image and number.isdigit():
+            pairs.append((image, caption.strip()))
+        else:
+            unread.append(f"Flickr8k.token.txt line {line}")
+    captions = group_captions(pairs)
+    return Source(captions, list_photos(folder, captions), read_split_lists(text), tuple(unread))

@@ -1,0 +1,89 @@
+"""Words and their ids."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sightline.errors import SightlineError
+
+PAD, START, END, UNKNOWN = 0, 1, 2, 3
+SPECIAL_TOKENS = ("<pad>", "<start>", "<end>", "<unk>")
+
+# A clitic (`'s`, `n't` stays inside its word) is a word of its own, as in the field's tokenizer; hyphens join.
+_WORD = re.compile(r"'s\b|\w+(?:-\w+)*(?:'(?!s\b)\w+)*")
+
+
+def split_words(caption: str) -> list[str]:
+    """The caption's words: lower case, punctuation dropped, possessive ``'s`` apart (``"The dog's ball."`` -> 4)."""
+    return _WORD.findall(caption.lower().replace("’", "'"))
+
+
+def join_words(words: Iterable[str]) -> str:
+    """The sentence a person reads: words joined by spaces, possessive ``'s`` back at its word."""
+    return " ".join(words).replace(" 's", "'s")
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """An immutable list of words; a word's place is its id.
+
+    Attributes:
+        words: all V words; the first four are ``<pad>`` (0), ``<start>`` (1), ``<end>`` (2), ``<unk>`` (3).
+    """
+
+    words: tuple[str, ...]
+    _ids: dict[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.words[: len(SPECIAL_TOKENS)] != SPECIAL_TOKENS:
+            raise SightlineError(f"a vocabulary must begin with {', '.join(SPECIAL_TOKENS)}; this one does not")
+        object.__setattr__(self, "_ids", {word: index for index, word in enumerate(self.words)})
+
+    @classmethod
+    def from_captions(cls, captions: Iterable[str], min_count: int = 1) -> Vocabulary:
+        """The words that stand at least ``min_count`` times in ``captions``, most frequent first, ties by alphabet."""
+        counts = Counter(word for caption in captions for word in split_words(caption))
+        kept = sorted((word for word, count in counts.items() if count >= min_count), key=lambda w: (-counts[w], w))
+        return cls((*SPECIAL_TOKENS, *kept))
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def encode(self, caption: str, max_words: int) -> list[int]:
+        """The ids of the caption's first ``max_words`` words, then ``<end>`` if none was cut off.
+
+        Unknown words become ``<unk>``. No ``<start>``: the model's input is this list shifted by one.
+        """
+        words = split_words(caption)
+        ids = [self._ids.get(word, UNKNOWN) for word in words[:max_words]]
+        return ids if len(words) > max_words else [*ids, END]
+
+    def decode(self, ids: Sequence[int]) -> tuple[str, ...]:
+        """The words of ``ids`` up to the first ``<end>`` or ``<pad>``, special tokens left out."""
+        words: list[str] = []
+        for index in ids:
+            if index in (END, PAD):
+                break
+            if index != START:
+                words.append(self.words[index])
+        return tuple(words)
+
+    def save(self, path: Path) -> None:
+        """Write the words to ``path`` as a JSON list."""
+        path.write_text(json.dumps(self.words, ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> Vocabulary:
+        """Read what `save` wrote; a missing or malformed file raises `SightlineError`."""
+        try:
+            words = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise SightlineError(f"{path}: no readable vocabulary ({error}); export or train the model again") from None
+        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+            raise SightlineError(f"{path}: a vocabulary is a JSON list of words; export or train the model again")
+        return cls(tuple(words))

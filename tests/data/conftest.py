@@ -1,0 +1,106 @@
+"""A small dataset, written in every registered layout: one writer a layout, so that the same tests cover them all."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+Captions = Mapping[str, Sequence[str]]
+Splits = Mapping[str, Sequence[str]]
+Writer = Callable[[Path, Captions, "Splits | None"], Path]
+
+
+def _draw_photo(path: Path, color: tuple[int, int, int] = (10, 20, 30)) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (8, 8), color).save(path)
+
+
+def _write_lists(folder: Path, splits: Splits | None) -> None:
+    for split, names in (splits or {}).items():
+        word = {"train": "train", "val": "dev", "test": "test"}[split]
+        (folder / f"Flickr_8k.{word}Images.txt").write_text("".join(f"{n}\n" for n in names), encoding="utf-8")
+
+
+def write_kaggle(root: Path, captions: Captions, splits: Splits | None) -> Path:
+    """As a spreadsheet on Windows saves it: a byte order mark and CRLF line ends."""
+    folder = root / "Images"
+    folder.mkdir(parents=True)
+    with (root / "captions.txt").open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file, lineterminator="\r\n")
+        writer.writerow(["image", "caption"])
+        writer.writerows((name, text) for name, texts in captions.items() for text in texts)
+    _write_lists(root, splits)
+    return folder
+
+
+def write_original(root: Path, captions: Captions, splits: Splits | None) -> Path:
+    folder, text = root / "Flicker8k_Dataset", root / "Flickr8k_text"
+    folder.mkdir(parents=True)
+    text.mkdir()
+    lines = [f"{name}#{i}\t{line}\r\n" for name, texts in captions.items() for i, line in enumerate(texts)]
+    (text / "Flickr8k.token.txt").write_text("".join(lines), encoding="utf-8", newline="")
+    _write_lists(text, splits)
+    return folder
+
+
+def write_karpathy(root: Path, captions: Captions, splits: Splits | None) -> Path:
+    folder = root / "images"
+    folder.mkdir(parents=True)
+    homes = {name: split for split, names in (splits or {}).items() for name in names}
+    # Half of the training photos carry COCO's name for the rest of its validation photos.
+    words = {name: "restval" if i % 2 else "train" for i, name in enumerate((splits or {}).get("train", ()))}
+    images = [
+        {"filename": name, "sentences": [{"raw": text} for text in captions.get(name, ())]}
+        | ({"split": words.get(name, homes[name])} if name in homes else {})
+        for name in {**captions, **homes}
+    ]
+    (root / "dataset_tiny.json").write_text(json.dumps({"images": images}), encoding="utf-8")
+    return folder
+
+
+def write_table(root: Path, captions: Captions, splits: Splits | None) -> Path:
+    folder = root / "my photos"
+    folder.mkdir(parents=True)
+    homes = {name: split for split, names in (splits or {}).items() for name in names}
+    rows = [
+        {"file_name": name, "captions": list(captions.get(name, ()))}
+        | ({"split": homes[name]} if name in homes else {})
+        for name in {**captions, **homes}
+    ]
+    (root / "metadata.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8-sig")
+    return folder
+
+
+WRITERS: dict[str, Writer] = {
+    "kaggle": write_kaggle,
+    "flickr8k_original": write_original,
+    "karpathy": write_karpathy,
+    "table": write_table,
+}
+
+
+@pytest.fixture
+def draw_photo() -> Callable[..., None]:
+    return _draw_photo
+
+
+@pytest.fixture
+def write_dataset(tmp_path: Path) -> Callable[..., Path]:
+    """Write captions and split lists in a layout, with a small photo for each of ``photos``; returns the folder."""
+
+    def write(
+        layout: str, captions: Captions, splits: Splits | None = None, photos: Sequence[str] | None = None
+    ) -> Path:
+        assert layout in WRITERS, f"write a small dataset of layout {layout!r} in tests/data/conftest.py"
+        root = tmp_path / "Fotos für alle" / layout
+        folder = WRITERS[layout](root, captions, splits)
+        for number, name in enumerate(captions if photos is None else photos):
+            _draw_photo(folder / name, (number, 100, 200))
+        return root
+
+    return write

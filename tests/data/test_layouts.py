@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from sightline.data.check import check_dataset
+from sightline.data.dataset import LAYOUTS, derive_split, read_dataset
+from sightline.errors import SightlineError
+
+every_layout = pytest.mark.parametrize("layout", sorted(LAYOUTS))
+
+PINNED_HOMES = {"0.jpg": "train", "3.jpg": "val", "10.jpg": "val", "13.jpg": "test", "15.jpg": "test"}
+
+CAPTIONS = {
+    "a.jpg": ['A sign says "stop, please" , and a dog waits .', "Two dogs, one ball"],
+    "über.png": ["Ein Hund & ein Ball", "'Quoted' throughout"],
+    "c.JPG": ['"Fully quoted"'],
+    "d.jpg": ["a cat"],
+}
+SPLITS = {"train": ["a.jpg", "d.jpg"], "val": ["über.png"], "test": ["c.JPG"]}
+
+
+@every_layout
+def test_reads_photos_captions_and_splits_as_they_were_written(layout, write_dataset):
+    dataset = read_dataset(write_dataset(layout, CAPTIONS, SPLITS))
+    assert (dataset.layout, dataset.split_source) == (layout, "files")
+    for split, names in SPLITS.items():
+        examples = dataset.split(split)
+        assert [example.image for example in examples] == names
+        for example in examples:
+            assert example.path.is_file() and example.path.name == example.image
+            assert list(example.captions) == CAPTIONS[example.image]
+
+
+@every_layout
+def test_leaves_out_and_counts_what_cannot_be_used(layout, write_dataset):
+    captions = {
+        "a.jpg": ["a dog"],
+        "gone.jpg": ["a ghost"],
+        "bare.jpg": [],
+        "blank.jpg": ["", "  "],
+        "half.jpg": ["", "b"],
+    }
+    splits = {"train": list(captions), "val": ["a2.jpg"], "test": ["a3.jpg"]}
+    captions |= {"a2.jpg": ["x"], "a3.jpg": ["y"]}
+    root = write_dataset(layout, captions, splits, photos=[name for name in captions if name != "gone.jpg"])
+    dataset = read_dataset(root)
+    assert [(example.image, example.captions) for example in dataset.split("train")] == [
+        ("a.jpg", ("a dog",)),
+        ("half.jpg", ("b",)),
+    ]
+    assert (dataset.without_photo, dataset.without_captions) == (1, 2)
+
+
+@every_layout
+def test_a_missing_split_is_named_with_those_there_are(layout, write_dataset):
+    dataset = read_dataset(write_dataset(layout, CAPTIONS, {"train": ["a.jpg", "d.jpg"], "val": ["c.JPG"]}))
+    with pytest.raises(SightlineError, match=r"no 'test' split; there is train \(2 photos\), val \(1 photos\)"):
+        dataset.split("test")
+
+
+@every_layout
+def test_splits_by_file_name_where_no_list_says(layout, write_dataset):
+    names = [f"{number}.jpg" for number in range(400)]
+    root = write_dataset(layout, {name: ["a dog"] for name in names}, None)
+    dataset = read_dataset(root)
+    assert dataset.split_source == "derived"
+    home = {example.image: split for split, examples in dataset.splits.items() for example in examples}
+    assert sorted(home) == sorted(names)
+    sizes = {split: len(dataset.split(split)) for split in ("train", "val", "test")}
+    assert 290 <= sizes["train"] <= 350 and 20 <= sizes["val"] <= 60 and 20 <= sizes["test"] <= 60
+    # One photo's home is a fact for ever: models trained on older copies must not meet their training photos as test.
+    assert {name: home[name] for name in PINNED_HOMES} == PINNED_HOMES
+
+
+@every_layout
+def test_photos_added_later_move_no_other(layout, write_dataset):
+    before = {name: derive_split(name) for name in ("a.jpg", "b.jpg")}
+    root = write_dataset(layout, {name: ["x"] for name in (*before, *(f"new{i}.jpg" for i in range(30)))})
+    home = {e.image: split for split, examples in read_dataset(root).splits.items() for e in examples}
+    assert {name: home[name] for name in before} == before
+
+
+@every_layout
+def test_text_that_is_not_utf8_is_refused_by_line(layout, write_dataset):
+    root = write_dataset(layout, CAPTIONS, SPLITS)
+    for path in root.rglob("*"):
+        if path.name in ("captions.txt", "Flickr8k.token.txt", "dataset_tiny.json", "metadata.jsonl"):
+            path.write_bytes(path.read_bytes().replace(b"a cat", b"a c\xe4t"))
+    with pytest.raises(SightlineError, match=r"line \d+: this is not UTF-8"):
+        read_dataset(root)
+
+
+@pytest.mark.parametrize("kind", ["missing", "empty", "file"])
+def test_a_folder_that_is_no_dataset_is_one_line(kind, tmp_path):
+    root = tmp_path / "here"
+    if kind == "empty":
+        root.mkdir()
+    elif kind == "file":
+        root.write_text("x")
+    expected = {"missing": "no such folder", "empty": "looked for", "file": "is not a folder"}[kind]
+    with pytest.raises(SightlineError, match=expected) as caught:
+        read_dataset(root)
+    assert "\n" not in str(caught.value) and str(root) in str(caught.value)
+    if kind == "empty":
+        assert all(layout.looks_for in str(caught.value) for layout in LAYOUTS.values())
+
+
+def test_kaggle_unquoted_commas_belong_to_the_caption(write_dataset):
+    root = write_dataset("kaggle", {"a.jpg": []})
+    (root / "captions.txt").write_text("image,caption\na.jpg,a dog, a cat , and a bird\n")
+    (example,) = (e for examples in read_dataset(root).splits.values() for e in examples)
+    assert example.captions == ("a dog,a cat,and a bird",)
+
+
+def test_kaggle_without_its_header_is_refused(write_dataset):
+    root = write_dataset("kaggle", {"a.jpg": []})
+    (root / "captions.txt").write_text("a.jpg,a dog\n")
+    with pytest.raises(SightlineError, match=r"first line must be 'image,caption'; it is 'a\.jpg,a dog'"):
+        read_dataset(root)
+
+
+def test_two_lists_of_one_split_are_refused(write_dataset):
+    root = write_dataset("kaggle", CAPTIONS, SPLITS)
+    (root / "other.trainImages.txt").write_text("a.jpg\n")
+    (root / "._Flickr_8k.testImages.txt").write_bytes(b"\x00\xff left by a Mac")
+    with pytest.raises(SightlineError, match=r"Flickr_8k\S+ and other\S+ both list the train split"):
+        read_dataset(root)
+
+
+@pytest.mark.parametrize("folder", ["Flickr8k_Dataset", "Flicker8k_Dataset", "Flickr8k_Dataset/Flicker8k_Dataset"])
+def test_original_folder_names(folder, write_dataset):
+    root = write_dataset("flickr8k_original", CAPTIONS, SPLITS)
+    (root / "Flicker8k_Dataset").rename(root / "moved")
+    (root / folder).parent.mkdir(exist_ok=True)
+    (root / "moved").rename(root / folder)
+    for path in (root / "Flickr8k_text").iterdir():
+        path.rename(root / path.name)
+    assert len(read_dataset(root).split("train")) == 2
+
+
+def test_original_odd_line_is_counted_and_skipped(write_dataset):
+    root = write_dataset("flickr8k_original", CAPTIONS, SPLITS)
+    with (root / "Flickr8k_text" / "Flickr8k.token.txt").open("a") as file:
+        file.write("no number here\n")
+    findings = {finding.kind: finding for finding in check_dataset(root).findings}
+    assert findings["unread-lines"].names == ("Flickr8k.token.txt line 7",)
+
+
+def test_karpathy_filepath_and_photos_under_the_root(tmp_path, draw_photo):
+    images = [
+        {"filepath": "val2014", "filename": "1.jpg", "split": "train", "sentences": [{"raw": " a dog "}]},
+        {"filepath": "train2014", "filename": "1.jpg", "split": "val", "sentences": [{"raw": "a cat"}]},
+    ]
+    (tmp_path / "dataset_coco.json").write_text(json.dumps({"images": images}))
+    (tmp_path / "dataset_infos.json").write_text(json.dumps({"default": {}}))
+    for image in images:
+        draw_photo(tmp_path / image["filepath"] / image["filename"])
+    (train,), (val,) = (read_dataset(tmp_path).split(split) for split in ("train", "val"))
+    assert (train.image, train.path, train.captions) == ("val2014/1.jpg", tmp_path / "val2014" / "1.jpg", ("a dog",))
+    assert val.path == tmp_path / "train2014" / "1.jpg"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"images": [', "not JSON"),
+        ('{"images": [{"filename": "a.jpg"}]}', r"images\[0\]: an image needs"),
+        ('{"images": [7]}', r"images\[0\]: an image needs"),
+        ('{"images": [{"filename": "a", "sentences": [], "split": "dve"}]}', r"images\[0\]: unknown split 'dve'"),
+    ],
+)
+def test_karpathy_mistakes_are_named(text, message, tmp_path):
+    (tmp_path / "dataset.json").write_text(text)
+    with pytest.raises(SightlineError, match=message):
+        read_dataset(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("t.csv", 'Image,Caption,split\nsub/a.png,"a dog, a cat",training\nsub/a.png,"says ""hi""",train\n'),
+        ("t.csv", '\ufeffsplit;filename;text\r\ntrain;sub/a.png;"a dog, a cat"\r\ntrain;sub/a.png;says "hi"\r\n'),
+        ("t.csv", 'image_name| comment_number| comment\nsub/a.png| 0| a dog, a cat\nsub/a.png| 1| says "hi"\n'),
+        ("t.tsv", 'file_name\tcaption\n./sub/a.png\ta dog, a cat\n./sub/a.png\tsays "hi"\n'),
+        (
+            "t.jsonl",
+            '{"image": "sub/a.png", "text": "a dog, a cat"}\n\n{"image": "sub/a.png", "text": "says \\"hi\\""}\n',
+        ),
+        ("t.jsonl", '{"file_name": "sub/a.png", "captions": ["a dog, a cat", "says \\"hi\\""]}\n'),
+    ],
+)
+def test_tables_people_have(name, text, tmp_path, draw_photo):
+    draw_photo(tmp_path / "sub" / "a.png")
+    (tmp_path / name).write_text(text, encoding="utf-8", newline="")
+    (tmp_path / "scores.csv").write_text("epoch,loss\n1,2\n")
+    (example,) = (e for examples in read_dataset(tmp_path).splits.values() for e in examples)
+    assert example.captions == ("a dog, a cat", 'says "hi"')
+    assert example.path == tmp_path / "sub" / "a.png"
+
+
+def test_two_tables_and_unknown_splits_are_refused(tmp_path):
+    (tmp_path / "a.csv").write_text("image,caption,split\na.jpg,a dog,holdout\n")
+    with pytest.raises(SightlineError, match=r"a\.csv line 2: unknown split 'holdout'; use one of train"):
+        read_dataset(tmp_path)
+    (tmp_path / "b.jsonl").write_text('{"image": "a.jpg", "caption": "a dog"}\n')
+    with pytest.raises(SightlineError, match=r"a\.csv, b\.jsonl all name images"):
+        read_dataset(tmp_path)
+
+
+def test_names_match_across_unicode_forms(write_dataset):
+    root = write_dataset("kaggle", {"ü.jpg": ["a dog"]}, {"train": ["ü.jpg"]}, photos=["u\u0308.jpg"])
+    assert [example.image for example in read_dataset(root).split("train")] == ["ü.jpg"]
+
+
+def test_eight_thousand_photos_are_read_in_a_moment_and_never_opened(write_dataset):
+    names = [f"{number}.jpg" for number in range(8000)]
+    root = write_dataset("kaggle", {name: ["a dog runs , fast"] * 5 for name in names}, {"train": names}, photos=[])
+    for name in names:
+        (root / "Images" / name).touch()  # empty: opening one as a photo would fail
+    started = time.perf_counter()
+    assert len(read_dataset(root).split("train")) == 8000
+    assert time.perf_counter() - started < 3  # 0.4 s alone; the limit allows for a busy machine
+
+
+def test_needs_no_torch():
+    block = "import sys; sys.modules['torch'] = None\n"
+    code = block + "import sightline.cli.data, sightline.data.dataset, sightline.data.check, sightline.data.shapes"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_real_flickr8k_if_it_is_here():
+    root = Path(__file__).parents[3] / "shared" / "flickr8k"
+    if not root.is_dir():
+        pytest.skip("no Flickr8k beside the checkout")
+    dataset = read_dataset(root)
+    assert [len(dataset.split(split)) for split in ("train", "val")] == [6000, 1000]
+    assert all(len(example.captions) == 5 for example in dataset.split("train"))
