@@ -1,0 +1,57 @@
+"""Model folder <-> torch model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+import sightline.nn.gru  # noqa: F401  (registers its decoder)
+from sightline.bundle import CONFIG, VOCABULARY, WEIGHTS, ModelConfig, load_description, replacing
+from sightline.errors import SightlineError
+from sightline.nn.decoder import DECODERS
+from sightline.nn.encoder import ENCODERS
+from sightline.nn.model import CaptionModel
+from sightline.vocabulary import Vocabulary
+
+
+def build_model(config: ModelConfig, vocabulary: Vocabulary) -> CaptionModel:
+    """A model of this shape with fresh weights."""
+    encoder = ENCODERS[config.encoder]()
+    feature_size = config.projection or encoder.feature_size
+    decoder = DECODERS[config.decoder](len(vocabulary), feature_size, **config.decoder_options)
+    return CaptionModel(encoder, decoder, config.projection)
+
+
+def save_model(folder: Path, model: CaptionModel, config: ModelConfig, vocabulary: Vocabulary) -> None:
+    """Write the model folder, every file whole or not at all; what else is in the folder stays."""
+    with replacing(folder / VOCABULARY) as path:
+        vocabulary.save(path)
+    with replacing(folder / WEIGHTS) as path:
+        save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, path)
+    with replacing(folder / CONFIG) as path:
+        config.save(path)
+
+
+def load_model(folder: Path) -> tuple[CaptionModel, ModelConfig, Vocabulary]:
+    """Read a model folder, float32, in evaluation mode; raises `SightlineError` where it is incomplete or damaged."""
+    config, vocabulary = load_description(folder)
+    try:
+        weights = load_file(folder / WEIGHTS)
+    except FileNotFoundError:
+        raise SightlineError(f"{folder}: no {WEIGHTS}; a training run writes it when it ends") from None
+    except (OSError, SafetensorError) as error:
+        raise SightlineError(f"{folder / WEIGHTS}: damaged ({error}); train again or copy it anew") from None
+    model = build_model(config, vocabulary)
+    try:
+        model.load_state_dict({name: _full_precision(tensor) for name, tensor in weights.items()})
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise SightlineError(f"{folder}: the weights do not fit {CONFIG} and {VOCABULARY} ({reason})") from None
+    return model.eval(), config, vocabulary
+
+
+def _full_precision(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.float() if tensor.is_floating_point() else tensor

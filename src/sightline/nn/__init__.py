@@ -1,0 +1,1 @@
+"""The captioner as torch modules: attention, encoders, decoders, and the search."""

@@ -1,0 +1,39 @@
+"""Additive attention: the equations, nothing else."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class AdditiveAttention(nn.Module):
+    """Where to look, given what was said so far (Bahdanau et al. 2015, section 3.1; Show, Attend and Tell, eqs. 4-6).
+
+    e_i   = v^T tanh(W_a a_i + W_h h + b)
+    alpha = softmax(e) over the L locations
+
+    ``W [a ; h] = W_a a + W_h h``, so ``W_a a + b`` (the keys) is computed once a photo, not once a word.
+    """
+
+    def __init__(self, feature_size: int, query_size: int, attention_size: int) -> None:
+        super().__init__()
+        self.W_a = nn.Linear(feature_size, attention_size)
+        self.W_h = nn.Linear(query_size, attention_size, bias=False)
+        self.v = nn.Parameter(torch.empty(attention_size).uniform_(-1, 1) / attention_size**0.5)
+
+    def keys(self, features: Tensor) -> Tensor:
+        """W_a a + b. ``features`` (P, L, D) -> (P, L, A)."""
+        return self.W_a(features)
+
+    def forward(self, keys: Tensor, hidden: Tensor) -> Tensor:
+        """Weights for C sentences of each of P photos.
+
+        ``keys`` (P, L, A), ``hidden`` (P, C, H) -> alpha (P, C, L), >= 0, summing to one over the L locations.
+        """
+        return attend(keys, self.W_h(hidden), self.v)
+
+
+def attend(keys: Tensor, query: Tensor, v: Tensor) -> Tensor:
+    """alpha = softmax(v^T tanh(k_i + q)): ``keys`` (P, L, A), ``query`` W_h h (P, C, A), ``v`` (A,) -> (P, C, L)."""
+    energies = torch.tanh(keys.unsqueeze(1) + query.unsqueeze(2)) @ v  # (P, C, L)
+    return energies.softmax(dim=2)

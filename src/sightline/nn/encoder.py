@@ -1,0 +1,76 @@
+"""Photo -> annotation vectors."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from sightline.nn.registry import Registry
+from sightline.preprocess import Preprocessing
+
+
+class Encoder(nn.Module):
+    """What every encoder offers.
+
+    Attributes:
+        preprocessing: how its photos must be prepared.
+        grid: ``(h, w)`` of its feature map.
+        feature_size: D, the width of an annotation vector.
+    """
+
+    preprocessing: Preprocessing
+    grid: tuple[int, int]
+    feature_size: int
+
+    def feature_map(self, pixels: Tensor) -> Tensor:
+        """``pixels`` float32 (B, 3, size, size), standardised -> feature map (B, D, h, w)."""
+        raise NotImplementedError
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """``pixels`` (B, 3, size, size) -> annotation vectors (B, L = h * w, D), row-major over the grid."""
+        return self.feature_map(pixels).flatten(2).transpose(1, 2)
+
+
+ENCODERS: Registry[type[Encoder]] = Registry("encoder")
+
+
+@ENCODERS.register("mobilenet_v2")
+class MobileNetV2(Encoder):
+    """MobileNetV2 (Sandler et al. 2018) without its classifier: 224x224 pixels -> 7x7 vectors of 1280."""
+
+    preprocessing = Preprocessing()
+    grid = (7, 7)
+    feature_size = 1280
+
+    def __init__(self) -> None:
+        super().__init__()
+        from torchvision.models import mobilenet_v2
+
+        self.features = mobilenet_v2(weights=None).features
+
+    def feature_map(self, pixels: Tensor) -> Tensor:
+        """(B, 3, 224, 224) -> (B, 1280, 7, 7)."""
+        return self.features(pixels)
+
+
+@ENCODERS.register("small_cnn")
+class SmallCNN(Encoder):
+    """Five convolutions for small drawings, trained from scratch: 64x64 pixels -> 8x8 vectors of 128.
+
+    Its receptive field stays at 33 pixels: an annotation vector speaks of its own place, and attention can point.
+    """
+
+    preprocessing = Preprocessing(size=64, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+    grid = (8, 8)
+    feature_size = 128
+
+    def __init__(self) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for inputs, outputs, stride in ((3, 24, 1), (24, 48, 2), (48, 96, 2), (96, 128, 2), (128, 128, 1)):
+            convolution = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
+            layers += [convolution, nn.BatchNorm2d(outputs), nn.ReLU()]
+        self.layers = nn.Sequential(*layers)
+
+    def feature_map(self, pixels: Tensor) -> Tensor:
+        """(B, 3, 64, 64) -> (B, 128, 8, 8)."""
+        return self.layers(pixels)

@@ -1,0 +1,114 @@
+"""The method's decoder: attention, then a GRU."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from sightline.nn.attention import AdditiveAttention
+from sightline.nn.decoder import DECODERS, Decoder, Memory, State
+from sightline.nn.prefix_tree import PrefixTree
+
+
+@DECODERS.register("gru")
+class GRUDecoder(Decoder):
+    """At every word: look, then let a GRU read the previous word beside what was seen (Show, Attend and Tell, 3.1.2).
+
+    alpha = attention(a, h)           where to look, from the hidden state so far
+    z     = sum_i alpha_i a_i         the context
+    h     = GRU([embedding(y) ; z], h)
+    p(y') = softmax(W_o dropout(h))
+
+    The GRU's input product is linear in z, so ``W_z z = sum_i alpha_i (W_z a_i)``: the values ``W_z a_i`` are computed
+    once a photo, which costs a third of projecting the context at every word.
+
+    Args:
+        vocabulary_size: V.
+        feature_size: D, the width of an annotation vector.
+        hidden_size, embedding_size, attention_size: widths of the GRU, of a word and of the attention's tanh layer.
+        dropout: probability, on the GRU's output.
+        attention: ``"every_step"``, or ``"once"``: while training, the attention of the first hidden state serves the
+            whole caption (generating still recomputes it).
+        initial_state: ``"zeros"``, or ``"mean"``: ``tanh(W mean_i a_i)``.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size: int,
+        feature_size: int,
+        hidden_size: int = 512,
+        embedding_size: int = 256,
+        attention_size: int = 512,
+        dropout: float = 0.5,
+        attention: str = "every_step",
+        initial_state: str = "zeros",
+    ) -> None:
+        super().__init__()
+        self.output_size = hidden_size
+        self.once = attention == "once"
+        self.embedding = nn.Embedding(vocabulary_size, embedding_size)
+        self.attention = AdditiveAttention(feature_size, hidden_size, attention_size)
+        # The GRU's three gates in the order reset, update, candidate; W_ih = [W_y W_z] of the usual form.
+        self.word_gates = nn.Linear(embedding_size, 3 * hidden_size)
+        self.context_gates = nn.Linear(feature_size, 3 * hidden_size, bias=False)
+        self.hidden_gates = nn.Linear(hidden_size, 3 * hidden_size)
+        self.mean_state = nn.Linear(feature_size, hidden_size) if initial_state == "mean" else None
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(hidden_size, vocabulary_size)
+
+    def prepare(self, features: Tensor) -> Memory:
+        """``features`` (P, L, D) -> keys (P, L, A), values (P, L, 3H), first hidden (P, 1, H)[, alpha (P, 1, L)]."""
+        keys, values = self.attention.keys(features), self.context_gates(features)
+        if self.mean_state is None:
+            hidden = features.new_zeros(features.shape[0], 1, self.output_size)
+        else:
+            hidden = torch.tanh(self.mean_state(features.mean(1, keepdim=True)))
+        if self.once and self.training:
+            return keys, values, hidden, self.attention(keys, hidden)
+        return keys, values, hidden
+
+    def initial_state(self, memory: Memory) -> State:
+        """The hidden state before the first word, (P, 1, H)."""
+        return (memory[2],)
+
+    def embed(self, tokens: Tensor) -> Tensor:
+        """The words' part of the GRU's input product: ``tokens`` (...) -> W_y embedding(y) + b (..., 3H)."""
+        return self.word_gates(self.embedding(tokens))
+
+    def step(self, memory: Memory, state: State, words: Tensor) -> tuple[Tensor, Tensor, State]:
+        """``words`` (P, C, 3H), hidden (P, C, H) -> new hidden (P, C, H), alpha (P, C, L), (new hidden,)."""
+        (hidden,) = state
+        keys, values = memory[:2]
+        alpha = memory[3].expand(-1, words.shape[1], -1) if len(memory) == 4 else self.attention(keys, hidden)
+        inputs = words + alpha @ values  # (P, C, 3H)
+        hidden = gru_update(inputs, self.hidden_gates(hidden), hidden)
+        return hidden, alpha, (hidden,)
+
+    def teacher_force(self, memory: Memory, tree: PrefixTree) -> tuple[Tensor, Tensor]:
+        """As `Decoder.teacher_force`; attention at every step takes a faster way to the same numbers and gradients."""
+        from sightline.nn.gru_sequence import AttentionGRU
+
+        if len(memory) == 4 or torch.is_autocast_enabled(memory[0].device.type):
+            return super().teacher_force(memory, tree)
+        weight = torch.cat([self.attention.W_h.weight, self.hidden_gates.weight])
+        words = self.embed_tree(tree)
+        return AttentionGRU.apply(*memory, weight, self.hidden_gates.bias, self.attention.v, tree.parents, *words)
+
+    def logits(self, output: Tensor) -> Tensor:
+        """``output`` (..., H) -> (..., V)."""
+        return self.output(self.dropout(output))
+
+
+def gru_update(inputs: Tensor, recurrent: Tensor, hidden: Tensor) -> Tensor:
+    """The GRU's new hidden state (Cho et al. 2014, eqs. 5-8, in the form that cuDNN and PyTorch use).
+
+    r = sigmoid(x_r + g_r),  u = sigmoid(x_u + g_u),  n = tanh(x_n + r * g_n),  h' = (1 - u) n + u h
+
+    ``inputs`` x = W_ih [y ; z] + b and ``recurrent`` g = W_hh h + b, both (..., 3H); ``hidden`` (..., H).
+    """
+    size = hidden.shape[-1]
+    x_gates, x_candidate = inputs.split((2 * size, size), dim=-1)
+    g_gates, g_candidate = recurrent.split((2 * size, size), dim=-1)
+    reset, update = torch.sigmoid(x_gates + g_gates).chunk(2, dim=-1)
+    candidate = torch.tanh(x_candidate + reset * g_candidate)
+    return candidate + update * (hidden - candidate)

@@ -1,0 +1,136 @@
+"""The attention GRU along a whole tree of captions, with its gradient written out.
+
+Automatic differentiation of one step after another spends most of its time on sums that belong to the whole caption:
+at every word it forms the gradients of the weights, the keys and the values anew and adds them up. Here the backward
+pass keeps each word's factors and takes every such product once. The forward pass is `GRUDecoder.step`'s own equations
+(`attend`, `gru_update`); a test holds both passes against automatic differentiation of the steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from sightline.nn.attention import attend
+from sightline.nn.decoder import select
+from sightline.nn.gru import gru_update
+
+
+class AttentionGRU(torch.autograd.Function):
+    """Keys, values and words -> hidden states and attention at every node of a `PrefixTree`."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        keys: Tensor,
+        values: Tensor,
+        hidden: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        v: Tensor,
+        parents: Sequence[Tensor],
+        *words: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Walk down the tree.
+
+        Args:
+            ctx: autograd's.
+            keys, values, hidden: a decoder's memory, (P, L, A), (P, L, 3H) and (P, 1, H).
+            weight: ``[W_h ; W_hh]`` (A + 3H, H), what multiplies the hidden state in attention and GRU.
+            bias: ``b_hh`` (3H,).
+            v: attention's (A,).
+            parents: T tensors (P, N_t), see `PrefixTree`.
+            words: T tensors (P, N_t, 3H), what the GRU reads of the words.
+
+        Returns:
+            hidden states (P, sum N_t, H) and attention (P, sum N_t, L), level after level.
+        """
+        saved = []
+        attention_size = keys.shape[2]
+        states, alphas = [], []
+        for level_parents, level_words in zip(parents, words, strict=True):
+            (previous,) = select((hidden,), level_parents)
+            query, recurrent = (previous @ weight.t()).split((attention_size, bias.shape[0]), dim=2)
+            recurrent = recurrent + bias
+            alpha = attend(keys, query, v)
+            inputs = level_words + alpha @ values
+            hidden = gru_update(inputs, recurrent, previous)
+            saved += [previous, query, recurrent, inputs, alpha]
+            states.append(hidden)
+            alphas.append(alpha)
+        ctx.save_for_backward(keys, values, weight, v, *saved)
+        ctx.parents = parents
+        return torch.cat(states, dim=1), torch.cat(alphas, dim=1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_states: Tensor, grad_alphas: Tensor) -> tuple[Tensor | None, ...]:
+        """Walk up the tree; products over all words come last."""
+        keys, values, weight, v, *saved = ctx.saved_tensors
+        widths = [level.shape[1] for level in ctx.parents]
+        grads_states, grads_alphas = grad_states.split(widths, 1), grad_alphas.split(widths, 1)
+        grad_keys, grad_v = torch.zeros_like(keys), torch.zeros_like(v)
+        grads_recurrent, grads_inputs = [], []
+        below = torch.zeros_like(grads_states[-1])
+        for level in reversed(range(len(widths))):
+            previous, query, recurrent, inputs, alpha = saved[5 * level : 5 * level + 5]
+            grad_inputs, grad_gates, grad_previous = _gru_gradient(
+                grads_states[level] + below, inputs, recurrent, previous
+            )
+            grad_alpha = grads_alphas[level] + grad_inputs @ values.transpose(1, 2)
+            grad_query, level_keys, level_v = _attention_gradient(grad_alpha, alpha, keys, query, v)
+            grad_keys += level_keys
+            grad_v += level_v
+            grad_recurrent = torch.cat([grad_query, grad_gates], dim=2)
+            grad_previous = grad_previous + grad_recurrent @ weight
+            below = _to_parents(grad_previous, ctx.parents[level], widths[level - 1] if level else 1)
+            grads_recurrent.append(grad_recurrent)
+            grads_inputs.append(grad_inputs)
+
+        flat_recurrent = torch.cat([grad.flatten(0, 1) for grad in grads_recurrent])
+        flat_previous = torch.cat([previous.flatten(0, 1) for previous in saved[0::5][::-1]])
+        grad_values = torch.cat(saved[4::5][::-1], dim=1).transpose(1, 2) @ torch.cat(grads_inputs, dim=1)
+        grad_bias = flat_recurrent[:, keys.shape[2] :].sum(0)
+        grad_weight = flat_recurrent.t() @ flat_previous
+        return grad_keys, grad_values, below, grad_weight, grad_bias, grad_v, None, *grads_inputs[::-1]
+
+
+def _gru_gradient(grad: Tensor, inputs: Tensor, recurrent: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients of `gru_update` by its three arguments, given the gradient (P, N, H) of its result."""
+    size = hidden.shape[-1]
+    reset, update = torch.sigmoid(inputs[..., : 2 * size] + recurrent[..., : 2 * size]).chunk(2, dim=-1)
+    candidate_gate = recurrent[..., 2 * size :]
+    candidate = torch.tanh(inputs[..., 2 * size :] + reset * candidate_gate)
+    grad_candidate = grad * (1 - update) * (1 - candidate * candidate)
+    grad_update = grad * (hidden - candidate) * update * (1 - update)
+    grad_reset = grad_candidate * candidate_gate * reset * (1 - reset)
+    grad_inputs = torch.cat([grad_reset, grad_update, grad_candidate], dim=-1)
+    grad_recurrent = torch.cat([grad_reset, grad_update, grad_candidate * reset], dim=-1)
+    return grad_inputs, grad_recurrent, grad * update
+
+
+def _attention_gradient(
+    grad: Tensor, alpha: Tensor, keys: Tensor, query: Tensor, v: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients of `attend` by query, keys and v, given the gradient (P, N, L) of alpha.
+
+    With t = tanh(k + q) and g the gradient of the energies, dq = v (sum_l g - sum_l g t^2), and dk likewise over n:
+    t is formed anew, since keeping it costs more memory traffic than computing it, and then overwritten in place.
+    """
+    grad = alpha * (grad - (alpha * grad).sum(2, keepdim=True))
+    tanh = (keys.unsqueeze(1) + query.unsqueeze(2)).tanh_()  # (P, N, L, A)
+    grad_v = grad.flatten() @ tanh.flatten(0, 2)
+    squares = tanh.mul_(tanh)
+    grad_query = grad.sum(2, keepdim=True) - (grad.unsqueeze(2) @ squares).squeeze(2)
+    grad_keys = grad.sum(1).unsqueeze(2) - squares.mul_(grad.unsqueeze(3)).sum(1)
+    return grad_query * v, grad_keys * v, grad_v
+
+
+def _to_parents(grad: Tensor, parents: Tensor, width: int) -> Tensor:
+    """Sum (P, N, H) over the nodes of each parent -> (P, width, H)."""
+    result = grad.new_zeros(grad.shape[0], width, grad.shape[2])
+    return result.scatter_add_(1, parents.unsqueeze(2).expand_as(grad), grad)

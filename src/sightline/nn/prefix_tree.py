@@ -1,0 +1,76 @@
+"""The captions of a photo as a tree of their beginnings, so that what they share is computed once."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sightline.vocabulary import PAD, START
+
+
+class PrefixTree(NamedTuple):
+    """Teacher forcing's input: at level t one node for each distinct beginning of t words.
+
+    A decoder's state after "a dog" is the same in every caption of the photo that begins so. Captions of one photo
+    share about a sixth of their words this way.
+
+    Attributes:
+        tokens: T tensors int64 (P, N_t), the word that is read at a node; spare nodes repeat a real one.
+        parents: T tensors int64 (P, N_t), the node of level t - 1 that it continues (zeros at level 0).
+        nodes: int64 (N,), which of the ``P * sum_t N_t`` nodes are real, level by level, as indices into (P, sum N_t)
+            row by row.
+        node_of_word: int64 (P, C, T), the place in ``nodes`` whose output foretells this word; 0 at padding.
+        targets: int64 (P, C, T), the words to foretell, ``<pad>`` where there is none.
+    """
+
+    tokens: tuple[Tensor, ...]
+    parents: tuple[Tensor, ...]
+    nodes: Tensor
+    node_of_word: Tensor
+    targets: Tensor
+
+    @classmethod
+    def from_captions(cls, targets: NDArray[np.int64]) -> PrefixTree:
+        """``targets`` int64 (P, C, T): each caption's words, ``<end>`` if it was not cut off, then ``<pad>``."""
+        photos, captions, _ = targets.shape
+        photo = np.broadcast_to(np.arange(photos)[:, None], (photos, captions))
+        previous_word = np.full((photos, captions), START)
+        previous_node = np.zeros((photos, captions), np.int64)
+        node_of_word = np.zeros_like(targets)
+        tokens, parents, nodes = [], [], []
+        first_place = level_start = 0
+        for t in range(_depth(targets)):
+            real = targets[:, :, t] != PAD
+            key = (photo * captions + previous_node) * (1 + targets.max()) + previous_word
+            _, first, place = np.unique(key[real], return_index=True, return_inverse=True)
+            owner = photo[real][first]
+            within = np.arange(len(first)) - np.searchsorted(owner, owner)
+            width = int(within.max()) + 1
+            level = np.full((2, photos, width), START)
+            level[1] = 0
+            level[0, owner, within] = previous_word[real][first]
+            level[1, owner, within] = previous_node[real][first]
+            tokens.append(level[0])
+            parents.append(level[1])
+            nodes.append((owner, level_start + within))
+            node_of_word[:, :, t][real] = first_place + place
+            previous_node[real] = within[place]
+            previous_word = targets[:, :, t]
+            first_place += len(first)
+            level_start += width
+        as_tensor = torch.from_numpy
+        return cls(
+            tuple(map(as_tensor, tokens)),
+            tuple(map(as_tensor, parents)),
+            as_tensor(np.concatenate([owner * level_start + column for owner, column in nodes])),
+            as_tensor(node_of_word[:, :, : len(tokens)].copy()),
+            as_tensor(targets[:, :, : len(tokens)].copy()),
+        )
+
+
+def _depth(targets: NDArray[np.int64]) -> int:
+    return int((targets != PAD).any((0, 1)).sum())

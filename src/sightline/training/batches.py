@@ -1,0 +1,113 @@
+"""Photos with all their captions, in batches of similar length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from sightline.data.dataset import Example
+from sightline.nn.prefix_tree import PrefixTree
+from sightline.preprocess import Preprocessing, preprocess
+from sightline.vocabulary import PAD, Vocabulary
+
+# A batch costs what its longest captions cost, so photos are sorted by length within pools of this many batches.
+_POOL = 20
+
+
+class Batch(NamedTuple):
+    """P photos and their captions.
+
+    Attributes:
+        inputs: float32, annotation vectors (P, L, D) of a frozen encoder, or pixels (P, 3, size, size).
+        captions: what teacher forcing reads and foretells.
+    """
+
+    inputs: Tensor
+    captions: PrefixTree
+
+
+def encode_captions(examples: Sequence[Example], vocabulary: Vocabulary, max_words: int) -> NDArray[np.int64]:
+    """int64 (N, C, T): every photo's captions as ids, ``<pad>`` after the end and where a photo has fewer than C."""
+    encoded = [[vocabulary.encode(caption, max_words) for caption in example.captions] for example in examples]
+    most = max(len(captions) for captions in encoded)
+    targets = np.full((len(examples), most, max_words + 1), PAD, np.int64)
+    for photo, captions in enumerate(encoded):
+        for index, ids in enumerate(captions):
+            targets[photo, index, : len(ids)] = ids
+    return targets[:, :, : int((targets != PAD).any((0, 1)).sum())]
+
+
+class CachedFeatures(Dataset[Batch]):
+    """Batches whose inputs come from a `FeatureCache`."""
+
+    def __init__(self, rows: NDArray[np.float16], row_of_photo: NDArray[np.int64], targets: NDArray[np.int64]) -> None:
+        self.rows, self.row_of_photo, self.targets = rows, row_of_photo, targets
+
+    def __getitem__(self, photos: list[int]) -> Batch:
+        """The batch of these photos."""
+        features = torch.from_numpy(self.rows[self.row_of_photo[photos]]).float()
+        return Batch(features, PrefixTree.from_captions(self.targets[photos]))
+
+
+class Pixels(Dataset[Batch]):
+    """Batches whose inputs are decoded from the photos' files, for encoders that learn."""
+
+    def __init__(self, examples: Sequence[Example], preprocessing: Preprocessing, targets: NDArray[np.int64]) -> None:
+        self.examples, self.preprocessing, self.targets = examples, preprocessing, targets
+
+    def __getitem__(self, photos: list[int]) -> Batch:
+        """The batch of these photos."""
+        pixels = np.stack([preprocess(self.examples[photo].path, self.preprocessing) for photo in photos])
+        return Batch(torch.from_numpy(pixels), PrefixTree.from_captions(self.targets[photos]))
+
+
+class LengthSampler(Sampler[list[int]]):
+    """Shuffled batches of photos whose captions are about equally long; the order depends on seed and epoch alone.
+
+    Args:
+        targets: int64 (N, C, T), see `encode_captions`.
+        batch_size: photos a batch.
+        seed: None keeps one fixed order, longest first, for held-out photos.
+        rank, replicas: this process and how many there are; each gets every ``replicas``-th batch.
+    """
+
+    def __init__(
+        self, targets: NDArray[np.int64], batch_size: int, seed: int | None, rank: int = 0, replicas: int = 1
+    ) -> None:
+        lengths = (targets != PAD).sum(2)
+        # Words beyond the eighth: the levels that only some captions reach are where batches differ in cost.
+        self.cost = np.maximum(lengths - 8, 0).sum(1)
+        self.batch_size, self.seed, self.rank, self.replicas = batch_size, seed, rank, replicas
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order comes next."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        batches = -(-len(self.cost) // self.batch_size)
+        return batches // self.replicas if batches >= self.replicas else 1
+
+    def __iter__(self) -> Iterator[list[int]]:
+        batches = self._batches()
+        mine = batches[self.rank :: self.replicas]
+        yield from (batch.tolist() for batch in mine[: len(self)])
+
+    def _batches(self) -> list[NDArray[np.int64]]:
+        if self.seed is None:
+            order = np.argsort(-self.cost, kind="stable")
+            return [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
+        random = np.random.default_rng((self.seed, self.epoch))
+        order = random.permutation(len(self.cost))
+        batches = []
+        for start in range(0, len(order), _POOL * self.batch_size):
+            pool = order[start : start + _POOL * self.batch_size]
+            pool = pool[np.argsort(self.cost[pool], kind="stable")]
+            batches += [pool[first : first + self.batch_size] for first in range(0, len(pool), self.batch_size)]
+        return [batches[index] for index in random.permutation(len(batches))]

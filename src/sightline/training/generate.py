@@ -1,0 +1,46 @@
+"""Captioning with the torch model, for what training shows of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from sightline.bundle import ModelConfig
+from sightline.caption import Caption, read_captions
+from sightline.nn.model import CaptionModel
+from sightline.nn.search import search
+from sightline.preprocess import Photo, preprocess
+from sightline.vocabulary import Vocabulary
+
+
+@torch.inference_mode()
+def generate(
+    model: CaptionModel,
+    config: ModelConfig,
+    vocabulary: Vocabulary,
+    photos: Sequence[Photo],
+    beam_size: int = 3,
+    length_penalty: float = 0.0,
+) -> list[Caption]:
+    """One `Caption` a photo, all in one batch, by the model as it is (put it in evaluation mode first)."""
+    pixels = torch.from_numpy(np.stack([preprocess(photo, config.preprocessing) for photo in photos]))
+    return generate_from_features(model, config, vocabulary, model.features(pixels), beam_size, length_penalty)
+
+
+@torch.inference_mode()
+def generate_from_features(
+    model: CaptionModel,
+    config: ModelConfig,
+    vocabulary: Vocabulary,
+    features: torch.Tensor,
+    beam_size: int = 3,
+    length_penalty: float = 0.0,
+) -> list[Caption]:
+    """As `generate`, from the encoder's annotation vectors (P, L, D)."""
+    beams, scores = search(
+        model.decoder, model.prepare(features), features.shape[1], beam_size, config.max_words, length_penalty
+    )
+    found = (tensor.cpu().numpy() for tensor in (beams.tokens, beams.log_probs, beams.attention, scores))
+    return read_captions(vocabulary, config.grid, *found)

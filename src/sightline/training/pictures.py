@@ -1,0 +1,65 @@
+"""What a training leaves to look at: the loss by epoch, and held-out photos with their captions."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+from matplotlib import pyplot
+from matplotlib.ticker import MaxNLocator
+
+from sightline.bundle import replacing
+from sightline.preprocess import open_photo
+
+
+def draw_loss(path: Path, epochs: Sequence[dict[str, Any]]) -> None:
+    """Training and held-out loss by epoch, the best epoch marked."""
+    numbers = [row["epoch"] for row in epochs]
+    held_out = [row["val_loss"] for row in epochs]
+    best = min(range(len(epochs)), key=held_out.__getitem__)
+    figure, axes = pyplot.subplots(figsize=(7, 4.2), layout="constrained")
+    axes.plot(
+        numbers, [row["train_loss"] for row in epochs], color="#7a8793", label="training captions", marker="o", ms=3
+    )
+    axes.plot(numbers, held_out, color="#c8442b", label="held-out captions", marker="o", ms=3)
+    axes.scatter(
+        [numbers[best]], [held_out[best]], s=70, facecolor="none", edgecolor="#c8442b", linewidth=1.5, zorder=3
+    )
+    axes.annotate(
+        f"kept: epoch {numbers[best]}, {held_out[best]:.2f}",
+        (numbers[best], held_out[best]),
+        xytext=(0, 12),
+        textcoords="offset points",
+        ha="center",
+        color="#c8442b",
+    )
+    axes.set(xlabel="epoch", ylabel="loss (nats a word)")
+    axes.margins(x=0.08, y=0.18)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color="#e6e9ec")
+    axes.legend(frameon=False)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=150)
+    pyplot.close(figure)
+
+
+def draw_samples(path: Path, photos: Sequence[Path], captions: Sequence[str], columns: int = 4) -> None:
+    """A contact sheet of photos, each with its caption beneath."""
+    rows = -(-len(photos) // columns)
+    figure, axes = pyplot.subplots(
+        rows, columns, figsize=(3 * columns, 3.5 * rows), layout="constrained", squeeze=False
+    )
+    for place in axes.flat:
+        place.axis("off")
+    for place, photo, caption in zip(axes.flat, photos, captions, strict=False):
+        place.imshow(open_photo(photo))
+        place.set_title("\n".join(textwrap.wrap(caption, 32)), y=-0.02, va="top", fontsize=11)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=110)
+    pyplot.close(figure)

@@ -1,0 +1,146 @@
+"""Recipes: every setting of a training, checked before anything is loaded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from sightline.errors import SightlineError
+
+Count = Annotated[int, Field(ge=1)]
+Probability = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Section(BaseModel):
+    """A part of a recipe: unknown keys and wrong types are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class EncoderRecipe(Section):
+    """Which encoder gives the annotation vectors, and whether it learns.
+
+    ``weights``: a file with a torchvision state dict; ``download``: torchvision's ImageNet weights; ``none``: fresh.
+    """
+
+    name: Literal["mobilenet_v2", "small_cnn"] = "mobilenet_v2"
+    weights: str = "download"
+    projection: Count | None = None
+    trainable: bool = False
+
+
+class DecoderRecipe(Section):
+    """Sizes and form of the decoder."""
+
+    name: Literal["gru"] = "gru"
+    hidden_size: Count = 512
+    embedding_size: Count = 256
+    attention_size: Count = 512
+    dropout: Probability = 0.5
+    attention: Literal["every_step", "once"] = "every_step"
+    initial_state: Literal["zeros", "mean"] = "zeros"
+
+
+class VocabularyRecipe(Section):
+    """Which words the model knows: those that stand at least ``min_count`` times in the training captions."""
+
+    min_count: Count = 5
+    max_words: Count = 20
+
+
+class TrainingRecipe(Section):
+    """How the model learns. A batch is ``batch_size`` photos, each with all its captions."""
+
+    batch_size: Count = 32
+    epochs: Count = 10
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
+    gradient_clip: Annotated[float, Field(gt=0)] | None = None
+    patience: Count | None = None
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    devices: Count | Literal["auto"] = "auto"
+    workers: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+class Recipe(Section):
+    """Everything that decides a training, apart from the data."""
+
+    encoder: EncoderRecipe = EncoderRecipe()
+    decoder: DecoderRecipe = DecoderRecipe()
+    vocabulary: VocabularyRecipe = VocabularyRecipe()
+    training: TrainingRecipe = TrainingRecipe()
+
+    @model_validator(mode="after")
+    def _possible(self) -> Recipe:
+        if self.encoder.weights == "none" and not self.encoder.trainable:
+            raise ValueError(
+                "encoder.weights: 'none' needs encoder.trainable: true, or the encoder never learns to see"
+            )
+        return self
+
+    def save(self, path: Path) -> None:
+        """Write the recipe in full, defaults included, as YAML that `load_recipe` reads back."""
+        path.write_text(yaml.safe_dump(self.model_dump(), sort_keys=False), encoding="utf-8")
+
+
+def load_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
+    """Read a recipe file and lay ``section.key=value`` settings over it.
+
+    Raises:
+        SightlineError: the file is missing or no YAML, or a key is unknown, of the wrong type or of an impossible
+            value; the message names the key and the file.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SightlineError(f"{path}: no such recipe") from None
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise SightlineError(f"{path}: not a YAML recipe ({' '.join(str(error).split())})") from None
+    values = _numbers({} if values is None else values)
+    if not isinstance(values, dict):
+        raise SightlineError(f"{path}: a recipe holds sections ({', '.join(Recipe.model_fields)}), this file does not")
+    for setting in settings:
+        _apply(values, setting)
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        where = f"{path} with --set" if settings else str(path)
+        raise SightlineError(f"{where}: {'; '.join(map(_explain, error.errors()))}") from None
+
+
+def _apply(values: dict[str, Any], setting: str) -> None:
+    key, equals, text = setting.partition("=")
+    section, dot, name = key.partition(".")
+    if not (equals and dot and name):
+        raise SightlineError(f"--set {setting}: write it as section.key=value, e.g. training.epochs=3")
+    if not isinstance(values.setdefault(section, {}), dict):
+        raise SightlineError(f"--set {setting}: {section!r} is no section of the recipe")
+    try:
+        values[section][name] = _numbers(yaml.safe_load(text))
+    except yaml.YAMLError:
+        values[section][name] = text
+
+
+def _numbers(value: Any) -> Any:
+    """YAML reads ``1e-3`` as a string; a person means a number."""
+    if isinstance(value, dict):
+        return {key: _numbers(inner) for key, inner in value.items()}
+    if isinstance(value, str) and re.fullmatch(r"[-+]?\d+(\.\d*)?e[-+]?\d+", value, re.IGNORECASE):
+        return float(value)
+    return value
+
+
+def _explain(error: Any) -> str:
+    key = ".".join(map(str, error["loc"]))
+    if error["type"] == "extra_forbidden":
+        section = Recipe.model_fields.get(str(error["loc"][0]))
+        known = section.annotation.model_fields if len(error["loc"]) > 1 and section else Recipe.model_fields  # type: ignore[union-attr]
+        return f"unknown key {key}; there are: {', '.join(known)}"
+    if error["type"] == "value_error":
+        return str(error["ctx"]["error"])
+    return f"{key}: {error['msg'][0].lower()}{error['msg'][1:]}, not {error['input']!r}"

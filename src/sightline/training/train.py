@@ -1,0 +1,291 @@
+"""From a recipe and a dataset to a model folder."""
+
+from __future__ import annotations
+
+import csv
+import logging
+import math
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch.utils.data import DataLoader
+
+from sightline.bundle import ModelConfig, replacing
+from sightline.checkpoint import build_model, save_model
+from sightline.data.dataset import Dataset, Example, read_dataset
+from sightline.data.features import FeatureCache
+from sightline.errors import SightlineError
+from sightline.nn.model import CaptionModel
+from sightline.training.allocator import keep_freed_memory
+from sightline.training.batches import CachedFeatures, LengthSampler, Pixels, encode_captions
+from sightline.training.generate import generate
+from sightline.training.module import CaptioningModule
+from sightline.training.pictures import draw_loss, draw_samples
+from sightline.training.recipe import Recipe, load_recipe
+from sightline.training.weights import load_encoder_weights
+from sightline.vocabulary import Vocabulary
+
+_PRECISION = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}
+_SAMPLES = 12
+
+
+def train(
+    recipe: Recipe,
+    data: Path,
+    out: Path,
+    resume: bool = False,
+    cache: Path | None = None,
+    progress: bool = True,
+    say: Callable[[str], None] = print,
+) -> Path:
+    """Train a captioner and leave it in the folder ``out``, which is also returned.
+
+    ``out`` ends with the model folder of the epoch that did best on the held-out captions, ``loss.png``,
+    ``samples.png``, ``metrics.csv``, ``recipe.yaml`` and what resuming needs (``checkpoints/``, ``logs/``).
+
+    Args:
+        recipe: see `load_recipe`.
+        data: a dataset's folder, in any layout that `read_dataset` knows; it needs a train and a val split.
+        out: a new or empty folder, unless ``resume``.
+        resume: continue an interrupted training; the result equals an unbroken one's.
+        cache: where a frozen encoder's features are kept; by default ``features`` in the user's cache folder.
+        progress: show progress bars.
+        say: told what happens, a line at a time.
+
+    Raises:
+        SightlineError: the data, the encoder's weights or ``out`` cannot be used; the message says what would help.
+    """
+    keep_freed_memory()
+    _check_out(out, recipe, resume)
+    dataset = read_dataset(data)
+    examples = {split: dataset.split(split) for split in ("train", "val")}
+    if dataset.split_source == "derived":
+        say("this dataset lists no splits: its photos are split 80/10/10 by file name")
+    captions = [caption for example in examples["train"] for caption in example.captions]
+    vocabulary = Vocabulary.from_captions(captions, recipe.vocabulary.min_count)
+    say(f"{len(examples['train'])} training photos, {len(examples['val'])} held out, {len(vocabulary)} words")
+
+    L.seed_everything(recipe.training.seed, verbose=False)
+    config = _config(recipe, dataset)
+    model = build_model(config, vocabulary)
+    load_encoder_weights(model.encoder, recipe.encoder.weights)
+    with replacing(out / "recipe.yaml") as path:
+        recipe.save(path)
+
+    module = CaptioningModule(model, recipe.training.learning_rate, recipe.encoder.trainable, recipe.training.seed)
+    trainer, record = _trainer(recipe, out, progress)
+    loaders = _loaders(recipe, examples, model, vocabulary, cache or default_cache(), trainer, say)
+    _fit(trainer, module, loaders, out, resume)
+    return _leave_results(out, module, config, vocabulary, record.rows, examples["val"])
+
+
+def default_cache() -> Path:
+    """Where features are kept unless told otherwise: ``sightline/features`` in the user's cache folder."""
+    import os
+
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sightline" / "features"
+
+
+class EpochRecord(Callback):
+    """Keeps each epoch's losses and speed, in metrics.csv and in the checkpoint, so that resuming goes on with them."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows: list[dict[str, Any]] = []
+        self._started = 0.0
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Start the epoch's clock."""
+        self._started = time.perf_counter()
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Write the epoch's row."""
+        if trainer.sanity_checking:
+            return
+        values = trainer.callback_metrics
+        row = {"epoch": trainer.current_epoch + 1, "seconds": round(time.perf_counter() - self._started, 1)}
+        # Lightning closes the training epoch after its validation: its mean is asked of the results it still holds.
+        train_loss = trainer.fit_loop.epoch_loop._results.metrics(on_step=False)["callback"]["train_loss"]  # type: ignore[union-attr]
+        row |= {"train_loss": round(float(train_loss), 6), "val_loss": round(float(values["val_loss"]), 6)}
+        self.rows = [*self.rows, row]
+        if trainer.is_global_zero:
+            write_rows(self.path, self.rows)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The rows so far."""
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on after these rows."""
+        self.rows = state_dict["rows"]
+
+
+def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write dictionaries of equal keys as a CSV file, whole or not at all."""
+    with replacing(path) as temporary, temporary.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _check_out(out: Path, recipe: Recipe, resume: bool) -> None:
+    started = (out / "recipe.yaml").exists()
+    if resume and not (out / "checkpoints" / "last.ckpt").exists():
+        raise SightlineError(f"{out}: nothing to resume here (no finished epoch); leave out --resume to start")
+    if resume and _fixed(load_recipe(out / "recipe.yaml")) != _fixed(recipe):
+        raise SightlineError(f"{out}: was begun with another recipe (its recipe.yaml); resume with that one")
+    if not resume and started and (out / "checkpoints" / "last.ckpt").exists():
+        raise SightlineError(f"{out}: holds a training already; go on with --resume, or name another --out")
+    if out.exists() and not out.is_dir():
+        raise SightlineError(f"{out}: is a file; --out must be a folder")
+
+
+def _fixed(recipe: Recipe) -> dict[str, Any]:
+    """A recipe without what may change between two sittings of one training."""
+    values = recipe.model_dump()
+    for key in ("epochs", "patience", "devices", "workers"):
+        values["training"].pop(key)
+    values["encoder"].pop("weights")
+    return values
+
+
+def _config(recipe: Recipe, dataset: Dataset) -> ModelConfig:
+    from sightline.nn.encoder import ENCODERS
+
+    encoder = ENCODERS[recipe.encoder.name]
+    options = recipe.decoder.model_dump()
+    return ModelConfig(
+        encoder=recipe.encoder.name,
+        projection=recipe.encoder.projection,
+        decoder=options.pop("name"),
+        decoder_options=options,
+        grid=encoder.grid,
+        max_words=recipe.vocabulary.max_words,
+        preprocessing=encoder.preprocessing,
+        training={
+            "data": dataset.root.name,
+            "split_source": dataset.split_source,
+            "train_photos": len(dataset.split("train")),
+            "val_photos": len(dataset.split("val")),
+        },
+    )
+
+
+def _trainer(recipe: Recipe, out: Path, progress: bool) -> tuple[L.Trainer, EpochRecord]:
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    for message in (".*does not have many workers.*", ".*Checkpoint directory.*exists.*", ".*isinstance.treespec.*"):
+        warnings.filterwarnings("ignore", message)
+    record = EpochRecord(out / "metrics.csv")
+    checkpoint = ModelCheckpoint(
+        out / "checkpoints", "best", monitor="val_loss", save_last=True, enable_version_counter=False
+    )
+    callbacks: list[Callback] = [record, checkpoint]
+    if recipe.training.patience is not None:
+        callbacks.append(EarlyStopping("val_loss", patience=recipe.training.patience))
+    if progress:
+        callbacks.append(TQDMProgressBar(refresh_rate=5))
+    trainer = L.Trainer(
+        max_epochs=recipe.training.epochs,
+        devices=recipe.training.devices,
+        precision=_PRECISION[recipe.training.precision],  # type: ignore[arg-type]
+        gradient_clip_val=recipe.training.gradient_clip,
+        callbacks=callbacks,
+        logger=TensorBoardLogger(out / "logs", name="", version=""),
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=10,
+        enable_model_summary=False,
+        enable_progress_bar=progress,
+    )
+    return trainer, record
+
+
+def _loaders(
+    recipe: Recipe,
+    examples: dict[str, tuple[Example, ...]],
+    model: CaptionModel,
+    vocabulary: Vocabulary,
+    cache: Path,
+    trainer: L.Trainer,
+    say: Callable[[str], None],
+) -> dict[str, DataLoader[Any]]:
+    settings = recipe.training
+    loaders = {}
+    for split, photos in examples.items():
+        targets = encode_captions(photos, vocabulary, recipe.vocabulary.max_words)
+        seed = settings.seed if split == "train" else None
+        sampler = LengthSampler(targets, settings.batch_size, seed, trainer.global_rank, trainer.world_size)
+        data: CachedFeatures | Pixels
+        if recipe.encoder.trainable:
+            data = Pixels(photos, model.encoder.preprocessing, targets)
+        else:
+            rows, places = FeatureCache(cache, model.encoder).rows(
+                [photo.path for photo in photos], _report(f"{split} features", say)
+            )
+            data = CachedFeatures(rows, places, targets)
+        loaders[split] = DataLoader(
+            data,
+            batch_size=None,
+            sampler=sampler,
+            num_workers=settings.workers,
+            persistent_workers=settings.workers > 0,
+        )
+    return loaders
+
+
+def _report(what: str, say: Callable[[str], None]) -> Callable[[int, int], None]:
+    started = time.perf_counter()
+
+    def report(done: int, total: int) -> None:
+        if done == total or done % 1024 == 0:
+            rate = done / (time.perf_counter() - started)
+            say(f"{what}: {done} of {total} photos encoded, {rate:.0f} a second")
+
+    return report
+
+
+def _fit(
+    trainer: L.Trainer, module: CaptioningModule, loaders: dict[str, DataLoader[Any]], out: Path, resume: bool
+) -> None:
+    last = out / "checkpoints" / "last.ckpt"
+    way_on = "go on with --resume" if last.exists() or trainer.current_epoch else "no epoch was finished"
+    try:
+        trainer.fit(module, loaders["train"], loaders["val"], ckpt_path=last if resume else None, weights_only=False)
+    except SystemExit:  # Lightning's answer to Ctrl-C
+        way_on = "go on with --resume" if last.exists() else "no epoch was finished, so start again"
+        raise SightlineError(f"interrupted; {way_on}") from None
+    if any(not math.isfinite(float(value)) for value in trainer.callback_metrics.values()):
+        raise SightlineError(
+            f"{out}: the loss is no longer a number; lower training.learning_rate or set gradient_clip"
+        )
+
+
+def _leave_results(
+    out: Path,
+    module: CaptioningModule,
+    config: ModelConfig,
+    vocabulary: Vocabulary,
+    rows: list[dict[str, Any]],
+    held_out: tuple[Example, ...],
+) -> Path:
+    best = torch.load(out / "checkpoints" / "best.ckpt", map_location="cpu", weights_only=False)
+    module.load_state_dict(best["state_dict"])
+    kept = min(rows, key=lambda row: row["val_loss"])
+    training = {**config.training, "epochs": len(rows), "kept_epoch": kept["epoch"], "val_loss": kept["val_loss"]}
+    config = ModelConfig(**{**config.__dict__, "training": training})
+    model = module.model.cpu().eval()
+    save_model(out, model, config, vocabulary)
+    draw_loss(out / "loss.png", rows)
+    step = max(1, len(held_out) // _SAMPLES)
+    photos = [example.path for example in held_out[::step]][:_SAMPLES]
+    captions = [caption.text for caption in generate(model, config, vocabulary, photos)]
+    draw_samples(out / "samples.png", photos, captions)
+    return out

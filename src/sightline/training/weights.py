@@ -1,0 +1,59 @@
+"""Where an encoder's first weights come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.error import URLError
+
+import torch
+
+from sightline.errors import SightlineError
+from sightline.nn.encoder import Encoder
+
+
+def load_encoder_weights(encoder: Encoder, weights: str) -> None:
+    """Fill the encoder: ``weights`` is a file with torchvision's state dict, ``"download"``, or ``"none"``.
+
+    Raises:
+        SightlineError: no such file, a file that does not fit, or no network to download by.
+    """
+    if weights == "none":
+        return
+    state = _download(encoder) if weights == "download" else _read(Path(weights))
+    state = {name: tensor for name, tensor in state.items() if not name.startswith("classifier.")}
+    try:
+        encoder.load_state_dict(state)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise SightlineError(f"encoder.weights: {weights} does not fit {type(encoder).__name__} ({reason})") from None
+
+
+def _read(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise SightlineError(
+            f"encoder.weights: {path}: no such file; give a torchvision state dict or 'download'"
+        ) from None
+    except Exception as error:  # torch.load raises what its readers raise
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise SightlineError(f"encoder.weights: {path} holds no state dict ({reason})") from None
+    if not isinstance(state, dict):
+        raise SightlineError(f"encoder.weights: {path} holds a {type(state).__name__}, not a state dict")
+    return state
+
+
+def _download(encoder: Encoder) -> dict[str, torch.Tensor]:
+    from torchvision.models import MobileNet_V2_Weights
+
+    if type(encoder).__name__ != "MobileNetV2":
+        raise SightlineError(
+            "encoder.weights: only mobilenet_v2 can be downloaded; set encoder.weights: none or a file"
+        )
+    try:
+        return dict(MobileNet_V2_Weights.IMAGENET1K_V1.get_state_dict(progress=True, check_hash=True))
+    except (URLError, OSError) as error:
+        raise SightlineError(
+            f"the ImageNet weights could not be downloaded ({error}); go online once, or name a file you have:"
+            " --set encoder.weights=mobilenet_v2.pth"
+        ) from None

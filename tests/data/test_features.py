@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from sightline.data.features import FeatureCache, fingerprint
+from sightline.errors import SightlineError
+from sightline.nn.encoder import SmallCNN
+from sightline.preprocess import preprocess
+
+
+@pytest.fixture
+def encoder():
+    torch.manual_seed(0)
+    return SmallCNN().eval()
+
+
+@pytest.fixture
+def photos(tmp_path):
+    random = np.random.default_rng(0)
+    paths = [tmp_path / f"photo {index}.png" for index in range(5)]
+    for path in paths:
+        Image.fromarray(random.integers(0, 255, (64, 64, 3), np.uint8)).save(path)
+    return paths
+
+
+def expected(encoder, path):
+    with torch.no_grad():
+        return encoder(torch.from_numpy(preprocess(path, encoder.preprocessing))[None])[0].numpy()
+
+
+def encoded(cache, photos):
+    told = []
+    rows, places = cache.rows(photos, lambda done, total: told.append(total))
+    return rows[places], (told[-1] if told else 0)
+
+
+def test_rows_are_the_encoders_and_computed_once(encoder, photos, tmp_path):
+    cache = FeatureCache(tmp_path / "cache", encoder)
+    features, computed = encoded(cache, [*photos, photos[0]])
+    assert computed == 5
+    assert features.dtype == np.float16
+    for row, path in zip(features, photos, strict=False):
+        np.testing.assert_allclose(row, expected(encoder, path), atol=2e-3)
+    again, computed = encoded(FeatureCache(tmp_path / "cache", encoder), photos[::-1])
+    assert computed == 0
+    np.testing.assert_array_equal(again, features[:5][::-1])
+
+
+def test_a_changed_photo_gets_a_new_row(encoder, photos, tmp_path):
+    cache = FeatureCache(tmp_path / "cache", encoder)
+    encoded(cache, photos)
+    Image.new("RGB", (64, 64), "red").save(photos[2])
+    features, computed = encoded(cache, photos)
+    assert computed == 1
+    np.testing.assert_allclose(features[2], expected(encoder, photos[2]), atol=2e-3)
+
+
+def test_other_weights_never_meet_these_rows(encoder, photos, tmp_path):
+    encoded(FeatureCache(tmp_path / "cache", encoder), photos)
+    before = fingerprint(encoder)
+    with torch.no_grad():
+        encoder.layers[0].weight[0, 0, 0, 0] += 1e-3
+    assert fingerprint(encoder) != before
+    assert encoded(FeatureCache(tmp_path / "cache", encoder), photos)[1] == 5
+
+
+def test_an_interruption_leaves_no_wrong_row(encoder, photos, tmp_path):
+    cache = FeatureCache(tmp_path / "cache", encoder)
+    encoded(cache, photos[:2])
+    with (cache.folder / "rows.f16").open("ab") as data:
+        data.write(b"half a row")
+    with (cache.folder / "rows.sha256").open("a") as names:
+        names.write("half a na")
+    features, computed = encoded(FeatureCache(tmp_path / "cache", encoder), photos)
+    assert computed == 3
+    for row, path in zip(features, photos, strict=True):
+        np.testing.assert_allclose(row, expected(encoder, path), atol=2e-3)
+
+
+def test_an_unreadable_photo_is_named_and_what_was_computed_stays(encoder, photos, tmp_path):
+    cache = FeatureCache(tmp_path / "cache", encoder)
+    encoded(cache, photos[:3])
+    photos[4].write_bytes(photos[4].read_bytes()[:200])
+    with pytest.raises(SightlineError, match="photo 4"):
+        encoded(cache, photos)
+    assert encoded(cache, photos[:3])[1] == 0
+    with pytest.raises(SightlineError, match="absent"):
+        encoded(cache, [tmp_path / "absent.png"])

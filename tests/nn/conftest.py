@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+import torch
+
+from sightline.checkpoint import DECODERS  # importing it registers every decoder
+from sightline.nn.decoder import Decoder
+from sightline.nn.encoder import ENCODERS
+from sightline.vocabulary import END
+
+VOCABULARY_SIZE, FEATURE_SIZE, LOCATIONS = 9, 7, 6
+
+
+def captions_with_shared_beginnings(photos: int, captions: int, seed: int = 0) -> np.ndarray:
+    """int64 (P, C, 7): few distinct words, so that beginnings repeat; one photo has a caption fewer."""
+    random = np.random.default_rng(seed)
+    targets = np.zeros((photos, captions, 7), np.int64)
+    for index in np.ndindex(photos, captions):
+        if captions > 1 and index == (photos - 1, captions - 1):
+            continue
+        length = int(random.integers(1, 7))
+        targets[index][:length] = random.integers(4, 7, length)
+        if length < 7:
+            targets[index][length] = END
+    return targets
+
+
+def make_decoder(name: str, **options: object) -> Decoder:
+    torch.manual_seed(0)
+    decoder = DECODERS[name](VOCABULARY_SIZE, FEATURE_SIZE, dropout=0.0, **options).double().eval()
+    return decoder
+
+
+@pytest.fixture(params=DECODERS.names())
+def decoder(request: pytest.FixtureRequest) -> Decoder:
+    return make_decoder(request.param)
+
+
+@pytest.fixture(params=ENCODERS.names())
+def encoder(request: pytest.FixtureRequest) -> torch.nn.Module:
+    torch.manual_seed(0)
+    return ENCODERS[request.param]().eval()
+
+
+@pytest.fixture
+def features() -> torch.Tensor:
+    torch.manual_seed(1)
+    return torch.randn(3, LOCATIONS, FEATURE_SIZE, dtype=torch.double)

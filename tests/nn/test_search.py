@@ -1,0 +1,106 @@
+from itertools import product
+
+import pytest
+import torch
+
+from sightline.nn.decoder import select
+from sightline.nn.search import search
+from sightline.vocabulary import END, PAD, START, UNKNOWN
+
+MAX_WORDS = 3
+
+
+def log_probability(decoder, memory, words):
+    """Sum and per-word log-probabilities of one sentence for the one photo in ``memory``, step by step."""
+    state, previous, logs = decoder.initial_state(memory), START, []
+    for t, word in enumerate(words):
+        output, _, state = decoder.step(memory, state, decoder.embed(torch.tensor([[previous]])))
+        logits = decoder.logits(output)[0, 0].float()
+        logits[[PAD, START, UNKNOWN] + ([END] if t == 0 else [])] = float("-inf")
+        logs.append(float(logits.detach().log_softmax(0)[word]))
+        previous = word
+    return sum(logs), logs
+
+
+def all_sentences(decoder, memory, length_penalty):
+    """Every sentence of at most MAX_WORDS steps with its score, best first."""
+    words = [word for word in range(9) if word not in (PAD, START, UNKNOWN)]
+    sentences = []
+    for length in range(1, MAX_WORDS + 1):
+        for sentence in product(words, repeat=length):
+            ended = sentence[-1] == END
+            if END in sentence[:-1] or sentence[0] == END or (not ended and length < MAX_WORDS):
+                continue
+            total, logs = log_probability(decoder, memory, sentence)
+            sentences.append((total / length**length_penalty, sentence, logs))
+    return sorted(sentences, reverse=True)
+
+
+@pytest.mark.parametrize("length_penalty", [0.0, 0.7, 1.0])
+def test_a_beam_that_holds_everything_finds_what_enumeration_finds(decoder, features, length_penalty):
+    memory = decoder.prepare(features[:1])
+    expected = all_sentences(decoder, memory, length_penalty)
+    beams, scores = search(decoder, memory, 6, len(expected) + 20, MAX_WORDS, length_penalty)
+    for rank in range(10):
+        score, sentence, logs = expected[rank]
+        assert scores[0, rank] == pytest.approx(score, abs=1e-5)
+        assert tuple(beams.tokens[0, rank][: len(sentence)].tolist()) == sentence
+        torch.testing.assert_close(
+            beams.log_probs[0, rank, : len(logs)], torch.tensor(logs).double(), atol=1e-5, rtol=0
+        )
+        assert (beams.tokens[0, rank][len(sentence) :] == PAD).all()
+    assert (scores[0, len(expected) :] < -1e8).all()
+
+
+def test_beam_size_one_is_greedy(decoder, features):
+    memory = decoder.prepare(features)
+    beams, _ = search(decoder, memory, 6, 1, 8, 0.0)
+    for p in range(3):
+        memory = decoder.prepare(features[p : p + 1])
+        state, previous = decoder.initial_state(memory), START
+        for t in range(8):
+            output, alpha, state = decoder.step(memory, state, decoder.embed(torch.tensor([[previous]])))
+            logits = decoder.logits(output)[0, 0].clone()
+            logits[[PAD, START, UNKNOWN] + ([END] if t == 0 else [])] = float("-inf")
+            previous = int(logits.argmax())
+            assert int(beams.tokens[p, 0, t]) == previous
+            torch.testing.assert_close(beams.attention[p, 0, t], alpha[0, 0])
+            if previous == END:
+                break
+
+
+def test_a_batch_finds_what_each_photo_finds_alone(decoder, features):
+    together, scores = search(decoder, decoder.prepare(features), 6, 4, 6, 0.5)
+    for p in range(3):
+        alone, score = search(decoder, decoder.prepare(features[p : p + 1]), 6, 4, 6, 0.5)
+        assert torch.equal(together.tokens[p], alone.tokens[0])
+        torch.testing.assert_close(scores[p], score[0])
+        torch.testing.assert_close(together.attention[p], alone.attention[0])
+
+
+def test_a_sentence_comes_back_even_if_nothing_ever_ends(decoder, features, monkeypatch):
+    logits = decoder.logits
+    monkeypatch.setattr(decoder, "logits", lambda output: logits(output).index_fill(-1, torch.tensor([END]), -1e4))
+    beams, scores = search(decoder, decoder.prepare(features), 6, 3, 5, 0.0)
+    assert (beams.tokens > UNKNOWN).all()
+    assert (scores > -1e8).all()
+
+
+def test_a_sentence_is_never_empty_and_never_holds_special_tokens(decoder, features, monkeypatch):
+    logits = decoder.logits
+    special = torch.tensor([PAD, START, END, UNKNOWN])
+    monkeypatch.setattr(
+        decoder,
+        "logits",
+        lambda output: logits(output).index_add(-1, special, torch.full_like(logits(output)[..., :4], 50.0)),
+    )
+    beams, _ = search(decoder, decoder.prepare(features), 6, 1, 5, 0.0)
+    assert (beams.tokens[:, 0, 0] > UNKNOWN).all()
+    assert (beams.tokens[:, 0, 1] == END).all()
+    assert (beams.tokens[:, 0, 2:] == PAD).all()
+
+
+def test_select_continues_the_right_sentence():
+    state = (torch.arange(12).reshape(2, 3, 2),)
+    (chosen,) = select(state, torch.tensor([[2, 0], [1, 1]]))
+    assert chosen.tolist() == [[[4, 5], [0, 1]], [[8, 9], [8, 9]]]

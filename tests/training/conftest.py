@@ -1,0 +1,24 @@
+from pathlib import Path
+
+import pytest
+
+from sightline.data.shapes import draw_shapes
+from sightline.training.recipe import Recipe
+
+TINY = {
+    "encoder": {"name": "small_cnn", "weights": "none", "trainable": True},
+    "decoder": {"hidden_size": 24, "embedding_size": 16, "attention_size": 16},
+    "vocabulary": {"min_count": 1},
+    "training": {"batch_size": 8, "epochs": 3, "learning_rate": 0.01},
+}
+
+
+def tiny(**training: object) -> Recipe:
+    return Recipe.model_validate({**TINY, "training": {**TINY["training"], **training}})
+
+
+@pytest.fixture(scope="session")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("data") / "größe 1"
+    draw_shapes(root, photos=80, seed=3)
+    return root

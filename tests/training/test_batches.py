@@ -1,0 +1,36 @@
+import numpy as np
+
+from sightline.training.batches import LengthSampler
+
+
+def targets(photos=205):
+    random = np.random.default_rng(0)
+    result = np.zeros((photos, 5, 21), np.int64)
+    for index in np.ndindex(photos, 5):
+        result[index][: random.integers(3, 21)] = 4
+    return result
+
+
+def test_every_photo_once_an_epoch_in_an_order_of_its_own():
+    sampler = LengthSampler(targets(), 16, seed=1)
+    orders = []
+    for epoch in (0, 1, 0):
+        sampler.set_epoch(epoch)
+        batches = list(sampler)
+        assert len(batches) == len(sampler) == 13
+        orders.append([photo for batch in batches for photo in batch])
+        assert sorted(orders[-1]) == list(range(205))
+    assert orders[0] == orders[2] != orders[1]
+
+
+def test_a_batch_holds_captions_of_similar_length():
+    lengths = (targets() != 0).sum((1, 2))
+    spread = np.mean([lengths[batch].std() for batch in LengthSampler(targets(), 16, seed=1)])
+    assert spread < 0.6 * lengths.std()
+
+
+def test_processes_share_the_photos():
+    parts = [list(LengthSampler(targets(192), 16, 1, rank, 3)) for rank in range(3)]
+    photos = [photo for part in parts for batch in part for photo in batch]
+    assert sorted(photos) == list(range(192))
+    assert {len(part) for part in parts} == {4}

@@ -1,0 +1,67 @@
+from pathlib import Path
+
+import pytest
+
+from sightline.errors import SightlineError
+from sightline.training.recipe import Recipe, load_recipe
+
+RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_recipe_is_valid_and_survives_saving(path, tmp_path):
+    recipe = load_recipe(path)
+    recipe.save(tmp_path / "again.yaml")
+    assert load_recipe(tmp_path / "again.yaml") == recipe
+
+
+def test_baseline_holds_the_methods_values():
+    recipe = load_recipe(next(path for path in RECIPES if path.stem == "baseline"))
+    decoder, training = recipe.decoder, recipe.training
+    assert (recipe.encoder.name, recipe.encoder.trainable) == ("mobilenet_v2", False)
+    assert (decoder.hidden_size, decoder.embedding_size, decoder.dropout) == (512, 256, 0.5)
+    assert (decoder.name, decoder.attention, recipe.vocabulary.max_words) == ("gru", "every_step", 20)
+    assert (training.learning_rate, training.batch_size, training.epochs) == (1e-3, 32, 10)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("decoder:\n  hiden_size: 3\n", ["decoder.hiden_size", "hidden_size"]),
+        ("model: {}\n", ["model", "decoder"]),
+        ("training:\n  epochs: many\n", ["training.epochs", "many"]),
+        ("training:\n  epochs: 0\n", ["training.epochs", "greater than or equal to 1"]),
+        ("training:\n  epochs: 2.5\n", ["training.epochs"]),
+        ("decoder:\n  dropout: 1.0\n", ["decoder.dropout", "less than 1"]),
+        ("decoder:\n  attention: sometimes\n", ["decoder.attention", "every_step"]),
+        ("encoder:\n  weights: none\n", ["encoder.weights", "trainable"]),
+        ("- a list\n", ["sections"]),
+        ("a: [\n", ["YAML"]),
+    ],
+)
+def test_a_bad_recipe_is_refused_by_key_and_file(tmp_path, text, words):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(SightlineError) as refused:
+        load_recipe(path)
+    message = str(refused.value)
+    assert "\n" not in message
+    for word in [*words, "mine.yaml"]:
+        assert word in message
+
+
+def test_settings_override_the_file(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("training:\n  epochs: 4\n")
+    recipe = load_recipe(path, ["training.learning_rate=1e-4", "decoder.attention=once", "training.patience=null"])
+    assert recipe.training.epochs == 4
+    assert recipe.training.learning_rate == 1e-4
+    assert recipe.decoder.attention == "once"
+    with pytest.raises(SightlineError, match=r"training\.epoch"):
+        load_recipe(path, ["training.epoch=4"])
+    with pytest.raises(SightlineError, match=r"section\.key=value"):
+        load_recipe(path, ["epochs"])
+
+
+def test_defaults_are_the_baseline():
+    assert Recipe().decoder == load_recipe(next(path for path in RECIPES if path.stem == "baseline")).decoder

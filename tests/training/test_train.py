@@ -1,0 +1,122 @@
+import csv
+import json
+
+import pytest
+import torch
+from PIL import Image
+
+import sightline.training.module as module
+from sightline.checkpoint import load_model
+from sightline.data.dataset import read_dataset
+from sightline.errors import SightlineError
+from sightline.training.generate import generate
+from sightline.training.train import train
+from tests.training.conftest import tiny
+
+
+def run(recipe, data, out, **options):
+    return train(recipe, data, out, progress=False, say=lambda line: None, **options)
+
+
+def losses(out):
+    with (out / "metrics.csv").open() as file:
+        return [(int(row["epoch"]), row["train_loss"], row["val_loss"]) for row in csv.DictReader(file)]
+
+
+@pytest.fixture(scope="module")
+def unbroken(shapes, tmp_path_factory):
+    return run(tiny(), shapes, tmp_path_factory.mktemp("runs") / "unbroken")
+
+
+def test_training_leaves_a_model_that_captions_and_pictures_to_look_at(unbroken, shapes):
+    model, config, vocabulary = load_model(unbroken)
+    photos = [example.path for example in read_dataset(shapes).split("val")]
+    captions = generate(model, config, vocabulary, photos, beam_size=2)
+    assert len(captions) == len(photos)
+    for caption in captions:
+        assert caption.words
+        assert set(caption.words) <= set(vocabulary.words[4:])
+        assert caption.attention.shape == (len(caption.words), 8, 8)
+        assert caption.attention.sum((1, 2)) == pytest.approx(1, abs=1e-5)
+        assert len(caption.alternatives) == 1
+        json.dumps(caption.as_dict())
+    for picture in ("loss.png", "samples.png"):
+        with Image.open(unbroken / picture) as image:
+            assert min(image.size) > 300
+            assert len(image.convert("RGB").getcolors(1 << 24)) > 20
+
+
+def test_training_learns_and_keeps_the_best_epoch(unbroken):
+    rows = losses(unbroken)
+    assert [epoch for epoch, _, _ in rows] == [1, 2, 3]
+    assert float(rows[-1][1]) < 0.8 * float(rows[0][1])
+    config = json.loads((unbroken / "config.json").read_text())
+    assert config["training"]["val_loss"] == min(float(val_loss) for _, _, val_loss in rows)
+
+
+def test_resuming_equals_an_unbroken_training(unbroken, shapes, tmp_path, monkeypatch):
+    out = tmp_path / "broken"
+    steps = module.CaptioningModule.training_step
+    taken = []
+
+    def interrupted(self, batch, index):
+        taken.append(index)
+        if self.current_epoch == 1 and index == 1:
+            raise KeyboardInterrupt
+        return steps(self, batch, index)
+
+    monkeypatch.setattr(module.CaptioningModule, "training_step", interrupted)
+    with pytest.raises(SightlineError, match="--resume"):
+        run(tiny(), shapes, out)
+    monkeypatch.undo()
+    run(tiny(), shapes, out, resume=True)
+
+    assert losses(out) == losses(unbroken)
+    weights, expected = load_model(out)[0].state_dict(), load_model(unbroken)[0].state_dict()
+    assert all(torch.equal(weights[name], expected[name]) for name in expected)
+
+
+def test_a_second_run_never_overwrites_the_first(unbroken, shapes):
+    before = (unbroken / "model.safetensors").read_bytes()
+    with pytest.raises(SightlineError, match="--resume"):
+        run(tiny(), shapes, unbroken)
+    with pytest.raises(SightlineError, match="another recipe"):
+        run(tiny(learning_rate=0.5), shapes, unbroken, resume=True)
+    with pytest.raises(SightlineError, match="nothing to resume"):
+        run(tiny(), shapes, unbroken.parent / "new", resume=True)
+    assert (unbroken / "model.safetensors").read_bytes() == before
+
+
+def test_early_stopping(shapes, tmp_path):
+    out = run(tiny(epochs=30, patience=1, learning_rate=0.2), shapes, tmp_path / "run")
+    assert len(losses(out)) < 30
+
+
+@pytest.mark.parametrize("attention", ["once", "every_step"])
+def test_the_listings_variant_and_lower_precision_train(attention, shapes, tmp_path):
+    recipe = tiny(epochs=2, precision="bfloat16")
+    decoder = recipe.decoder.model_copy(update={"attention": attention})
+    rows = losses(run(recipe.model_copy(update={"decoder": decoder}), shapes, tmp_path / "run"))
+    assert float(rows[1][1]) < float(rows[0][1])
+
+
+def test_missing_encoder_weights_say_both_ways_out(shapes, tmp_path, monkeypatch):
+    import urllib.error
+
+    from torchvision.models import MobileNet_V2_Weights
+
+    def offline(self, *args, **kwargs):
+        raise urllib.error.URLError("no network")
+
+    monkeypatch.setattr(MobileNet_V2_Weights, "get_state_dict", offline)
+    recipe = tiny()
+    encoder = recipe.encoder.model_copy(update={"name": "mobilenet_v2", "weights": "download", "trainable": False})
+    with pytest.raises(SightlineError, match=r"go online once, or name a file.*encoder\.weights"):
+        run(recipe.model_copy(update={"encoder": encoder}), shapes, tmp_path / "run")
+    for name, content in {"absent.pth": None, "empty.pth": b""}.items():
+        path = tmp_path / name
+        if content is not None:
+            path.write_bytes(content)
+        broken = encoder.model_copy(update={"weights": str(path)})
+        with pytest.raises(SightlineError, match=name):
+            run(recipe.model_copy(update={"encoder": broken}), shapes, tmp_path / "run")
