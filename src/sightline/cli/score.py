@@ -1,0 +1,52 @@
+"""`sightline score`: the field's metrics for captions in a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from sightline.evaluation import Scores
+
+
+def score(
+    hypotheses: Annotated[Path, typer.Option(help="Captions to score, one a photo: JSON, JSON lines or CSV.")],
+    references: Annotated[Path, typer.Option(help="What people wrote about the same photos: JSON, JSON lines or CSV.")],
+    training_captions: Annotated[
+        Path | None, typer.Option(help="What the captioner learnt from, to tell how many captions are novel.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    meteor: Annotated[bool, typer.Option(help="METEOR is Java and takes longer than all else together.")] = True,
+) -> None:
+    """Score captions against references: BLEU, METEOR, ROUGE-L, CIDEr and how varied they are."""
+    from sightline.captions_io import read_hypotheses, read_references
+    from sightline.evaluation import check_photos, score_captions
+    from sightline.metrics import METRICS
+
+    ours, theirs = read_hypotheses(hypotheses), read_references(references)
+    check_photos(ours, theirs, hypotheses, references)
+    learnt = None if training_captions is None else read_references(training_captions)
+    scores = score_captions(
+        ours,
+        theirs,
+        training_captions=None if learnt is None else [caption for captions in learnt.values() for caption in captions],
+        metrics=[name for name in METRICS if meteor or name != "meteor"],
+    )
+    typer.echo(json.dumps(scores.as_dict(with_intervals=True), indent=2) if as_json else _table(scores))
+
+
+def _table(scores: Scores) -> str:
+    """Scores as the literature prints them, times 100 where they are shares, with their 95% bootstrap intervals."""
+    intervals = scores.intervals()
+    lines = [f"{len(scores.photos)} photos", "", f"{'':<12}{'score':>8}   95% interval"]
+    for name, entry in scores.scores.items():
+        if entry.value is None:
+            lines.append(f"{name:<12}{'-':>8}   {entry.note}")
+            continue
+        scale, digits = (1, 0 if name == "vocabulary" else 2) if name in ("vocabulary", "length") else (100, 2)
+        spread = " to ".join(f"{scale * end:.{digits}f}" for end in intervals.get(name, ()))
+        lines.append(f"{name:<12}{scale * entry.value:>8.{digits}f}   {spread}".rstrip())
+    return "\n".join([*lines, "", "times 100, but for vocabulary (words) and length (words a caption)"])

@@ -1,0 +1,103 @@
+"""Hypotheses and references in, a report of the field's scores out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sightline.errors import SightlineError
+from sightline.metrics import METRICS, Corpus, Score, tokenize
+from sightline.metrics.bootstrap import intervals
+from sightline.vocabulary import END, PAD, SPECIAL_TOKENS, START
+
+# `<unk>` is a word that the captioner chose; the others only frame a caption.
+_FRAME = re.compile("|".join(re.escape(SPECIAL_TOKENS[index]) for index in (PAD, START, END)))
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """What the metrics say about the captions of N photos.
+
+    Attributes:
+        photos: the N photos' ids, in the order of every `Score.per_photo`.
+        scores: all scores by name, e.g. ``BLEU-4``; those that could not be computed have a value of None and a note.
+    """
+
+    photos: tuple[str, ...]
+    scores: Mapping[str, Score]
+
+    def __getitem__(self, name: str) -> float | None:
+        return self.scores[name].value
+
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """Name -> 95% bootstrap interval over photos, of every score that has one."""
+        return intervals(self.scores.values())
+
+    def as_dict(self, with_intervals: bool = False) -> dict[str, object]:
+        """The scores as plain numbers, ready for JSON; what could not be computed is under ``missing``, with why.
+
+        ``with_intervals`` adds `intervals`.
+        """
+        report: dict[str, object] = {
+            "photos": len(self.photos),
+            "tokenizer": "PTB, as pycocoevalcap",
+            "scores": {name: score.value for name, score in self.scores.items() if score.value is not None},
+            "missing": {name: score.note for name, score in self.scores.items() if score.value is None},
+        }
+        if with_intervals:
+            report["intervals"] = {name: list(ends) for name, ends in self.intervals().items()}
+        return report
+
+
+def score_captions(
+    hypotheses: Mapping[str, str],
+    references: Mapping[str, Sequence[str]],
+    training_captions: Iterable[str] | None = None,
+    metrics: Sequence[str] | None = None,
+) -> Scores:
+    """Score one caption a photo against the photo's references, as pycocoevalcap does.
+
+    Args:
+        hypotheses: photo -> caption, as text; tokenizing is done here.
+        references: the same photos -> their captions, as people wrote them, at least one.
+        training_captions: what the captioner learnt from; without them the share of novel captions is missing.
+        metrics: names in `sightline.metrics.METRICS`; None for all. METEOR is the slow one, and needs Java.
+
+    Raises `SightlineError` if the photos differ, a photo has no reference, there is no photo at all, a hypothesis
+    still holds ``<start>``, ``<end>`` or ``<pad>``, or a metric is unknown.
+    """
+    check_photos(hypotheses, references)
+    for photo, caption in hypotheses.items():
+        if token := _FRAME.search(caption):
+            raise SightlineError(f"hypothesis of {photo}: {token[0]} is not a word; strip it before scoring")
+    names = list(METRICS) if metrics is None else list(metrics)
+    if unknown := next((name for name in names if name not in METRICS), None):
+        raise SightlineError(f"no metric is named {unknown!r}; choose from {', '.join(METRICS)}")
+    photos = tuple(hypotheses)
+    corpus = Corpus(
+        hypotheses=tuple(tokenize(hypotheses[photo]) for photo in photos),
+        references=tuple(tuple(map(tokenize, references[photo])) for photo in photos),
+        training_captions=None if training_captions is None else frozenset(map(tokenize, training_captions)),
+    )
+    return Scores(photos, {score.name: score for name in names for score in METRICS[name](corpus)})
+
+
+def check_photos(
+    hypotheses: Mapping[str, str],
+    references: Mapping[str, Sequence[str]],
+    hypotheses_from: object = "hypotheses",
+    references_from: object = "references",
+) -> None:
+    """Raise `SightlineError` unless both are about the same photos and each has a reference; ``*_from`` names them."""
+    for here, there, here_from, there_from, mend in (
+        (hypotheses, references, hypotheses_from, references_from, "caption that photo, or leave it out"),
+        (references, hypotheses, references_from, hypotheses_from, "add its references, or leave it out"),
+    ):
+        if not here:
+            raise SightlineError(f"{here_from}: no captions; nothing can be scored")
+        if missing := [photo for photo in there if photo not in here]:
+            more = f" and {len(missing) - 1} more" if missing[1:] else ""
+            raise SightlineError(f"{here_from}: no {missing[0]!r}{more}, but {there_from} has it; {mend} there")
+    if bare := next((photo for photo, captions in references.items() if not captions), None):
+        raise SightlineError(f"{references_from}: {bare!r} has no caption; give it at least one")

@@ -1,0 +1,95 @@
+"""How sure a score is: percentile intervals and the paired test, by resampling photos with replacement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sightline.metrics.registry import Resampled, Score
+
+Floats = NDArray[np.float64]
+_BLOCK = 100  # resamples at a time, so that memory does not grow with their number
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much one result is above another on the same photos.
+
+    Attributes:
+        name: of the score.
+        value: the first corpus score minus the second.
+        low: lower end of the interval.
+        high: upper end of the interval.
+        p_value: two-sided share of resamples on the wrong side of zero, in (0, 1]; small means that the difference
+            is unlikely to come from the choice of photos.
+    """
+
+    name: str
+    value: float
+    low: float
+    high: float
+    p_value: float
+
+
+def resample(statistics: Sequence[Resampled], photos: int, resamples: int = 1000, seed: int = 0) -> Floats:
+    """Each of S statistics under draws of ``photos`` photos with replacement, float64 ``(S, resamples)``.
+
+    All statistics see the same draws, and so does every call with the same seed: that makes comparisons paired.
+    """
+    random = np.random.default_rng(seed)
+    uniform = np.full(photos, 1 / photos)
+    sizes = [min(_BLOCK, resamples - done) for done in range(0, resamples, _BLOCK)]
+    draws = (random.multinomial(photos, uniform, size).astype(np.float64) for size in sizes)
+    blocks = [np.stack([statistic(weights) for statistic in statistics]) for weights in draws]
+    return np.concatenate(blocks, axis=1)
+
+
+def intervals(
+    scores: Iterable[Score], level: float = 0.95, resamples: int = 1000, seed: int = 0
+) -> dict[str, tuple[float, float]]:
+    """Name -> percentile bootstrap interval of the corpus score (Efron and Tibshirani 1993, chapter 13).
+
+    The scores must be of the same photos; those that cannot be resampled are left out.
+    """
+    able = [score for score in scores if score.resampled is not None and score.per_photo is not None]
+    if not able:
+        return {}
+    statistics = [score.resampled for score in able if score.resampled is not None]
+    photos = next(len(score.per_photo) for score in able if score.per_photo is not None)
+    values = resample(statistics, photos, resamples, seed)
+    return {score.name: _percentiles(row, level) for score, row in zip(able, values, strict=True)}
+
+
+def compare(
+    first: Score, second: Score, level: float = 0.95, resamples: int = 1000, seed: int = 0
+) -> Difference | None:
+    """The paired bootstrap of two results on the same photos in the same order (Koehn 2004).
+
+    None for scores that cannot be resampled; ``ValueError`` if the two are of different metrics or numbers of photos.
+    """
+    if first.name != second.name:
+        raise ValueError(f"{first.name} cannot be compared with {second.name}")
+    if first.resampled is None or second.resampled is None or first.per_photo is None or second.per_photo is None:
+        return None
+    photos = len(first.per_photo)
+    if len(second.per_photo) != photos:
+        raise ValueError(f"{photos} photos cannot be compared with {len(second.per_photo)}")
+    ours, theirs = resample([first.resampled, second.resampled], photos, resamples, seed)
+    low, high = _percentiles(ours - theirs, level)
+    once = np.ones((1, photos))
+    value = float((first.resampled(once) - second.resampled(once))[0])
+    return Difference(first.name, value, low, high, _p_value(ours - theirs))
+
+
+def _percentiles(values: Floats, level: float) -> tuple[float, float]:
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def _p_value(differences: Floats) -> float:
+    """Twice the smaller tail, the observed result counted among the resamples, so never zero."""
+    tail = min(int((differences <= 0).sum()), int((differences >= 0).sum()))
+    return min(1.0, 2 * (tail + 1) / (len(differences) + 1))

@@ -1,0 +1,85 @@
+"""METEOR 1.5 (Denkowski and Lavie 2014) through the reference program, which is Java.
+
+There is no other METEOR here: numbers that other implementations give under this name differ by a factor of two.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from sightline.metrics.registry import Corpus, Score, register
+
+
+@register("meteor")
+def compute(corpus: Corpus) -> tuple[Score, ...]:
+    """METEOR, in [0, 1]: of the corpus from pooled matches, not the mean over photos; so it has no `resampled`.
+
+    Without Java or pycocoevalcap, which brings the program, the value is None and the note says what is missing.
+    """
+    jar = _jar()
+    missing = [] if shutil.which("java") else ["Java (`java` on the PATH)"]
+    missing += [] if jar else ["pycocoevalcap, which brings the METEOR 1.5 program (`pip install pycocoevalcap==1.2`)"]
+    if not jar or missing:
+        return (Score("METEOR", None, note=f"needs {' and '.join(missing)}"),)
+    try:
+        value, per_photo = _run(jar, corpus)
+    except (OSError, ValueError) as error:
+        return (Score("METEOR", None, note=f"the METEOR program failed: {error}"),)
+    return (Score("METEOR", value, np.array(per_photo, np.float64), note="METEOR 1.5, reference program"),)
+
+
+def _jar() -> Path | None:
+    package = find_spec("pycocoevalcap")
+    folders = package.submodule_search_locations if package else None
+    jars = [Path(folder, "meteor", "meteor-1.5.jar") for folder in folders or ()]
+    return next((jar for jar in jars if jar.is_file()), None)
+
+
+def _run(jar: Path, corpus: Corpus) -> tuple[float, list[float]]:
+    with _program(jar) as (questions, answers):
+        matches = []
+        for hypothesis, references in zip(corpus.hypotheses, corpus.references, strict=True):
+            matches.append(_ask(questions, answers, _score_line(hypothesis, references)))
+        # One answer for each photo, then the corpus's.
+        per_photo = [float(_ask(questions, answers, " ||| ".join(["EVAL", *matches])))]
+        per_photo += [float(_answer(answers)) for _ in corpus.hypotheses]
+    return per_photo.pop(), per_photo
+
+
+@contextmanager
+def _program(jar: Path) -> Iterator[tuple[IO[str], IO[str]]]:
+    # English, with its own normalization of punctuation, as pycocoevalcap runs it; UTF-8 whatever the locale.
+    command = ["java", "-Dfile.encoding=UTF-8", "-Xmx2G", "-jar", str(jar), "-", "-", "-stdio", "-l", "en", "-norm"]
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, encoding="utf-8"
+    )
+    assert process.stdin and process.stdout
+    try:
+        yield process.stdin, process.stdout
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _score_line(hypothesis: str, references: Sequence[str]) -> str:
+    return " ||| ".join(["SCORE", *references, hypothesis.replace("|||", "").replace("  ", " ")])
+
+
+def _ask(questions: IO[str], answers: IO[str], question: str) -> str:
+    questions.write(question + "\n")
+    questions.flush()
+    return _answer(answers)
+
+
+def _answer(answers: IO[str]) -> str:
+    if not (line := answers.readline()):
+        raise ValueError("it ended before its time")
+    return line.strip()

@@ -1,0 +1,80 @@
+"""What every metric takes and gives, and the table they register in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sightline.metrics.ngrams import ReferenceNgrams
+
+# A corpus metric under a resampling of its photos: (B, N) float64 weights, how often each photo counts -> (B,) scores.
+Resampled = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+
+
+@dataclass(frozen=True, eq=False)
+class Corpus:
+    """Tokenized captions of N photos, as every metric takes them.
+
+    Attributes:
+        hypotheses: N captions, words separated by one space.
+        references: for each of the N photos its captions, at least one.
+        training_captions: what the captioner learnt from, tokenized alike; None where that is not known.
+    """
+
+    hypotheses: tuple[str, ...]
+    references: tuple[tuple[str, ...], ...]
+    training_captions: frozenset[str] | None = None
+
+    @cached_property
+    def reference_ngrams(self) -> ReferenceNgrams:
+        """The n-grams of the references up to four words, counted once for all metrics."""
+        return ReferenceNgrams(self.references, order=4)
+
+
+@dataclass(frozen=True, eq=False)
+class Score:
+    """One number about N hypotheses, and where it comes from.
+
+    Attributes:
+        name: as in the literature, e.g. ``BLEU-4``.
+        value: the score of the corpus; None if it could not be computed, and ``note`` says why.
+        per_photo: float64 ``(N,)``, the score of each photo alone; None for what only a corpus has.
+        resampled: the corpus score under other weights of the photos, for the bootstrap; None where undefined.
+        note: what a reader of the number must know; empty for most.
+    """
+
+    name: str
+    value: float | None
+    per_photo: NDArray[np.float64] | None = None
+    resampled: Resampled | None = None
+    note: str = ""
+
+    @classmethod
+    def mean(cls, name: str, per_photo: NDArray[np.float64], note: str = "") -> Score:
+        """A score whose corpus value is the mean of the photos' own."""
+        return cls(name, float(per_photo.mean()), per_photo, lambda weights: weighted_mean(per_photo, weights), note)
+
+
+def weighted_mean(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The mean of ``(N,)`` values under each of the ``(B, N)`` weights, float64 ``(B,)``."""
+    return np.asarray(weights @ values / weights.sum(axis=1))
+
+
+Metric = Callable[[Corpus], tuple[Score, ...]]
+METRICS: dict[str, Metric] = {}
+
+
+def register(name: str) -> Callable[[Metric], Metric]:
+    """Enter a metric in `METRICS`; a module of `sightline.metrics` that does so is found without being listed."""
+
+    def enter(metric: Metric) -> Metric:
+        if name in METRICS:
+            raise ValueError(f"two metrics are named {name!r}")
+        METRICS[name] = metric
+        return metric
+
+    return enter

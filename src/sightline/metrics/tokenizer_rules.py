@@ -1,0 +1,248 @@
+"""The Penn Treebank rules: what is a token, what it must see next, and how it is written.
+
+Measured against Stanford CoreNLP 3.4.1, the version every captioning paper is scored with; later versions differ.
+`tokenizer` applies the rules: the one that reaches furthest wins, and among equals the first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import cache
+from typing import NamedTuple
+
+# Characters beyond ASCII that have no role of their own stand for their kind by one of these.
+LETTER, MARK, DIGIT, SYMBOL, UNKNOWN = "é", "\u0301", "\u0660", "¬", "\x7f"
+SPACES = "\t\x85\xa0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u3000"
+ROLES = "\x80\x91\x92\x93\x94\x96\x97¢£¤«\xad»¼½¾–—―‘’‚‛“”„‟…‹›₠€⁄֊‐‑٫٬⅓⅔、²³¹⁰⁺⁻₊₋⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉"
+
+# Abbreviations that keep their period, in any case of letters unless their group says otherwise.
+_SENTENCE_END = (
+    "(?i:Ala|Al|Apr|Ariz|Assn|Aug|Bancorp|Bhd|Blvd|Bros|Calif|Colo|Conn|Corp|Cos|Co|Ct|Dak|Dec|Esq|Est|Etc|Ext|Feb|"
+    "Fla|Fri|Ga|Inc|Ind|Intl|Jan|Jr|Jul|Jun|Kans|Kan|Ky|Ltd|Mar|Md|Mich|Minn|Mont|Mon|Mo|Neb|Nev|Nov|Oct|Okla|Penn|Plc|"
+    r"Rd|Rt|Sept|Sep|Seq|Sq|Sr|Sys|Tel|Tenn|Thurs|Thu|Tues|Tue|Univ|Va|Vt|Wed|Wisc|Wis|Wyo|Ph\.D|Ed\.D)|(?i:Pt)[ey]|"
+    "A(?i:rk|z)|D(?i:el)|I(?i:ll)|L(?i:a)|M(?i:ass|iss)|O(?i:re)|P(?i:a)|T(?i:ex)|W(?i:ash)"
+)
+_TITLE = (
+    "(?i:Adj|Adm|Adv|Ave|Capt|Cf|Cie|Cmdr|Col|Cpl|Dept|Det|Drs|Dr|Ens|Ft|Gen|Govs|Gov|Hon|Jos|Lt|Maj|Messrs|Mlle|Mme|"
+    "Mrs|Mr|Msgr|Ms|Mt|Pfc|Ph|Pres|Profs|Pvt|Reps|Rep|Rev|Sens|Sen|Sfc|Sgt|Spc|Ste|St|Supt|Vs|Wm)|[Mm][ft][Gg]"
+)
+_BEFORE_NUMBER = "(?i:Art|Ca|Figs|Fig|Nos|No|Op|Pp|Prop|P)"
+# After an initial and before one of these a sentence begins; only the first letter must be a capital.
+_STARTERS = (
+    "A|A(?i:bout|ccording|dditionally|fter|n|s|t)|B(?i:ut)|E(?i:arlier)|H(?i:e|er|ere|owever)|I(?i:f|n|t)|L(?i:ast)|"
+    "M(?i:any|ore)|N(?i:ow)|O(?i:nce|ne|ther|ur)|S(?i:he|ince|o|ome|uch)|T(?i:hat|he|heir|hen|here|hese|hey|his)|"
+    "W(?i:e|hat|hen|hile)|Y(?i:et|ou)"
+)
+
+# Parts of rules, by name; a part may name others.
+_PARTS = {
+    # Characters
+    "space": f"[ {SPACES}]",
+    "end": f"[ \n{SPACES}]",
+    "digit": f"[0-9{DIGIT}]",
+    "letter": f"[A-Za-z{LETTER}]",
+    "alphanumeric": f"[A-Za-z{LETTER}0-9{DIGIT}]+",
+    "wide": f"[A-Za-z{LETTER}{MARK}\xad]|&[aeiouAEIOU](?:acute|grave|uml);",
+    "apostrophe": "['\x92’]|&apos;",
+    "quote": "['\x91\x92`‘’‛]|&apos;",
+    # Words and what hangs on them
+    "word": r"{wide}(?:{wide}|{digit})*(?:[.!?]{wide}(?:{wide}|{digit})*)*",
+    "clitic": "{apostrophe}(?i:[msd]|re|ve|ll)",
+    "not": "[nN]{quote}[tT]",
+    "elided": "(?:[dDoOlL]{quote}(?:{letter}|{digit}))?{alphanumeric}",
+    "compound": "{elided}(?:[-_֊‐‑]{elided})*",
+    "hyphenated": r"[A-Za-z0-9][A-Za-z0-9.,\xad]*(?:-(?:{initials}\.|[A-Za-z0-9\xad]+))+",
+    "ampersand": "[A-Z]+(?:(?:[+&]|&amp;)[A-Z]+)+",
+    "slashed": "[A-Za-z0-9]+(?:-[A-Za-z]+){0,2}",
+    # Abbreviations
+    "initials": r"(?:Canada|Sino|Korean|EU|Japan|non)-U\.S|U\.S\.-(?:U\.K|U\.S\.S\.R)|[A-Za-z](?:\.[A-Za-z])+",
+    "acronym": r"{initials}|[A-Za-z]",
+    "sentence_end": _SENTENCE_END,
+    "title": _TITLE,
+    "before_number": _BEFORE_NUMBER,
+    "starter": _STARTERS,
+    # Numbers, addresses and markup
+    "number": "{digit}*(?:[.,:\xad٫٬]?{digit}+)+",
+    "extension": "(?i:bat|bmp|class|cgi|cpp|c|dll|docx|doc|exe|gif|gz|html|htm|h|java|jar|jpeg|jpg|mov|mp3|pdf|php|pl|"
+    "png|ppt|ps|py|sql|tar|txt|wav|xml|x|zip)",
+    "path": r"""/[^ \t\n\f"<>|()]+[^ \t\n\f"<>|.!?(){},-]""",
+    "attribute": r"""[ ]+[A-Za-z][A-Za-z0-9_:.-]*(?:[ ]*=[ ]*(?:'[^'\n]*'|"[^"\n]*"))?""",
+}
+
+
+def _expand(pattern: str) -> str:
+    """The pattern with the names of parts in braces replaced by the parts."""
+    while (expanded := re.sub(r"\{([a-z_]+)\}", lambda name: f"(?:{_PARTS[name[1]]})", pattern)) != pattern:
+        pattern = expanded
+    return pattern
+
+
+_SIGNS: dict[int, str] = str.maketrans(
+    {"(": "-LRB-", ")": "-RRB-", "[": "-LSB-", "]": "-RSB-", "{": "-LCB-", "}": "-RCB-"}
+    | dict.fromkeys("‘‛\x91‹", "`")
+    | dict.fromkeys("’\x92›", "'")
+    | dict.fromkeys("“«\x93", "``")
+    | dict.fromkeys("”»\x94", "''")
+    | dict.fromkeys("¤\x80₠€", "$")
+    | {"¢": "cents", "£": "#", "¼": "1/4", "½": "1/2", "¾": "3/4", "⅓": "1/3", "⅔": "2/3"}
+)
+_ENTITIES = re.compile("&(?:amp|lt|gt|apos);")
+_ENTITY_SIGNS = {"&amp;": "&", "&lt;": "<", "&gt;": ">", "&apos;": "'"}
+
+
+def _same(token: str) -> str:
+    return token
+
+
+def _nothing(token: str) -> str:
+    return ""
+
+
+def _solid(token: str) -> str:
+    """Without soft hyphens and the quotes of Windows' code page, which vanish inside a word."""
+    return token.translate({0xAD: None, 0x91: None, 0x92: None})
+
+
+def _joined(token: str) -> str:
+    """A token never holds a space."""
+    return token.replace(" ", "\xa0")
+
+
+def _sign(token: str) -> str:
+    """Signs by their Penn Treebank names, entities resolved."""
+    return _ENTITIES.sub(lambda entity: _ENTITY_SIGNS[entity[0]], token).translate(_SIGNS)
+
+
+def _face(token: str) -> str:
+    """Emoticons and telephone numbers: only the parentheses are renamed."""
+    return _joined(token).replace("(", "-LRB-").replace(")", "-RRB-")
+
+
+TAKEN_APART = frozenset(["cannot", "gonna", "gotta", "wanna", "gimme", "lemme"])
+# Words, perhaps hyphenated or with a possessive, commas and full stops, all between single spaces: no rule joins or
+# splits them further unless they are among the above. Most captions are nothing else.
+_PLAIN = "[A-Za-z]++(?:-[A-Za-z]++)*+(?:'s|,)?|[.,]|'s"
+_PLAIN_END = r"[A-Za-z]++,?|[.,]|(?!(?:{sentence_end}|{title})\.)[A-Za-z][A-Za-z]+\."
+PLAIN_RUN = re.compile(
+    rf"(?:[A-Za-z]++[ ]++(?![{SPACES}]))*+(?:(?:{_PLAIN})?[ ]++(?![{SPACES}]))*+" + _expand(rf"(?:(?:{_PLAIN_END})\n)?")
+)
+
+
+def plain_words(run: str) -> list[str]:
+    """The words of what `PLAIN_RUN` matches, lower case and without punctuation."""
+    return run.lower().replace(",", " ").replace(".", " ").replace("'s", " 's").split()
+
+
+class Rule(NamedTuple):
+    """One kind of token.
+
+    Attributes:
+        starts: the characters it can start with, as the inside of a regular expression's class.
+        pattern: a regular expression; its first group is the token, what follows it must be seen too, but belongs to
+            the next token. Its parts are still in braces: see `compiled`.
+        write: the text of a token -> what stands in the output, empty for nothing.
+    """
+
+    starts: str
+    pattern: str
+    write: Callable[[str], str]
+
+
+@cache
+def compiled(rule: Rule) -> re.Pattern[str]:
+    """The rule's pattern ready for use; compiled when first asked for, as all at once would slow down every start."""
+    return re.compile(_expand(rule.pattern), re.ASCII)
+
+
+_ALPHA = "A-Za-z"
+_WIDE = f"A-Za-z{LETTER}{MARK}\xad&"
+_NUMERIC = f"0-9{DIGIT}"
+_APOSTROPHE = "'\x92’&"
+_ANY = r"\s\S"
+
+RULES = tuple(
+    Rule(*rule)
+    for rule in (
+        (f" {SPACES}", "({space}+)", _nothing),
+        # Words written together that the Treebank takes apart
+        ("cC", "((?i:can))(?i:not)", _same),
+        ("gGwW", "((?i:gon|wan))(?i:na)", _same),
+        ("gG", "((?i:got))(?i:ta)", _same),
+        ("gGlL", "((?i:gim|lem))(?i:me)", _same),
+        ("'", "('[tT])(?i:is|was)", _same),
+        # Markup
+        ("<", r"(<[A-Za-z][A-Za-z0-9_:.-]*{attribute}*[ ]*/?[ ]*>)", _joined),
+        ("<", r"(<(?:[!?][A-Za-z-][^>\n]*|/[A-Za-z][A-Za-z0-9_:.-]*[ ]*)>)", _joined),
+        ("&\x96\x97–—―", "(&(?:MD|md|mdash|ndash);|[\x96\x97–—―])", lambda _: "--"),
+        ("&", "(&(?:amp|lt|gt);)", _sign),
+        ("&", "(&nbsp;)", _nothing),
+        ("&", "(&(?:(?i:HT|TL|UR|LR|QC|QL|QR|odq|cdq)|#[0-9]+);)", _same),
+        # Words and their clitics
+        (_WIDE, "({word}){clitic}", _solid),
+        (_ALPHA, "([A-Za-z]*[A-MO-Za-mo-z]){not}", _same),
+        (_WIDE, "({word})", _solid),
+        (_APOSTROPHE, "({apostrophe}[nN]{apostrophe}?)", _solid),
+        ("lLdDjJ", "([lLdDjJ]{apostrophe})", _solid),
+        ("dDsSoO", "((?i:Dunkin|somethin|ol){apostrophe})", _solid),
+        (_APOSTROPHE, "({apostrophe}(?i:em|till?|cause))", _solid),
+        (_APOSTROPHE, "({apostrophe}[2-9]0s)", _solid),
+        ("A-HJ-XZn", "([A-HJ-XZn]{quote}{letter}{2,})", _solid),
+        (_ALPHA + LETTER, "({letter}+[aeiouyAEIOUY]{quote}[aeiouA-Z]{letter}*)", _solid),
+        ("cCnNeE", r"((?i:cont'd\.|nat'l|e'er))", _same),
+        ("cCoO", "((?i:cap){apostrophe}n|(?i:c){apostrophe}(?i:mon|est)|[oO]{quote}[oO])", _solid),
+        ("yY", "([yY]{apostrophe}){letter}", _solid),
+        # Addresses
+        ("hH", r"""((?i:https?)://[^ \t\n\f"<>|(){}]+[^ \t\n\f"<>|.!?(){},-])""", _same),
+        ("wW", r"""((?i:www)\.(?:[^ \t\n\f"<>|.!?(){},]+\.)+[a-zA-Z]{2,4}{path}?)""", _same),
+        (_ANY, r"""((?:[^ \t\n\f"`'<>|.!?(){}$,-_]+\.)+(?i:com|net|org|edu){path}?)""", _same),
+        (
+            f"<{_ALPHA}0-9",
+            r"""(<?[a-zA-Z0-9][^ \t\n\f"<>|(){}\xa0]*@(?:[^ \t\n\f"<>|(){}.\xa0]+\.)*[^ \t\n\f"<>|(){}.\xa0]+>?)""",
+            _same,
+        ),
+        ("@#", "(@[a-zA-Z_][a-zA-Z_0-9]*|#{wide}+)", _same),
+        # Clitics on their own, and a quote that opens a word rather
+        (_APOSTROPHE, "({clitic})[^A-Za-z]", _sign),
+        ("'", f"(')[A-Za-z][^ \n{SPACES}]", _same),
+        (_APOSTROPHE, "({clitic})", _sign),
+        ("nN", "({not})[^A-Za-z]", _sign),
+        # Numbers
+        (_NUMERIC, "({digit}{1,2}[-/]{digit}{1,2}[-/]{digit}{2,4})", _same),
+        (f"-+.,:\xad٫٬{_NUMERIC}", "([-+]?{number})", _solid),
+        ("⁺⁻₊₋⁰¹²³⁴-⁹₀-₉", "([⁺⁻₊₋]?(?:[⁰¹²³⁴-⁹]+|[₀-₉]+))", _same),
+        (_NUMERIC, r"((?:{digit}{1,4}[- \xa0])?{digit}{1,4}(?:\\?/|⁄){digit}{1,4})", _joined),
+        (_APOSTROPHE, "({apostrophe}[0-9][0-9]){end}", _solid),
+        (f"{_ALPHA}0-9", r"({slashed}(?:\\?/{slashed}){1,2})", _same),
+        # Names with signs in them
+        ("-CMpaS", r"(-[RL][RCS]B-|[CM]\.D\.s|pro-|anti-|S(?:&|&amp;)P-500|S(?:&|&amp;)Ls)", _sign),
+        ("A-Z$#", r"([A-Z]*\$|#)", _same),
+        ("cCfF", r"([cCfF]#|C\+\+|c\+\+)", _same),
+        # Abbreviations
+        (_ALPHA, r"({sentence_end}\.)[\s\S][\s\S]", _same),
+        (_ALPHA, r"((?:{sentence_end}|{title}|{acronym})\.)[\s\S]", _same),
+        (_ALPHA, r"({before_number}\.){space}?{digit}", _same),
+        (_ALPHA, r"([A-Za-z])\.{end}+{starter}{end}", _same),
+        (_ALPHA, r"({acronym}\.){end}+{starter}{end}", _same),
+        (_WIDE + _NUMERIC, r"((?:{word}|{compound}|{hyphenated}|{ampersand})\.)[,;:、]", _solid),
+        # Compounds
+        (f"{_ALPHA}{LETTER}{_NUMERIC}", r"({alphanumeric}(?:\.{alphanumeric})*\.{extension})(?:{end}|[.?!,])", _same),
+        (f"{_ALPHA}{LETTER}{_NUMERIC}", "({compound})", _solid),
+        (f"{_ALPHA}0-9", "({hyphenated})", _solid),
+        ("A-Z", "({ampersand})", lambda token: token.replace("&amp;", "&")),
+        # Telephone numbers
+        ("(", r"(\([0-9]{2,3}\)[ \xa0]?[0-9]{3,4}[- \xa0]?[0-9]{3,5})", _face),
+        ("+0-9", r"((?:\+\+?)?(?:[0-9]{2,4}[- \xa0])?[0-9]{2,4}[- \xa0][0-9]{3,4}[- \xa0]?[0-9]{3,5})", _joined),
+        ("+0-9", r"((?:(?:\+\+?)?[0-9]{2,4}\.)?[0-9]{2,4}\.[0-9]{3,4}\.[0-9]{3,5})", _same),
+        # Signs
+        ('"&', '("|&quot;)', lambda _: "''"),
+        ("<>:;=", r"([<>]?[:;=][-o*']?[()DPdpO\\{@|\[\]])[^A-Za-z0-9]", _face),
+        ("-^x=~<>'(", r"([-^x=~<>']_[-^x=~<>']|\([-^x=~<>'][-_.]?[-^x=~<>']\))", _face),
+        (".\x85…", r"(\.{3,5}|(?:\.[ \xa0]){2,4}\.|[\x85…])", lambda _: "..."),
+        ("-", "(-+)", lambda token: "--" if 3 <= len(token) <= 4 else token),
+        ("?!", "([?!]+)", _same),
+        (r"@_#*<>\\", r"(@+|_+|#+|\*+|(?:\\\*){1,3}|<<?|>>?)", _same),
+        ("&'`‘’‚‛“”„‟‹›«»\x91-\x94", "([`‘’‚‛“”„‟‹›«»\x91-\x94]{1,2}|''|{apostrophe})", _sign),
+        (_ANY, f"([^\x00-\x20\xad{SPACES}{UNKNOWN}{MARK}{LETTER}{DIGIT}֊‐‑])", _sign),
+    )
+)

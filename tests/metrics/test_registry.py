@@ -1,0 +1,59 @@
+"""What every metric promises, those registered later too."""
+
+import pytest
+
+from sightline.metrics import METRICS, Corpus, register
+
+CORPUS = Corpus(
+    ("a dog runs", "two boys play in the park", "a dog runs", ""),
+    (("the dog runs", "a dog"), ("boys play",), ("a dog runs",), ("a cat", "a cat sits")),
+    frozenset(["two boys play in the park"]),
+)
+QUICK = [name for name in METRICS if name != "meteor"]  # it has its own tests; each start takes seconds
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_scores_are_numbers_for_the_corpus_and_each_photo(name: str) -> None:
+    scores = METRICS[name](CORPUS)
+    assert scores and len({score.name for score in scores}) == len(scores)
+    for score in scores:
+        assert isinstance(score.value, float) and score.value >= 0
+        if score.per_photo is not None:
+            assert score.per_photo.shape == (4,) and score.per_photo.dtype == "float64"
+        assert (score.resampled is None) == (score.per_photo is None)
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_scores_do_not_depend_on_the_order_of_photos(name: str) -> None:
+    backwards = Corpus(CORPUS.hypotheses[::-1], CORPUS.references[::-1], CORPUS.training_captions)
+    for score, again in zip(METRICS[name](CORPUS), METRICS[name](backwards), strict=True):
+        assert again.value == pytest.approx(score.value, abs=1e-12)
+        if score.per_photo is not None and again.per_photo is not None:
+            assert again.per_photo[::-1] == pytest.approx(score.per_photo, abs=1e-12)
+
+
+def test_names_of_scores_are_unique_among_metrics() -> None:
+    names = [score.name for name in QUICK for score in METRICS[name](CORPUS)]
+    assert len(names) == len(set(names))
+
+
+def test_one_name_is_one_metric() -> None:
+    with pytest.raises(ValueError, match="bleu"):
+        register("bleu")(lambda corpus: ())
+
+
+def test_the_usual_metrics_come_first() -> None:
+    assert list(METRICS)[:5] == ["bleu", "meteor", "rouge", "cider", "diversity"]
+
+
+def test_diversity_by_hand() -> None:
+    scores = {score.name: score.value for score in METRICS["diversity"](CORPUS)}
+    # 12 words, 8 different; 9 pairs of words, of which "a dog" and "dog runs" stand twice.
+    assert scores == pytest.approx(
+        {"distinct-1": 9 / 12, "distinct-2": 7 / 9, "novel": 3 / 4, "vocabulary": 9, "length": 3.0}
+    )
+
+
+def test_novelty_is_not_guessed() -> None:
+    novel = {score.name: score for score in METRICS["diversity"](Corpus(("a",), (("a",),)))}["novel"]
+    assert novel.value is None and "training captions" in novel.note
