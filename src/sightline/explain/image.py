@@ -1,0 +1,184 @@
+"""A caption's attention as one image: the photo, then a tile a word."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from sightline.caption import Caption
+from sightline.errors import SightlineError
+from sightline.explain.emphasis import SHADE, TINT, emphasis
+from sightline.preprocess import Photo, open_photo
+
+PAPER, INK, MUTED = (251, 250, 248), (28, 27, 26), (112, 108, 103)
+
+_SHEET_ASPECT = 1.5
+# Pillow's own font knows ASCII alone; these stand on most Linux, macOS and Windows machines.
+_WIDER_FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial.ttf", "arial.ttf")
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+
+def draw_attention(photo: Photo, caption: Caption, tile_size: int = 240, font: str | Path | None = None) -> Image.Image:
+    """A contact sheet: the sentence, the photo, and for every word the photo lit where the model looked.
+
+    The photo stands upright and in its own aspect; the attention, which the encoder computed on the photo squashed
+    to a square, is stretched back over it. Above each tile stand its word and the word's probability.
+
+    Args:
+        photo: what `sightline.preprocess.open_photo` opens; the photo that ``caption`` is about.
+        caption: T words and their attention, float32 ``(T, h, w)``.
+        tile_size: side in pixels of a square photo's tile; other aspects get the same area. All else scales with it.
+        font: a TrueType or OpenType file, needed for scripts beyond Latin, Greek and Cyrillic.
+
+    Returns:
+        an RGB image of T + 1 tiles.
+
+    Raises:
+        SightlineError: the photo or the font cannot be read.
+    """
+    picture = open_photo(photo, tile_size)
+    picture = picture.resize(_tile(picture.size, tile_size), Image.Resampling.LANCZOS)
+    sheet = _Sheet.plan(picture.size, len(caption.words) + 1, tile_size)
+    title_font, word_font, small_font = (_load_font(font, sheet.unit * size, caption.text) for size in (1.7, 1.1, 0.8))
+    title = _wrap(caption.text, title_font, sheet.width - 2 * sheet.margin)
+    canvas = Image.new("RGB", (sheet.width, sheet.height(len(title))), PAPER)
+    draw = ImageDraw.Draw(canvas)
+    for line, text in enumerate(title):
+        draw.text(sheet.title_baseline(line), text, INK, title_font, anchor="ls")
+
+    places = sheet.places(len(title))
+    x, y = next(places)
+    draw.text((x, y - sheet.gap), "photo", MUTED, small_font, anchor="ls")
+    canvas.paste(picture, (x, y))
+    lights = emphasis(caption.attention)
+    for word, log_prob, light, (x, y) in zip(caption.words, caption.log_probs, lights, places, strict=True):
+        probability = f"{math.exp(log_prob):.0%}"
+        room = sheet.cell - round(small_font.getlength(probability)) - sheet.gap
+        draw.text((x, y - sheet.gap), _shorten(word, word_font, room), INK, word_font, anchor="ls")
+        draw.text((x + sheet.cell, y - sheet.gap), probability, MUTED, small_font, anchor="rs")
+        canvas.paste(overlay(picture, light), (x, y))
+    return canvas
+
+
+def overlay(photo: Image.Image, light: NDArray[np.float32]) -> Image.Image:
+    """The photo with one word's emphasis laid over it: dimmed where it is 0, warmly tinted where it is 1.
+
+    Args:
+        photo: RGB, of any size.
+        light: float32 ``(h, w)`` in [0, 1], stretched smoothly over the whole photo.
+    """
+    smooth = np.asarray(Image.fromarray(light).resize(photo.size, Image.Resampling.BICUBIC)).clip(0, 1)[..., None]
+    shade, tint = (np.array([*color[:3], 255], np.float32) * color[3] for color in (SHADE, TINT))
+    layer = shade + (tint - shade) * smooth
+    pixels = np.asarray(photo, np.float32) * (1 - layer[..., 3:] / 255) + layer[..., :3]
+    return Image.fromarray(pixels.round().astype(np.uint8))
+
+
+@dataclass(frozen=True)
+class _Sheet:
+    """Where everything stands; lengths in pixels, type and spaces in multiples of ``unit``."""
+
+    tile: tuple[int, int]
+    tiles: int
+    columns: int
+    unit: int
+
+    @classmethod
+    def plan(cls, tile: tuple[int, int], tiles: int, tile_size: int) -> _Sheet:
+        """The number of columns that comes nearest to a landscape page with few places left empty."""
+
+        def badness(columns: int) -> float:
+            rows = math.ceil(tiles / columns)
+            aspect = columns * max(tile[0], 0.53 * tile_size) / (rows * (tile[1] + 0.15 * tile_size))
+            return abs(math.log(aspect / _SHEET_ASPECT)) + (rows * columns - tiles) / tiles
+
+        return cls(tile, tiles, min(range(1, tiles + 1), key=badness), max(1, round(tile_size / 15)))
+
+    @property
+    def cell(self) -> int:
+        """A column's width: a very tall photo's tile is narrower than the word above it."""
+        return max(self.tile[0], 8 * self.unit)
+
+    @property
+    def margin(self) -> int:
+        return 2 * self.unit
+
+    @property
+    def gap(self) -> int:
+        """Between a tile and the word above it."""
+        return round(0.55 * self.unit)
+
+    @property
+    def pitch(self) -> tuple[int, int]:
+        """From one tile's corner to the next one's."""
+        return self.cell + round(1.25 * self.unit), self.tile[1] + round(2.75 * self.unit)
+
+    @property
+    def width(self) -> int:
+        return 2 * self.margin + (self.columns - 1) * self.pitch[0] + self.cell
+
+    def height(self, title_lines: int) -> int:
+        rows = math.ceil(self.tiles / self.columns)
+        return self._top(title_lines) + (rows - 1) * self.pitch[1] + self.tile[1] + self.margin
+
+    def title_baseline(self, line: int) -> tuple[int, int]:
+        return self.margin, self.margin + round((1.3 + 2.2 * line) * self.unit)
+
+    def places(self, title_lines: int) -> Iterator[tuple[int, int]]:
+        """Every tile's top left corner."""
+        for index in range(self.tiles):
+            row, column = divmod(index, self.columns)
+            yield self.margin + column * self.pitch[0], self._top(title_lines) + row * self.pitch[1]
+
+    def _top(self, title_lines: int) -> int:
+        return self.title_baseline(title_lines - 1)[1] + 3 * self.unit
+
+
+def _tile(size: tuple[int, int], tile_size: int) -> tuple[int, int]:
+    """The photo's aspect at the area of a square tile, no side beyond two tiles."""
+    width, height = size
+    scale = min(tile_size / math.sqrt(width * height), 2 * tile_size / max(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _load_font(font: str | Path | None, size: float, text: str) -> Font:
+    if font is not None:
+        try:
+            return ImageFont.truetype(str(font), size)
+        except OSError as error:
+            raise SightlineError(f"{font}: no readable font ({error}); give a .ttf or .otf file") from None
+    for name in () if text.isascii() else _WIDER_FONTS:
+        try:
+            return ImageFont.truetype(name, size)
+        except OSError:
+            continue
+    return ImageFont.load_default(size)
+
+
+def _wrap(text: str, font: Font, room: int) -> list[str]:
+    """The text in lines no wider than ``room`` pixels; at least one line."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".lstrip()
+        if lines[-1] and font.getlength(longer) > room:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return [_shorten(line, font, room) for line in lines]
+
+
+def _shorten(text: str, font: Font, room: int) -> str:
+    """The text, its end replaced by an ellipsis where it is wider than ``room`` pixels."""
+    if font.getlength(text) <= room:
+        return text
+    kept = len(text)
+    while kept and font.getlength(f"{text[:kept]}…") > room:
+        kept -= 1
+    return f"{text[:kept]}…"

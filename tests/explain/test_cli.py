@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+import typer
+from PIL import Image
+from typer.testing import CliRunner
+
+from sightline.caption import Caption
+from sightline.cli.explain import explain, sheet_paths
+from sightline.errors import SightlineError
+from sightline.preprocess import open_photo
+
+app = typer.Typer()
+app.command()(explain)
+
+
+@pytest.fixture
+def loaded(monkeypatch, make_caption) -> list[tuple[object, ...]]:
+    """Puts a captioner of one sentence in the place of the model; remembers what was asked for."""
+    asked: list[tuple[object, ...]] = []
+
+    class Captioner:
+        def __init__(self, model: object) -> None:
+            self.model = model
+
+        def stream(self, photos: Iterable[Path], *options: float) -> Iterator[Caption | SightlineError]:
+            asked.append((self.model, *options))
+            for photo in photos:
+                try:
+                    open_photo(photo)
+                    yield make_caption("a dog")
+                except SightlineError as error:
+                    yield error
+
+    monkeypatch.setattr("sightline.captioner.load", Captioner)
+    return asked
+
+
+def draw(path: Path) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (40, 30), (128, 128, 128)).save(path)
+    return str(path)
+
+
+def run(*arguments: object):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_it_writes_an_image_a_photo_and_a_page_of_all_and_says_so(loaded, tmp_path):
+    out = tmp_path / "new" / "out"
+    photos = [draw(tmp_path / "one.jpg"), draw(tmp_path / "two.png")]
+    result = run(*photos, "--out", out, "--model", tmp_path, "--beam-size", 5, "--length-penalty", 0.7)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert sorted(path.name for path in out.iterdir()) == ["index.html", "one.png", "two.png"]
+    assert result.stdout.splitlines() == [
+        f"{out / 'one.png'}: a dog",
+        f"{out / 'two.png'}: a dog",
+        f"{out / 'index.html'}: 2 photos",
+    ]
+    assert (out / "index.html").read_text().count("<img ") == 2
+    with Image.open(out / "one.png") as sheet:
+        assert sheet.width > 2 * 240
+    assert loaded == [(tmp_path, 5, 0.7)]
+
+
+def test_the_default_folder_and_model(loaded, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run(draw(tmp_path / "one.jpg")).exit_code == 0
+    assert (tmp_path / "explained" / "one.png").exists()
+    assert loaded == [(None, 3, 0.0)]
+
+
+def test_unreadable_photos_are_named_and_skipped(loaded, tmp_path):
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"no photo")
+    result = run(broken, draw(tmp_path / "one.jpg"), "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines() == [f"sightline: {broken}: not an image that can be read"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["index.html", "one.png"]
+
+
+def test_where_every_photo_is_unreadable_the_old_page_stays(loaded, tmp_path):
+    (tmp_path / "broken.jpg").write_bytes(b"no photo")
+    (tmp_path / "index.html").write_text("the old page")
+    result = run(tmp_path / "broken.jpg", "--out", tmp_path)
+    assert isinstance(result.exception, SightlineError) and "no photo could be captioned" in str(result.exception)
+    assert (tmp_path / "index.html").read_text() == "the old page"
+
+
+def test_no_photo_is_written_over(loaded, tmp_path):
+    photos = [tmp_path / "one.png", tmp_path / "one.jpg", tmp_path / "deep" / "ONE.jpg"]
+    names = [draw(photo) for photo in photos]
+    before = [photo.read_bytes() for photo in photos]
+    assert run(*names, "--out", tmp_path).exit_code == 0
+    assert [photo.read_bytes() for photo in photos] == before
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == ["ONE-4.png", "one-2.png", "one-3.png", "one.png"]
+
+
+def test_names_do_not_clash():
+    photos = [Path(name) for name in ("a/x.jpg", "b/x.jpg", "b/X.png", "x-2.jpg", "y.jpg", "a/x.jpg")]
+    paths = sheet_paths(Path("out"), photos)
+    assert list(paths) == photos[:5]
+    assert [path.name for path in paths.values()] == ["x.png", "x-2.png", "X-3.png", "x-2-2.png", "y.png"]
+
+
+def test_a_folder_that_cannot_be_made_is_the_persons_mistake(loaded, tmp_path):
+    file = tmp_path / "file"
+    file.write_text("")
+    result = run(draw(tmp_path / "one.jpg"), "--out", file)
+    assert isinstance(result.exception, SightlineError) and "no folder can be made there" in str(result.exception)
+    assert not loaded
+
+
+def test_a_second_run_does_not_explain_the_images_of_the_first(loaded, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    draw(tmp_path / "one.jpg")
+    for _ in range(2):
+        assert run(".").exit_code == 0
+    assert sorted(path.name for path in (tmp_path / "explained").iterdir()) == ["index.html", "one.png"]
+    assert run("explained", "--out", "more").stdout.splitlines()[0] == "more/one.png: a dog"
+    assert run("explained/one.png").stdout.splitlines()[0] == "explained/one-2.png: a dog"
+
+
+def test_no_photos_at_all_are_the_persons_mistake(loaded, tmp_path):
+    result = run("-", "--out", tmp_path / "out")
+    assert isinstance(result.exception, SightlineError) and "no photos found" in str(result.exception)
+    assert not (tmp_path / "out").exists()
