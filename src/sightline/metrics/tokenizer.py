@@ -4,10 +4,17 @@
 -lowerCase``, then its list of punctuation removed. Its documentation is at
 https://nlp.stanford.edu/software/tokenizer.html; the rules, in `tokenizer_rules`, are held to its answers by tests.
 
-Two differences remain. One is deliberate: a caption stands alone. The reference reads all captions as one text, so
-there a caption that ends in an initial (``"vitamin C."``) changes with the first word of the next one, and a carriage
-return inside a caption shifts all that follow. The other is the lower case of a capital sigma before a sign inside a
-Greek word (``"ΑΣ-Β"``), where Java and Python disagree on whether the word ends.
+Three differences remain. Two are deliberate:
+
+- What captions of photos do not hold has no rules of its own here: rare emoticons, comments and signs in markup,
+  entities that name letters, names of files that begin with a digit, and addresses that open with a sign, stand in
+  angle brackets or hold a no-break space.
+- A caption stands alone. The reference reads all captions as one text, so there a caption that ends in an initial
+  (``"vitamin C."``) changes with the first word of the next one, and a carriage return inside a caption shifts all
+  that follow.
+
+The third is the lower case of a capital sigma before a sign inside a Greek word (``"ΑΣ-Β"``), where Java and Python
+disagree on whether the word ends.
 """
 
 from __future__ import annotations

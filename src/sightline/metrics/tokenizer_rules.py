@@ -43,16 +43,20 @@ _PARTS = {
     "digit": f"[0-9{DIGIT}]",
     "letter": f"[A-Za-z{LETTER}]",
     "alphanumeric": f"[A-Za-z{LETTER}0-9{DIGIT}]+",
-    "wide": f"[A-Za-z{LETTER}{MARK}\xad]|&[aeiouAEIOU](?:acute|grave|uml);",
+    "wide": f"[A-Za-z{LETTER}{MARK}\xad]",
+    "wide_or_digit": f"[A-Za-z{LETTER}{MARK}\xad0-9{DIGIT}]",
     "apostrophe": "['\x92’]|&apos;",
     "quote": "['\x91\x92`‘’‛]|&apos;",
     # Words and what hangs on them
-    "word": r"{wide}(?:{wide}|{digit})*(?:[.!?]{wide}(?:{wide}|{digit})*)*",
+    # A full stop without a space after it is more likely a name (foo.com, Yahoo!) than the end of a sentence.
+    "word": r"{wide}(?:{wide_or_digit}|[.!?](?={wide}))*+",
     "clitic": "{apostrophe}(?i:[msd]|re|ve|ll)",
     "not": "[nN]{quote}[tT]",
     "elided": "(?:[dDoOlL]{quote}(?:{letter}|{digit}))?{alphanumeric}",
     "compound": "{elided}(?:[-_֊‐‑]{elided})*",
-    "hyphenated": r"[A-Za-z0-9][A-Za-z0-9.,\xad]*(?:-(?:{initials}\.|[A-Za-z0-9\xad]+))+",
+    "part": "[A-Za-z0-9\xad]",
+    # The first part may be a figure, as in 1,000-meter; the others may be initials, whose last period is theirs.
+    "hyphenated": r"(?=[A-Za-z0-9])(?:{part}|[.,])++(?:-{initials}\.|-{part}+)+",
     "ampersand": "[A-Z]+(?:(?:[+&]|&amp;)[A-Z]+)+",
     "slashed": "[A-Za-z0-9]+(?:-[A-Za-z]+){0,2}",
     # Abbreviations
@@ -64,10 +68,21 @@ _PARTS = {
     "starter": _STARTERS,
     # Numbers, addresses and markup
     "number": "{digit}*(?:[.,:\xad٫٬]?{digit}+)+",
-    "extension": "(?i:bat|bmp|class|cgi|cpp|c|dll|docx|doc|exe|gif|gz|html|htm|h|java|jar|jpeg|jpg|mov|mp3|pdf|php|pl|"
-    "png|ppt|ps|py|sql|tar|txt|wav|xml|x|zip)",
-    "path": r"""/[^ \t\n\f"<>|()]+[^ \t\n\f"<>|.!?(){},-]""",
-    "attribute": r"""[ ]+[A-Za-z][A-Za-z0-9_:.-]*(?:[ ]*=[ ]*(?:'[^'\n]*'|"[^"\n]*"))?""",
+    "few": "{digit}{1,4}",
+    "gap": "[- \xa0]",
+    # The part of a telephone number that is one's own: in one piece or in two.
+    "line": "[0-9]{6,9}|[0-9]{3,4}{gap}[0-9]{3,5}",
+    # What brackets, quotes and blanks delimit, less the punctuation that belongs to the sentence around it.
+    "unspaced": f'[^\\s{SPACES}"<>|()' + "{}]",
+    "target": "{unspaced}{2,}(?<![.,!?-])",
+    "host": f"[a-zA-Z0-9{LETTER}-]+",
+    "small": f"[a-z{LETTER}]+",
+    # A domain holds single periods only; a comma stays with it, as the reference has it.
+    "domain": r"(?!\.)(?:\.?(?!\.){unspaced})+",
+    # Emoticons
+    "eyes": "[:;=]",
+    "nose": "[-']",
+    "mouth": r"[()\[\]DdPpO|]",
 }
 
 
@@ -156,7 +171,7 @@ def compiled(rule: Rule) -> re.Pattern[str]:
 
 
 _ALPHA = "A-Za-z"
-_WIDE = f"A-Za-z{LETTER}{MARK}\xad&"
+_WIDE = f"A-Za-z{LETTER}{MARK}\xad"
 _NUMERIC = f"0-9{DIGIT}"
 _APOSTROPHE = "'\x92’&"
 _ANY = r"\s\S"
@@ -172,12 +187,12 @@ RULES = tuple(
         ("gGlL", "((?i:gim|lem))(?i:me)", _same),
         ("'", "('[tT])(?i:is|was)", _same),
         # Markup
-        ("<", r"(<[A-Za-z][A-Za-z0-9_:.-]*{attribute}*[ ]*/?[ ]*>)", _joined),
-        ("<", r"(<(?:[!?][A-Za-z-][^>\n]*|/[A-Za-z][A-Za-z0-9_:.-]*[ ]*)>)", _joined),
-        ("&\x96\x97–—―", "(&(?:MD|md|mdash|ndash);|[\x96\x97–—―])", lambda _: "--"),
+        # A bracket that a name touches opens a tag, one with a space after it compares.
+        ("<", r"""(<[/!?]?[A-Za-z](?:[\w .:=/-]|"[^"]*"|'[^']*')*>)""", _joined),
+        ("&\x96\x97–—―", "(&[mn]dash;|[\x96\x97–—―])", lambda _: "--"),
         ("&", "(&(?:amp|lt|gt);)", _sign),
         ("&", "(&nbsp;)", _nothing),
-        ("&", "(&(?:(?i:HT|TL|UR|LR|QC|QL|QR|odq|cdq)|#[0-9]+);)", _same),
+        ("&", "(&#[0-9]+;)", _same),
         # Words and their clitics
         (_WIDE, "({word}){clitic}", _solid),
         (_ALPHA, "([A-Za-z]*[A-MO-Za-mo-z]){not}", _same),
@@ -193,14 +208,10 @@ RULES = tuple(
         ("cCoO", "((?i:cap){apostrophe}n|(?i:c){apostrophe}(?i:mon|est)|[oO]{quote}[oO])", _solid),
         ("yY", "([yY]{apostrophe}){letter}", _solid),
         # Addresses
-        ("hH", r"""((?i:https?)://[^ \t\n\f"<>|(){}]+[^ \t\n\f"<>|.!?(){},-])""", _same),
-        ("wW", r"""((?i:www)\.(?:[^ \t\n\f"<>|.!?(){},]+\.)+[a-zA-Z]{2,4}{path}?)""", _same),
-        (_ANY, r"""((?:[^ \t\n\f"`'<>|.!?(){}$,-_]+\.)+(?i:com|net|org|edu){path}?)""", _same),
-        (
-            f"<{_ALPHA}0-9",
-            r"""(<?[a-zA-Z0-9][^ \t\n\f"<>|(){}\xa0]*@(?:[^ \t\n\f"<>|(){}.\xa0]+\.)*[^ \t\n\f"<>|(){}.\xa0]+>?)""",
-            _same,
-        ),
+        ("hH", "((?i:https?)://{target})", _same),
+        ("wW", r"((?i:www)\.(?:{host}\.)+[A-Za-z]{2,}(?:/{target})?)", _same),
+        (f"a-z{LETTER}", r"((?:{small}\.)+(?i:com|net|org|edu)(?:/{target})?)", _same),
+        (f"{_ALPHA}0-9", "([A-Za-z0-9]{unspaced}*@{domain})", _same),
         ("@#", "(@[a-zA-Z_][a-zA-Z_0-9]*|#{wide}+)", _same),
         # Clitics on their own, and a quote that opens a word rather
         (_APOSTROPHE, "({clitic})[^A-Za-z]", _sign),
@@ -211,7 +222,7 @@ RULES = tuple(
         (_NUMERIC, "({digit}{1,2}[-/]{digit}{1,2}[-/]{digit}{2,4})", _same),
         (f"-+.,:\xad٫٬{_NUMERIC}", "([-+]?{number})", _solid),
         ("⁺⁻₊₋⁰¹²³⁴-⁹₀-₉", "([⁺⁻₊₋]?(?:[⁰¹²³⁴-⁹]+|[₀-₉]+))", _same),
-        (_NUMERIC, r"((?:{digit}{1,4}[- \xa0])?{digit}{1,4}(?:\\?/|⁄){digit}{1,4})", _joined),
+        (_NUMERIC, "({few}(?:{gap}{few})?[/⁄]{few})", _joined),
         (_APOSTROPHE, "({apostrophe}[0-9][0-9]){end}", _solid),
         (f"{_ALPHA}0-9", r"({slashed}(?:\\?/{slashed}){1,2})", _same),
         # Names with signs in them
@@ -226,18 +237,15 @@ RULES = tuple(
         (_ALPHA, r"({acronym}\.){end}+{starter}{end}", _same),
         (_WIDE + _NUMERIC, r"((?:{word}|{compound}|{hyphenated}|{ampersand})\.)[,;:、]", _solid),
         # Compounds
-        (f"{_ALPHA}{LETTER}{_NUMERIC}", r"({alphanumeric}(?:\.{alphanumeric})*\.{extension})(?:{end}|[.?!,])", _same),
         (f"{_ALPHA}{LETTER}{_NUMERIC}", "({compound})", _solid),
         (f"{_ALPHA}0-9", "({hyphenated})", _solid),
         ("A-Z", "({ampersand})", lambda token: token.replace("&amp;", "&")),
         # Telephone numbers
-        ("(", r"(\([0-9]{2,3}\)[ \xa0]?[0-9]{3,4}[- \xa0]?[0-9]{3,5})", _face),
-        ("+0-9", r"((?:\+\+?)?(?:[0-9]{2,4}[- \xa0])?[0-9]{2,4}[- \xa0][0-9]{3,4}[- \xa0]?[0-9]{3,5})", _joined),
-        ("+0-9", r"((?:(?:\+\+?)?[0-9]{2,4}\.)?[0-9]{2,4}\.[0-9]{3,4}\.[0-9]{3,5})", _same),
+        ("(+0-9", r"((?:\([0-9]{2,3}\)[ \xa0]?|\+?(?:[0-9]{2,4}{gap}){1,2}){line})", _face),
         # Signs
         ('"&', '("|&quot;)', lambda _: "''"),
-        ("<>:;=", r"([<>]?[:;=][-o*']?[()DPdpO\\{@|\[\]])[^A-Za-z0-9]", _face),
-        ("-^x=~<>'(", r"([-^x=~<>']_[-^x=~<>']|\([-^x=~<>'][-_.]?[-^x=~<>']\))", _face),
+        (":;=", "({eyes}{nose}?{mouth})[^A-Za-z0-9]", _face),
+        ("-^>", "([-^>]_[-^<])", _same),
         (".\x85…", r"(\.{3,5}|(?:\.[ \xa0]){2,4}\.|[\x85…])", lambda _: "..."),
         ("-", "(-+)", lambda token: "--" if 3 <= len(token) <= 4 else token),
         ("?!", "([?!]+)", _same),

@@ -35,5 +35,9 @@ class AdditiveAttention(nn.Module):
 
 def attend(keys: Tensor, query: Tensor, v: Tensor) -> Tensor:
     """alpha = softmax(v^T tanh(k_i + q)): ``keys`` (P, L, A), ``query`` W_h h (P, C, A), ``v`` (A,) -> (P, C, L)."""
-    energies = torch.tanh(keys.unsqueeze(1) + query.unsqueeze(2)) @ v  # (P, C, L)
-    return energies.softmax(dim=2)
+    return (tanh_layer(keys, query) @ v).softmax(dim=2)
+
+
+def tanh_layer(keys: Tensor, query: Tensor) -> Tensor:
+    """tanh(k_i + q): ``keys`` (P, L, A), ``query`` (P, C, A) -> (P, C, L, A), what attention's time goes into."""
+    return (keys.unsqueeze(1) + query.unsqueeze(2)).tanh_()

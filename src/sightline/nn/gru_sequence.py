@@ -3,7 +3,7 @@
 Automatic differentiation of one step after another spends most of its time on sums that belong to the whole caption:
 at every word it forms the gradients of the weights, the keys and the values anew and adds them up. Here the backward
 pass keeps each word's factors and takes every such product once. The forward pass is `GRUDecoder.step`'s own equations
-(`attend`, `gru_update`); a test holds both passes against automatic differentiation of the steps.
+(`tanh_layer`, `gru_update`); a test holds both passes against automatic differentiation of the steps.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from sightline.nn.attention import attend
+from sightline.nn.attention import tanh_layer
 from sightline.nn.decoder import select
 from sightline.nn.gru import gru_update
 
@@ -56,10 +56,11 @@ class AttentionGRU(torch.autograd.Function):
             (previous,) = select((hidden,), level_parents)
             query, recurrent = (previous @ weight.t()).split((attention_size, bias.shape[0]), dim=2)
             recurrent = recurrent + bias
-            alpha = attend(keys, query, v)
+            tanh = tanh_layer(keys, query)
+            alpha = (tanh @ v).softmax(dim=2)
             inputs = level_words + alpha @ values
             hidden = gru_update(inputs, recurrent, previous)
-            saved += [previous, query, recurrent, inputs, alpha]
+            saved += [previous, recurrent, inputs, alpha, tanh]
             states.append(hidden)
             alphas.append(alpha)
         ctx.save_for_backward(keys, values, weight, v, *saved)
@@ -74,16 +75,17 @@ class AttentionGRU(torch.autograd.Function):
         widths = [level.shape[1] for level in ctx.parents]
         grads_states, grads_alphas = grad_states.split(widths, 1), grad_alphas.split(widths, 1)
         grad_keys, grad_v = torch.zeros_like(keys), torch.zeros_like(v)
+        grad_energies = keys.new_zeros(keys.shape[:2])
         grads_recurrent, grads_inputs = [], []
         below = torch.zeros_like(grads_states[-1])
         for level in reversed(range(len(widths))):
-            previous, query, recurrent, inputs, alpha = saved[5 * level : 5 * level + 5]
+            previous, recurrent, inputs, alpha, tanh = saved[5 * level : 5 * level + 5]
             grad_inputs, grad_gates, grad_previous = _gru_gradient(
                 grads_states[level] + below, inputs, recurrent, previous
             )
             grad_alpha = grads_alphas[level] + grad_inputs @ values.transpose(1, 2)
-            grad_query, level_keys, level_v = _attention_gradient(grad_alpha, alpha, keys, query, v)
-            grad_keys += level_keys
+            level_energies, grad_query, level_v = _attention_gradient(grad_alpha, alpha, tanh, v, grad_keys)
+            grad_energies += level_energies.sum(1)
             grad_v += level_v
             grad_recurrent = torch.cat([grad_query, grad_gates], dim=2)
             grad_previous = grad_previous + grad_recurrent @ weight
@@ -93,9 +95,10 @@ class AttentionGRU(torch.autograd.Function):
 
         flat_recurrent = torch.cat([grad.flatten(0, 1) for grad in grads_recurrent])
         flat_previous = torch.cat([previous.flatten(0, 1) for previous in saved[0::5][::-1]])
-        grad_values = torch.cat(saved[4::5][::-1], dim=1).transpose(1, 2) @ torch.cat(grads_inputs, dim=1)
+        grad_values = torch.cat(saved[3::5][::-1], dim=1).transpose(1, 2) @ torch.cat(grads_inputs, dim=1)
         grad_bias = flat_recurrent[:, keys.shape[2] :].sum(0)
         grad_weight = flat_recurrent.t() @ flat_previous
+        grad_keys = grad_keys.add_(grad_energies.unsqueeze(2)).mul_(v)
         return grad_keys, grad_values, below, grad_weight, grad_bias, grad_v, None, *grads_inputs[::-1]
 
 
@@ -114,20 +117,20 @@ def _gru_gradient(grad: Tensor, inputs: Tensor, recurrent: Tensor, hidden: Tenso
 
 
 def _attention_gradient(
-    grad: Tensor, alpha: Tensor, keys: Tensor, query: Tensor, v: Tensor
+    grad: Tensor, alpha: Tensor, tanh: Tensor, v: Tensor, grad_keys: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of `attend` by query, keys and v, given the gradient (P, N, L) of alpha.
+    """Gradients of `attend` by its energies, query and v, given the gradient (P, N, L) of alpha.
 
-    With t = tanh(k + q) and g the gradient of the energies, dq = v (sum_l g - sum_l g t^2), and dk likewise over n:
-    t is formed anew, since keeping it costs more memory traffic than computing it, and then overwritten in place.
+    With t = tanh(k + q) and g the gradient of the energies, dq = v (sum_l g - sum_l g t^2), and dk likewise over n, of
+    which - sum_n g t^2 is added to ``grad_keys`` here and the rest when all words are through. ``tanh`` (P, N, L, A) is
+    overwritten: it is not needed after this, and at its size every further pass over memory counts.
     """
     grad = alpha * (grad - (alpha * grad).sum(2, keepdim=True))
-    tanh = (keys.unsqueeze(1) + query.unsqueeze(2)).tanh_()  # (P, N, L, A)
     grad_v = grad.flatten() @ tanh.flatten(0, 2)
     squares = tanh.mul_(tanh)
     grad_query = grad.sum(2, keepdim=True) - (grad.unsqueeze(2) @ squares).squeeze(2)
-    grad_keys = grad.sum(1).unsqueeze(2) - squares.mul_(grad.unsqueeze(3)).sum(1)
-    return grad_query * v, grad_keys * v, grad_v
+    grad_keys -= squares.mul_(grad.unsqueeze(3)).sum(1)
+    return grad, grad_query * v, grad_v
 
 
 def _to_parents(grad: Tensor, parents: Tensor, width: int) -> Tensor:

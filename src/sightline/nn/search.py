@@ -18,9 +18,8 @@ class Beams(NamedTuple):
 
     Attributes:
         step: int64 (), how many words were chosen.
-        tokens: int64 (P, K, T), the words, ``<end>`` included, then ``<pad>``.
-        log_probs: float32 (P, K, T), each word's log-probability, 0 at padding.
-        attention: float32 (P, K, T, L), each word's weights, 0 at padding.
+        words: int64 (P, K), the last words, ``<start>`` at first.
+        path: int64 (P, K, T), which beam a sentence was in after each step so far; what the step chose lies there.
         scores: float32 (P, K), sums of log-probabilities; at or below -1e9: no sentence at all.
         lengths: int64 (P, K), words chosen, ``<end>`` included.
         ended: bool (P, K).
@@ -28,13 +27,42 @@ class Beams(NamedTuple):
     """
 
     step: Tensor
-    tokens: Tensor
-    log_probs: Tensor
-    attention: Tensor
+    words: Tensor
+    path: Tensor
     scores: Tensor
     lengths: Tensor
     ended: Tensor
     state: State
+
+
+class Choices(NamedTuple):
+    """What one step chose for every beam, or, with a leading dimension, what all steps chose.
+
+    Attributes:
+        words: int64 (..., P, K), the words, ``<end>`` included, then ``<pad>``.
+        log_probs: float32 (..., P, K), their log-probabilities, 0 at padding.
+        attention: float32 (..., P, K, L), their weights, 0 at padding.
+    """
+
+    words: Tensor
+    log_probs: Tensor
+    attention: Tensor
+
+
+class Sentences(NamedTuple):
+    """K whole sentences of each of P photos, best first.
+
+    Attributes:
+        tokens: int64 (P, K, T), the words, ``<end>`` included, then ``<pad>``.
+        log_probs: float32 (P, K, T), each word's log-probability, 0 at padding.
+        attention: float32 (P, K, T, L), each word's weights, 0 at padding.
+        lengths: int64 (P, K), words, ``<end>`` included.
+    """
+
+    tokens: Tensor
+    log_probs: Tensor
+    attention: Tensor
+    lengths: Tensor
 
 
 def first_scores(beam_size: int) -> Tensor:
@@ -44,72 +72,69 @@ def first_scores(beam_size: int) -> Tensor:
     return scores
 
 
-def begin(decoder: Decoder, memory: Memory, scores: Tensor, max_words: int, locations: int) -> Beams:
+def begin(decoder: Decoder, memory: Memory, scores: Tensor, max_words: int) -> Beams:
     """K beams before their first word; K is the length of ``scores`` (see `first_scores`), T is ``max_words``."""
     initial = decoder.initial_state(memory)
-    photos, beams, steps = initial[0].shape[0], scores.shape[0], max_words
-    new = initial[0].new_zeros
+    photos, beams, device = initial[0].shape[0], scores.shape[0], scores.device
     return Beams(
-        step=torch.zeros((), dtype=torch.int64, device=scores.device),
-        tokens=torch.full((photos, beams, steps), PAD, dtype=torch.int64, device=scores.device),
-        log_probs=new(photos, beams, steps),
-        attention=new(photos, beams, steps, locations),
+        step=torch.zeros((), dtype=torch.int64, device=device),
+        words=torch.full((photos, beams), START, dtype=torch.int64, device=device),
+        path=torch.zeros(photos, beams, max_words, dtype=torch.int64, device=device),
         scores=scores.expand(photos, beams),
-        lengths=torch.zeros(photos, beams, dtype=torch.int64, device=scores.device),
-        ended=torch.zeros(photos, beams, dtype=torch.bool, device=scores.device),
+        lengths=torch.zeros(photos, beams, dtype=torch.int64, device=device),
+        ended=torch.zeros(photos, beams, dtype=torch.bool, device=device),
         state=tuple(tensor.expand(photos, beams, *tensor.shape[2:]) for tensor in initial),
     )
 
 
-def advance(decoder: Decoder, memory: Memory, beams: Beams, length_penalty: Tensor) -> Beams:
+def advance(decoder: Decoder, memory: Memory, beams: Beams, length_penalty: Tensor) -> tuple[Beams, Choices]:
     """Choose every beam's next word: the K best continuations of all beams by ``sum(log p) / length ** penalty``.
 
     An ended beam continues with itself alone. ``length_penalty`` float32 (), 0 ranks by the plain sum, 1 by the mean.
     """
-    previous = beams.tokens.gather(2, (beams.step - 1).clamp(min=0).expand(*beams.ended.shape, 1)).squeeze(2)
-    previous = torch.where(beams.step == 0, torch.full_like(previous, START), previous)
-    output, attention, state = decoder.step(memory, beams.state, decoder.embed(previous))
+    output, attention, state = decoder.step(memory, beams.state, decoder.embed(beams.words))
     next_log_probs = _continuations(decoder.logits(output), beams)  # (P, K, V)
 
     lengths = beams.lengths + (~beams.ended).long()
     totals = beams.scores.unsqueeze(2) + next_log_probs
     ranking = totals / lengths.to(totals.dtype).pow(length_penalty).unsqueeze(2)
     _, chosen = ranking.flatten(1).topk(ranking.shape[1], dim=1)  # (P, K)
-    vocabulary_size = ranking.shape[2]
-    parents, words = chosen // vocabulary_size, chosen % vocabulary_size
+    parents = chosen // ranking.shape[2]
+    words = chosen - parents * ranking.shape[2]
 
-    word_log_probs = next_log_probs.flatten(1).gather(1, chosen)
-    tokens, log_probs, attentions, ended, lengths, attention = select(
-        (beams.tokens, beams.log_probs, beams.attention, beams.ended, lengths, attention), parents
-    )
-    now = torch.arange(tokens.shape[2], device=tokens.device) == beams.step  # (T,)
-    written = now & ~ended.unsqueeze(2)  # (P, K, T)
-    return Beams(
+    attention = attention.masked_fill(beams.ended.unsqueeze(2), 0)
+    log_probs = next_log_probs.flatten(1).gather(1, chosen).to(attention.dtype)
+    path, ended, lengths, attention = select((beams.path, beams.ended, lengths, attention), parents)
+    now = torch.arange(path.shape[2], device=path.device) == beams.step  # (T,)
+    here = torch.arange(path.shape[1], device=path.device).unsqueeze(1)  # (K, 1)
+    after = Beams(
         step=beams.step + 1,
-        tokens=torch.where(now, words.unsqueeze(2), tokens),
-        log_probs=torch.where(written, word_log_probs.unsqueeze(2), log_probs),
-        attention=torch.where(written.unsqueeze(3), attention.unsqueeze(2), attentions),
+        words=words,
+        path=torch.where(now, here, path),
         scores=totals.flatten(1).gather(1, chosen),
         lengths=lengths,
         ended=ended | (words == END),
         state=select(state, parents),
     )
+    return after, Choices(words, log_probs, attention)
 
 
-def finish(beams: Beams, length_penalty: Tensor) -> tuple[Beams, Tensor]:
-    """The beams ordered best first, and their final scores float32 (P, K); unfinished ones compete as they are."""
+def finish(beams: Beams, choices: Choices, length_penalty: Tensor) -> tuple[Sentences, Tensor]:
+    """The sentences, best first, and their final scores float32 (P, K); unfinished ones compete as they are.
+
+    ``choices`` are those of all S <= T steps, (S, P, K, ...).
+    """
     scores = beams.scores / beams.lengths.clamp(min=1).to(beams.scores.dtype).pow(length_penalty)
     scores, order = scores.sort(dim=1, descending=True, stable=True)
-    tokens, log_probs, attention, sums, lengths, ended = select(
-        (beams.tokens, beams.log_probs, beams.attention, beams.scores, beams.lengths, beams.ended), order
-    )
-    return Beams(beams.step, tokens, log_probs, attention, sums, lengths, ended, ()), scores
+    path, lengths = select((beams.path, beams.lengths), order)
+    tokens, log_probs, attention = (_follow(path, chosen) for chosen in choices)
+    return Sentences(tokens, log_probs, attention, lengths), scores
 
 
 @torch.no_grad()
 def search(
-    decoder: Decoder, memory: Memory, locations: int, beam_size: int, max_words: int, length_penalty: float
-) -> tuple[Beams, Tensor]:
+    decoder: Decoder, memory: Memory, beam_size: int, max_words: int, length_penalty: float
+) -> tuple[Sentences, Tensor]:
     """Search every photo of ``memory`` until all its beams have ended or reached ``max_words``; see `finish`.
 
     ``beam_size`` 1 is greedy decoding. Special tokens other than ``<end>`` are never chosen, nor is ``<end>`` as the
@@ -117,12 +142,14 @@ def search(
     """
     device = memory[0].device
     penalty = torch.tensor(length_penalty, device=device)
-    beams = begin(decoder, memory, first_scores(beam_size).to(device), max_words, locations)
+    beams = begin(decoder, memory, first_scores(beam_size).to(device), max_words)
+    choices: list[Choices] = []
     for _ in range(max_words):
-        beams = advance(decoder, memory, beams, penalty)
+        beams, chosen = advance(decoder, memory, beams, penalty)
+        choices.append(chosen)
         if bool(beams.ended.all()):
             break
-    return finish(beams, penalty)
+    return finish(beams, Choices(*map(torch.stack, zip(*choices, strict=True))), penalty)
 
 
 def _continuations(logits: Tensor, beams: Beams) -> Tensor:
@@ -132,3 +159,12 @@ def _continuations(logits: Tensor, beams: Beams) -> Tensor:
     log_probs = logits.float().masked_fill(barred, float("-inf")).log_softmax(dim=2)
     padding = torch.where(words == PAD, 0.0, float("-inf")).to(log_probs.dtype)
     return torch.where(beams.ended.unsqueeze(2), padding, log_probs)
+
+
+def _follow(path: Tensor, chosen: Tensor) -> Tensor:
+    """Along each sentence's ``path`` (P, K, T), what S steps chose (S, P, K, ...) -> (P, K, T, ...), 0 after S."""
+    chosen = chosen.movedim(0, 2)  # (P, K, S, ...)
+    steps, rest = chosen.shape[2], chosen.shape[3:]
+    index = path[:, :, :steps].reshape(*chosen.shape[:3], *[1] * len(rest))
+    found = chosen.gather(1, index.expand(chosen.shape))
+    return torch.cat([found, found.new_zeros(*path.shape[:2], path.shape[2] - steps, *rest)], dim=2)

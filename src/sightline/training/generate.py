@@ -39,8 +39,6 @@ def generate_from_features(
     length_penalty: float = 0.0,
 ) -> list[Caption]:
     """As `generate`, from the encoder's annotation vectors (P, L, D)."""
-    beams, scores = search(
-        model.decoder, model.prepare(features), features.shape[1], beam_size, config.max_words, length_penalty
-    )
-    found = (tensor.cpu().numpy() for tensor in (beams.tokens, beams.log_probs, beams.attention, scores))
+    sentences, scores = search(model.decoder, model.prepare(features), beam_size, config.max_words, length_penalty)
+    found = (tensor.cpu().numpy() for tensor in (*sentences[:3], scores))
     return read_captions(vocabulary, config.grid, *found)

@@ -56,10 +56,10 @@ def draw_samples(path: Path, photos: Sequence[Path], captions: Sequence[str], co
         rows, columns, figsize=(3 * columns, 3.5 * rows), layout="constrained", squeeze=False
     )
     for place in axes.flat:
-        place.axis("off")
+        place.set(xticks=[], yticks=[], frame_on=False)
     for place, photo, caption in zip(axes.flat, photos, captions, strict=False):
         place.imshow(open_photo(photo))
-        place.set_title("\n".join(textwrap.wrap(caption, 32)), y=-0.02, va="top", fontsize=11)
+        place.set_xlabel("\n".join(textwrap.wrap(caption, 32)), fontsize=11, labelpad=8)
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=110)
     pyplot.close(figure)
