@@ -1,9 +1,9 @@
 """Training speed: this project's model against the method's listing as it stands, in one run.
 
 The listing takes one caption a row, copies every row's features, concatenates [a ; h] and pads each batch to its
-longest caption; ``once`` computes one context for the whole caption, ``every step`` attends at every word. Both sides train on
-the same captions with the same vocabulary and sizes, features in memory, 32 rows (here: photos, each with all its
-captions) a batch. Steps of all sides alternate, so that a change of the machine's speed meets them alike.
+longest caption; ``once`` computes one context for the whole caption, ``every step`` attends at every word. Both sides
+train on the same captions with the same vocabulary and sizes, features in memory, 32 rows (here: photos, each with all
+their captions) a batch. Steps of all sides alternate, so that a change of the machine's speed meets them alike.
 
     python benchmarks/training.py --data DIR [--out FILE.json]     Flickr8k in any layout; features are random numbers
     python benchmarks/training.py                                  made-up captions of Flickr8k's lengths
@@ -93,7 +93,7 @@ def listing_step(every_step: bool, features: Tensor, targets: np.ndarray, words:
 def our_step(attention: str, features: Tensor, targets: np.ndarray, words: int) -> Callable[[], int]:
     """The same for this project's model, its batches and its optimiser; 32 photos with all their captions."""
     model = CaptionModel(MobileNetV2(), GRUDecoder(words, FEATURES, attention=attention))
-    module = CaptioningModule(model, 1e-3, encoder_learns=False, seed=0).train()
+    module = CaptioningModule(model, 1e-3, seed=0).train()
     module.log = lambda *args, **kwargs: None  # type: ignore[method-assign]
     optimiser = module.configure_optimizers()
     data = CachedFeatures(features.to(torch.float16).numpy(), np.arange(len(features)), targets)

@@ -7,8 +7,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Set
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,7 +89,7 @@ def identity(config: ModelConfig, vocabulary: Vocabulary) -> dict[str, str]:
     words = "\n".join(vocabulary.words).encode()
     return {
         "sightline.format": str(FORMAT),
-        "sightline.vocabulary": f"{len(vocabulary)} words, sha256 {hashlib.sha256(words).hexdigest()}",
+        "sightline.vocabulary": f"{len(vocabulary)} words, sha256 {hashlib.sha256(words).hexdigest()[:12]}",
         "sightline.grid": json.dumps(config.grid),
         "sightline.max_words": str(config.max_words),
         "sightline.preprocessing": json.dumps(config.preprocessing.as_dict()),
@@ -111,29 +111,40 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def replacing_bundle(folder: Path) -> AbstractContextManager[Path]:
+    """`replacing_folder` for what an export writes."""
+    return replacing_folder(folder, {CONFIG, VOCABULARY, ONNX, CARD}, "bundle")
+
+
 @contextmanager
-def replacing_bundle(folder: Path) -> Iterator[Path]:
+def replacing_folder(folder: Path, names: Set[str], what: str) -> Iterator[Path]:
     """A new temporary folder that becomes ``folder`` when the block ends well, and vanishes otherwise.
 
     Raises:
-        SightlineError: ``folder`` exists and holds anything but a bundle, which it would be wrong to delete.
+        SightlineError: it cannot be made, or ``folder`` exists and holds anything but files of these ``names``: it is
+            then no ``what`` ("bundle"), and would be wrong to delete.
     """
-    if folder.exists() and (others := _not_of_a_bundle(folder)):
-        raise SightlineError(f"{folder}: not a bundle to replace (it holds {others}); name another folder")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    if folder.exists() and (others := _others(folder, names)):
+        raise SightlineError(f"{folder}: not a {what} to replace (it holds {others}); name another folder")
+    target = folder.resolve()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    except OSError as error:
+        raise SightlineError(f"{folder}: cannot be written ({error.strerror}); name another folder") from None
     try:
         (new := temporary / "new").mkdir()
         yield new
-        if folder.exists():
-            folder.rename(temporary / "old")
-        new.rename(folder)
+        if target.exists():
+            target.rename(temporary / "old")
+        new.rename(target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _not_of_a_bundle(folder: Path) -> str:
+def _others(folder: Path, names: Set[str]) -> str:
+    """The first of what ``folder`` holds beside ``names``; empty if nothing."""
     if not folder.is_dir():
         return "no files: it is a file itself"
-    others = sorted({path.name for path in folder.iterdir()} - {CONFIG, VOCABULARY, ONNX, CARD})
+    others = sorted({path.name for path in folder.iterdir()} - names)
     return ", ".join(others[:3]) + (" and more" if len(others) > 3 else "")

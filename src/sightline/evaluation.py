@@ -50,6 +50,12 @@ class Scores:
         return report
 
 
+def in_print(name: str, value: float, signed: bool = False) -> str:
+    """A score as the literature prints it: times 100, but for the vocabulary (words) and length (words a caption)."""
+    scale = 1 if name in ("vocabulary", "length") else 100
+    return f"{scale * value:{'+' if signed else ''}.{0 if name == 'vocabulary' else 2}f}"
+
+
 def score_captions(
     hypotheses: Mapping[str, str],
     references: Mapping[str, Sequence[str]],

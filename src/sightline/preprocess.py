@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -49,13 +48,13 @@ def open_photo(photo: Photo, size: int | None = None) -> Image.Image:
     """
     name = str(photo) if isinstance(photo, (str, os.PathLike)) else "photo"
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with _open(photo) as image:
-                if size is not None:
-                    image.draft(None, (2 * size, 2 * size))  # type: ignore[arg-type]
-                image.load()
-                return _to_rgb(ImageOps.exif_transpose(image))
+        with _open(photo) as image:
+            if size is not None:
+                image.draft(None, (2 * size, 2 * size))  # type: ignore[arg-type]
+            image.load()
+            return _to_rgb(ImageOps.exif_transpose(image))
+    except SightlineError:
+        raise
     except FileNotFoundError:
         raise SightlineError(f"{name}: no such file") from None
     except IsADirectoryError:
@@ -64,7 +63,9 @@ def open_photo(photo: Photo, size: int | None = None) -> Image.Image:
         raise SightlineError(f"{name}: not an image that can be read") from None
     except Image.DecompressionBombError:
         raise SightlineError(f"{name}: too many pixels to decode safely; scale the photo down first") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except Exception as error:  # Pillow's readers raise whatever the damage leads them into
+        if isinstance(error, OSError) and error.strerror:
+            raise SightlineError(f"{name}: cannot be read ({error.strerror})") from None
         raise SightlineError(f"{name}: damaged or truncated image ({error})") from None
 
 
@@ -77,10 +78,13 @@ def preprocess(photo: Photo, preprocessing: Preprocessing) -> NDArray[np.float32
     side = preprocessing.size
     if image.size != (side, side):
         image = image.resize((side, side), Image.Resampling.BICUBIC, reducing_gap=3.0)
-    mean = np.asarray(preprocessing.mean, np.float32)
-    std = np.asarray(preprocessing.std, np.float32)
-    pixels = np.asarray(image, np.float32) * (1 / (255 * std)) - mean / std
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1), dtype=np.float32)
+    mean = np.asarray(preprocessing.mean, np.float32)[:, None, None]
+    std = np.asarray(preprocessing.std, np.float32)[:, None, None]
+    # In place, and channels first: five times as fast as one expression over (size, size, 3).
+    pixels = np.asarray(image).transpose(2, 0, 1).astype(np.float32, order="C")
+    pixels *= 1 / (255 * std)
+    pixels -= mean / std
+    return pixels
 
 
 def _open(photo: Photo) -> Image.Image:
@@ -88,23 +92,38 @@ def _open(photo: Photo) -> Image.Image:
         return photo.copy()
     if isinstance(photo, bytes):
         return Image.open(io.BytesIO(photo))
-    if isinstance(photo, np.ndarray):
-        if photo.dtype != np.uint8 or photo.ndim not in (2, 3) or (photo.ndim == 3 and photo.shape[2] not in (3, 4)):
-            raise SightlineError(
-                f"an array photo must be uint8 (H, W), (H, W, 3) or (H, W, 4); this one is {photo.dtype} {photo.shape}"
-            )
-        return Image.fromarray(photo)
-    return Image.open(Path(photo))
+    if isinstance(photo, (str, os.PathLike)):
+        return Image.open(Path(photo))
+    if not isinstance(photo, np.ndarray):
+        raise SightlineError(
+            f"a photo is a path, an image file's bytes, a PIL image or a uint8 array; this is a {type(photo).__name__}"
+        )
+    if photo.dtype != np.uint8 or photo.ndim not in (2, 3) or (photo.ndim == 3 and photo.shape[2] not in (3, 4)):
+        raise SightlineError(
+            f"an array photo must be uint8 (H, W), (H, W, 3) or (H, W, 4); this one is {photo.dtype} {photo.shape}"
+        )
+    if not photo.size:
+        raise SightlineError(f"an array photo must have pixels; this one is {photo.shape}")
+    return Image.fromarray(photo)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
-        values = np.asarray(image, np.float32)
-        # Sixteen-bit photos arrive in several modes; only values above 255 tell them from eight-bit ones.
-        scale = 1 / 257 if values.max(initial=0) > 255 else 1.0
-        return Image.fromarray((values * scale).clip(0, 255).round().astype(np.uint8)).convert("RGB")
+        values = np.nan_to_num(np.asarray(image, np.float32))
+        return Image.fromarray(
+            (values * _to_eight_bits(image.mode, values)).clip(0, 255).round().astype(np.uint8)
+        ).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         layered = image.convert("RGBA")
         white = Image.new("RGBA", layered.size, "white")
         return Image.alpha_composite(white, layered).convert("RGB")
     return image.convert("RGB")
+
+
+def _to_eight_bits(mode: str, values: NDArray[np.float32]) -> float:
+    """What a grayscale photo's values are multiplied by, to lie in [0, 255]."""
+    largest = float(values.max())
+    if mode == "F" and largest <= 1:
+        return 255.0
+    # In modes I and F, sixteen-bit and eight-bit photos look alike but for their values.
+    return 1 / 257 if mode.startswith("I;16") or largest > 255 else 1.0

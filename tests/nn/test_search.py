@@ -40,7 +40,7 @@ def all_sentences(decoder, memory, length_penalty):
 def test_a_beam_that_holds_everything_finds_what_enumeration_finds(decoder, features, length_penalty):
     memory = decoder.prepare(features[:1])
     expected = all_sentences(decoder, memory, length_penalty)
-    beams, scores = search(decoder, memory, 6, len(expected) + 20, MAX_WORDS, length_penalty)
+    beams, scores = search(decoder, memory, len(expected) + 20, MAX_WORDS, length_penalty)
     for rank in range(10):
         score, sentence, logs = expected[rank]
         assert scores[0, rank] == pytest.approx(score, abs=1e-5)
@@ -54,7 +54,7 @@ def test_a_beam_that_holds_everything_finds_what_enumeration_finds(decoder, feat
 
 def test_beam_size_one_is_greedy(decoder, features):
     memory = decoder.prepare(features)
-    beams, _ = search(decoder, memory, 6, 1, 8, 0.0)
+    beams, _ = search(decoder, memory, 1, 8, 0.0)
     for p in range(3):
         memory = decoder.prepare(features[p : p + 1])
         state, previous = decoder.initial_state(memory), START
@@ -70,9 +70,9 @@ def test_beam_size_one_is_greedy(decoder, features):
 
 
 def test_a_batch_finds_what_each_photo_finds_alone(decoder, features):
-    together, scores = search(decoder, decoder.prepare(features), 6, 4, 6, 0.5)
+    together, scores = search(decoder, decoder.prepare(features), 4, 6, 0.5)
     for p in range(3):
-        alone, score = search(decoder, decoder.prepare(features[p : p + 1]), 6, 4, 6, 0.5)
+        alone, score = search(decoder, decoder.prepare(features[p : p + 1]), 4, 6, 0.5)
         assert torch.equal(together.tokens[p], alone.tokens[0])
         torch.testing.assert_close(scores[p], score[0])
         torch.testing.assert_close(together.attention[p], alone.attention[0])
@@ -81,7 +81,7 @@ def test_a_batch_finds_what_each_photo_finds_alone(decoder, features):
 def test_a_sentence_comes_back_even_if_nothing_ever_ends(decoder, features, monkeypatch):
     logits = decoder.logits
     monkeypatch.setattr(decoder, "logits", lambda output: logits(output).index_fill(-1, torch.tensor([END]), -1e4))
-    beams, scores = search(decoder, decoder.prepare(features), 6, 3, 5, 0.0)
+    beams, scores = search(decoder, decoder.prepare(features), 3, 5, 0.0)
     assert (beams.tokens > UNKNOWN).all()
     assert (scores > -1e8).all()
 
@@ -94,7 +94,7 @@ def test_a_sentence_is_never_empty_and_never_holds_special_tokens(decoder, featu
         "logits",
         lambda output: logits(output).index_add(-1, special, torch.full_like(logits(output)[..., :4], 50.0)),
     )
-    beams, _ = search(decoder, decoder.prepare(features), 6, 1, 5, 0.0)
+    beams, _ = search(decoder, decoder.prepare(features), 1, 5, 0.0)
     assert (beams.tokens[:, 0, 0] > UNKNOWN).all()
     assert (beams.tokens[:, 0, 1] == END).all()
     assert (beams.tokens[:, 0, 2:] == PAD).all()

@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
+import sightline
 import sightline.training.module as module
 from sightline.checkpoint import load_model
 from sightline.data.dataset import read_dataset
@@ -15,7 +16,7 @@ from tests.training.conftest import tiny
 
 
 def run(recipe, data, out, **options):
-    return train(recipe, data, out, progress=False, say=lambda line: None, **options)
+    return train(recipe, data, out, **{"export": False, "progress": False, "say": lambda line: None, **options})
 
 
 def losses(out):
@@ -25,7 +26,7 @@ def losses(out):
 
 @pytest.fixture(scope="module")
 def unbroken(shapes, tmp_path_factory):
-    return run(tiny(), shapes, tmp_path_factory.mktemp("runs") / "unbroken")
+    return run(tiny(), shapes, tmp_path_factory.mktemp("runs") / "unbroken", export=True)
 
 
 def test_training_leaves_a_model_that_captions_and_pictures_to_look_at(unbroken, shapes):
@@ -40,6 +41,9 @@ def test_training_leaves_a_model_that_captions_and_pictures_to_look_at(unbroken,
         assert caption.attention.sum((1, 2)) == pytest.approx(1, abs=1e-5)
         assert len(caption.alternatives) == 1
         json.dumps(caption.as_dict())
+    again = sightline.load(unbroken)(photos[0], beam_size=2)
+    assert again.words == captions[0].words
+    assert again.attention == pytest.approx(captions[0].attention, abs=1e-4)
     for picture in ("loss.png", "samples.png"):
         with Image.open(unbroken / picture) as image:
             assert min(image.size) > 300
@@ -85,6 +89,20 @@ def test_a_second_run_never_overwrites_the_first(unbroken, shapes):
     with pytest.raises(SightlineError, match="nothing to resume"):
         run(tiny(), shapes, unbroken.parent / "new", resume=True)
     assert (unbroken / "model.safetensors").read_bytes() == before
+
+
+def test_fine_tuning_starts_from_another_model(unbroken, shapes, tmp_path):
+    recipe = tiny(epochs=1, learning_rate=1e-6)
+    kept = recipe.encoder.model_copy(update={"learning_rate": 1e-5, "statistics": "keep"})
+    out = run(recipe.model_copy(update={"encoder": kept}), shapes, tmp_path / "tuned", init=unbroken)
+    before, after = load_model(unbroken)[0].state_dict(), load_model(out)[0].state_dict()
+    moved = {name: float((after[name] - before[name]).abs().max()) for name in before}
+    assert all(change == 0 for name, change in moved.items() if "running" in name or "num_batches" in name)
+    assert 0 < moved["encoder.layers.0.weight"] < 1e-3
+    assert moved["encoder.layers.0.weight"] > moved["decoder.output.weight"] > 0
+    other = recipe.model_copy(update={"decoder": recipe.decoder.model_copy(update={"hidden_size": 8})})
+    with pytest.raises(SightlineError, match="another shape"):
+        run(other, shapes, tmp_path / "other", init=unbroken)
 
 
 def test_early_stopping(shapes, tmp_path):

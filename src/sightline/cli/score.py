@@ -35,18 +35,19 @@ def score(
         training_captions=None if learnt is None else [caption for captions in learnt.values() for caption in captions],
         metrics=[name for name in METRICS if meteor or name != "meteor"],
     )
-    typer.echo(json.dumps(scores.as_dict(with_intervals=True), indent=2) if as_json else _table(scores))
+    typer.echo(json.dumps(scores.as_dict(with_intervals=True), indent=2) if as_json else table(scores))
 
 
-def _table(scores: Scores) -> str:
-    """Scores as the literature prints them, times 100 where they are shares, with their 95% bootstrap intervals."""
+def table(scores: Scores) -> str:
+    """Scores as the literature prints them, with their 95% bootstrap intervals."""
+    from sightline.evaluation import in_print
+
     intervals = scores.intervals()
     lines = [f"{len(scores.photos)} photos", "", f"{'':<12}{'score':>8}   95% interval"]
     for name, entry in scores.scores.items():
         if entry.value is None:
             lines.append(f"{name:<12}{'-':>8}   {entry.note}")
             continue
-        scale, digits = (1, 0 if name == "vocabulary" else 2) if name in ("vocabulary", "length") else (100, 2)
-        spread = " to ".join(f"{scale * end:.{digits}f}" for end in intervals.get(name, ()))
-        lines.append(f"{name:<12}{scale * entry.value:>8.{digits}f}   {spread}".rstrip())
+        spread = " to ".join(in_print(name, end) for end in intervals.get(name, ()))
+        lines.append(f"{name:<12}{in_print(name, entry.value):>8}   {spread}".rstrip())
     return "\n".join([*lines, "", "times 100, but for vocabulary (words) and length (words a caption)"])

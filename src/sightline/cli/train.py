@@ -19,6 +19,9 @@ def train(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override the recipe: training.epochs=3")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training in --out.")] = False,
+    init: Annotated[
+        Path | None, typer.Option(help="A model folder to start from, e.g. to fine-tune its encoder.")
+    ] = None,
     cache: Annotated[
         Path | None, typer.Option(help="Where a frozen encoder's features are kept [default: the user's cache].")
     ] = None,
@@ -26,8 +29,8 @@ def train(
 ) -> None:
     """Train a captioner on a dataset of photos with captions.
 
-    OUT ends with the model folder of the best epoch (config.json, vocabulary.json, model.safetensors), loss.png,
-    samples.png, metrics.csv, TensorBoard logs and the exact recipe.
+    OUT ends with the model folder of the best epoch (config.json, vocabulary.json, model.safetensors, model.onnx),
+    loss.png, samples.png, metrics.csv, TensorBoard logs and the exact recipe.
     """
     from sightline.cli.training_tier import require_training_tier
 
@@ -42,5 +45,5 @@ def train(
     settings = load_recipe(recipe, set_ or [])
     from sightline.training.train import train as run
 
-    run(settings, data, out, resume=resume, cache=cache, progress=not quiet)
+    run(settings, data, out, resume=resume, init=init, cache=cache, progress=not quiet)
     typer.echo(f"the captioner is in {out}; try: sightline caption PHOTO --model {out}")

@@ -47,7 +47,7 @@ _RGB = {
 _Y, _X = np.mgrid[0:WIDTH, 0:WIDTH].astype(np.float32) / (WIDTH - 1) - 0.5
 # A little light from above keeps the shapes from looking like stamps.
 _LIGHT = _Y * -24
-_RADII = {"small": (6.5, 7.5), "large": (10.0, 11.5)}
+_RADII = {"small": (8.0, 9.0), "large": (12.0, 13.5)}
 _GAP = 3.0  # pixels between two objects at the least
 _EDGE = 2.0  # pixels from a third's border, within which no centre lies, so that places are clear
 
@@ -75,7 +75,7 @@ def draw_shapes(
     """
     if photos < 10 or seed < 0:
         raise SightlineError(f"{photos} photos with seed {seed}: draw 10 photos or more, with a seed of 0 or more")
-    settings = {"photos": photos, "seed": seed, "width": WIDTH, "version": 1}
+    settings = {"photos": photos, "seed": seed, "width": WIDTH, "version": 2}
     try:
         if _is_there(root, settings):
             return False
@@ -172,7 +172,7 @@ class _Spot:
 
 def _arrange(rng: np.random.Generator) -> list[_Spot]:
     """Where one or two objects go: well inside their thirds, apart, and along each axis clearly related or not."""
-    count = 1 if rng.random() < 0.4 else 2
+    count = 1 if rng.random() < 0.5 else 2
     while True:
         spots = [_spot(rng) for _ in range(count)]
         if count == 1 or _are_clear(*spots):

@@ -8,7 +8,8 @@ import io
 import json
 import math
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
 
@@ -48,40 +49,62 @@ def write_page(path: Path, items: Iterable[tuple[Photo, Caption]], title: str = 
     Raises:
         SightlineError: a photo cannot be read.
     """
-    template = resources.files("sightline.explain").joinpath("page.html").read_text(encoding="utf-8")
-    for name, value in (("TITLE", html.escape(title)), ("SHADE", json.dumps(SHADE)), ("TINT", json.dumps(TINT))):
-        template = template.replace(f"__{name}__", value)
-    before, after = template.split("<!-- photos -->\n")
+    before, after = (fill(part, TITLE=html.escape(title)) for part in _read("page.html").split("__PHOTOS__\n"))
     number = 0
     # A file name need not be valid text.
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", errors="backslashreplace") as file:
         file.write(before)
         for number, (photo, caption) in enumerate(items, start=1):
             name = Path(photo).name if isinstance(photo, str | os.PathLike) else f"photo {number}"
-            file.write(_article(open_photo(photo, PHOTO_SIDE // 2), name, caption))
+            file.write(article(photo, name, caption))
         file.write(after)
     return number
 
 
-def _article(photo: Image.Image, name: str, caption: Caption) -> str:
-    photo.thumbnail((PHOTO_SIDE, PHOTO_SIDE), Image.Resampling.LANCZOS)
-    width, height = photo.size
+def fill(template: str, **parts: str) -> str:
+    """A page's ``__NAME__`` replaced by the part of that name, which is HTML: escape what is text.
+
+    ``__STYLE__`` and ``__SCRIPT__`` become what every `article` needs.
+    """
+    colors = {"SHADE": json.dumps(SHADE), "TINT": json.dumps(TINT)}
+    script = _replace(_read("page.js"), colors)
+    return _replace(template, {"STYLE": _read("page.css"), "SCRIPT": script, **parts})
+
+
+def article(photo: Photo, name: str, caption: Caption, facts: str = "", below: str = "") -> str:
+    """One photo of a page as HTML: the photo, its name, and a button a word that lights up where the model looked.
+
+    ``facts`` is HTML that goes into the line under the sentence, ``below`` HTML that goes under everything.
+    Raises `SightlineError` where the photo cannot be read.
+    """
+    picture = open_photo(photo, PHOTO_SIDE // 2)
+    picture.thumbnail((PHOTO_SIDE, PHOTO_SIDE), Image.Resampling.LANCZOS)
+    width, height = picture.size
     rows, columns = caption.attention.shape[1:]
     text = html.escape(caption.text)
     return f"""\
 <article>
 <div class="view" style="--aspect:{width / height:.4f}">
-<img src="{_data_uri(photo)}" alt="{text}" width="{width}" height="{height}" decoding="async">
+<img src="{_data_uri(picture)}" alt="{text}" width="{width}" height="{height}" decoding="async">
 <canvas aria-hidden="true" data-rows="{rows}" data-columns="{columns}"></canvas>
 </div>
 <div class="told">
 <h2 dir="auto" class="visually-hidden">{text}</h2>
 {_words(caption)}
 <p class="meta">{_PLAY}\
-<span class="score">score <b>{_score(caption)}</b></span><bdi class="name">{html.escape(name)}</bdi></p>
-{_alternatives(caption)}</div>
+{facts}<span class="score">score <b>{_score(caption)}</b></span><bdi class="name">{html.escape(name)}</bdi></p>
+{_alternatives(caption)}{below}</div>
 </article>
 """
+
+
+def _read(name: str) -> str:
+    return resources.files("sightline.explain").joinpath(name).read_text(encoding="utf-8")
+
+
+def _replace(template: str, parts: Mapping[str, str]) -> str:
+    # In one pass, so that nothing is replaced within a part.
+    return re.sub(r"__([A-Z]+)__", lambda found: parts[found[1]], template)
 
 
 def _words(caption: Caption) -> str:

@@ -54,23 +54,23 @@ class MobileNetV2(Encoder):
 
 @ENCODERS.register("small_cnn")
 class SmallCNN(Encoder):
-    """Five convolutions for small drawings, trained from scratch: 64x64 pixels -> 8x8 vectors of 128.
+    """Four convolutions for small drawings, trained from scratch: 64x64 pixels -> 8x8 vectors of 96.
 
-    Its receptive field stays at 33 pixels: an annotation vector speaks of its own place, and attention can point.
+    Its receptive field stays at 31 pixels: an annotation vector speaks of its own place, and attention can point.
     """
 
     preprocessing = Preprocessing(size=64, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
     grid = (8, 8)
-    feature_size = 128
+    feature_size = 96
 
     def __init__(self) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        for inputs, outputs, stride in ((3, 24, 1), (24, 48, 2), (48, 96, 2), (96, 128, 2), (128, 128, 1)):
+        for inputs, outputs, stride in ((3, 32, 2), (32, 64, 2), (64, 96, 2), (96, 96, 1)):
             convolution = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
             layers += [convolution, nn.BatchNorm2d(outputs), nn.ReLU()]
         self.layers = nn.Sequential(*layers)
 
     def feature_map(self, pixels: Tensor) -> Tensor:
-        """(B, 3, 64, 64) -> (B, 128, 8, 8)."""
+        """(B, 3, 64, 64) -> (B, 96, 8, 8)."""
         return self.layers(pixels)

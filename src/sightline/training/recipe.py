@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from sightline.errors import SightlineError
 
 Count = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0, le=1)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -26,12 +27,16 @@ class EncoderRecipe(Section):
     """Which encoder gives the annotation vectors, and whether it learns.
 
     ``weights``: a file with a torchvision state dict; ``download``: torchvision's ImageNet weights; ``none``: fresh.
+    ``learning_rate``: its own, where it learns; null for the decoder's. ``statistics``: whether a learning encoder's
+    batch normalisation goes on learning its means and variances, or keeps those it came with.
     """
 
     name: Literal["mobilenet_v2", "small_cnn"] = "mobilenet_v2"
     weights: str = "download"
     projection: Count | None = None
     trainable: bool = False
+    learning_rate: Rate | None = None
+    statistics: Literal["learn", "keep"] = "learn"
 
 
 class DecoderRecipe(Section):
@@ -58,7 +63,7 @@ class TrainingRecipe(Section):
 
     batch_size: Count = 32
     epochs: Count = 10
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
+    learning_rate: Rate = 1e-3
     gradient_clip: Annotated[float, Field(gt=0)] | None = None
     patience: Count | None = None
     precision: Literal["float32", "bfloat16", "float16"] = "float32"

@@ -7,7 +7,7 @@ import logging
 import math
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,11 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
 from sightline.bundle import ModelConfig, replacing
-from sightline.checkpoint import build_model, save_model
+from sightline.checkpoint import build_model, load_model, save_model
 from sightline.data.dataset import Dataset, Example, read_dataset
 from sightline.data.features import FeatureCache
 from sightline.errors import SightlineError
+from sightline.export import export_into
 from sightline.nn.model import CaptionModel
 from sightline.training.allocator import keep_freed_memory
 from sightline.training.batches import CachedFeatures, LengthSampler, Pixels, encode_captions
@@ -41,21 +42,25 @@ def train(
     data: Path,
     out: Path,
     resume: bool = False,
+    init: Path | None = None,
     cache: Path | None = None,
+    export: bool = True,
     progress: bool = True,
     say: Callable[[str], None] = print,
 ) -> Path:
     """Train a captioner and leave it in the folder ``out``, which is also returned.
 
-    ``out`` ends with the model folder of the epoch that did best on the held-out captions, ``loss.png``,
-    ``samples.png``, ``metrics.csv``, ``recipe.yaml`` and what resuming needs (``checkpoints/``, ``logs/``).
+    ``out`` ends with the model folder of the epoch that did best on the held-out captions, its ``model.onnx``,
+    ``loss.png``, ``samples.png``, ``metrics.csv``, ``recipe.yaml``, TensorBoard logs and what resuming needs.
 
     Args:
         recipe: see `load_recipe`.
         data: a dataset's folder, in any layout that `read_dataset` knows; it needs a train and a val split.
         out: a new or empty folder, unless ``resume``.
         resume: continue an interrupted training; the result equals an unbroken one's.
+        init: a model folder to start from, with its vocabulary; the recipe must describe a model of the same shape.
         cache: where a frozen encoder's features are kept; by default ``features`` in the user's cache folder.
+        export: also write model.onnx, by which the model captions without torch.
         progress: show progress bars.
         say: told what happens, a line at a time.
 
@@ -68,22 +73,29 @@ def train(
     examples = {split: dataset.split(split) for split in ("train", "val")}
     if dataset.split_source == "derived":
         say("this dataset lists no splits: its photos are split 80/10/10 by file name")
-    captions = [caption for example in examples["train"] for caption in example.captions]
-    vocabulary = Vocabulary.from_captions(captions, recipe.vocabulary.min_count)
+    start = load_model(init) if init else None
+    vocabulary = start[2] if start else _vocabulary(recipe, examples["train"])
     say(f"{len(examples['train'])} training photos, {len(examples['val'])} held out, {len(vocabulary)} words")
 
     L.seed_everything(recipe.training.seed, verbose=False)
-    config = _config(recipe, dataset)
+    config = _config(recipe, dataset, init)
     model = build_model(config, vocabulary)
-    load_encoder_weights(model.encoder, recipe.encoder.weights)
+    if start:
+        _take_weights(model, start[0], init)
+    else:
+        load_encoder_weights(model.encoder, recipe.encoder.weights)
     with replacing(out / "recipe.yaml") as path:
         recipe.save(path)
 
-    module = CaptioningModule(model, recipe.training.learning_rate, recipe.encoder.trainable, recipe.training.seed)
+    module = _module(model, recipe)
     trainer, record = _trainer(recipe, out, progress)
     loaders = _loaders(recipe, examples, model, vocabulary, cache or default_cache(), trainer, say)
-    _fit(trainer, module, loaders, out, resume)
-    return _leave_results(out, module, config, vocabulary, record.rows, examples["val"])
+    _fit(trainer, module.train(), loaders, out, resume)
+    _leave_results(out, module, config, vocabulary, record.rows, examples["val"])
+    if export:
+        made = export_into(out)
+        say(f"{made.path.name}: {made.size / 1e6:.1f} MB, agrees with torch to {made.agreement.difference:.0e}")
+    return out
 
 
 def default_cache() -> Path:
@@ -156,7 +168,27 @@ def _fixed(recipe: Recipe) -> dict[str, Any]:
     return values
 
 
-def _config(recipe: Recipe, dataset: Dataset) -> ModelConfig:
+def _vocabulary(recipe: Recipe, examples: Sequence[Example]) -> Vocabulary:
+    captions = (caption for example in examples for caption in example.captions)
+    return Vocabulary.from_captions(captions, recipe.vocabulary.min_count)
+
+
+def _take_weights(model: CaptionModel, start: CaptionModel, init: Path | None) -> None:
+    try:
+        model.load_state_dict(start.state_dict())
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise SightlineError(f"--init {init}: a model of another shape than the recipe's ({reason})") from None
+
+
+def _module(model: CaptionModel, recipe: Recipe) -> CaptioningModule:
+    rate = recipe.training.learning_rate
+    encoder_rate = (recipe.encoder.learning_rate or rate) if recipe.encoder.trainable else None
+    keep = not recipe.encoder.trainable or recipe.encoder.statistics == "keep"
+    return CaptioningModule(model, rate, recipe.training.seed, encoder_rate, keep)
+
+
+def _config(recipe: Recipe, dataset: Dataset, init: Path | None) -> ModelConfig:
     from sightline.nn.encoder import ENCODERS
 
     encoder = ENCODERS[recipe.encoder.name]
@@ -174,6 +206,7 @@ def _config(recipe: Recipe, dataset: Dataset) -> ModelConfig:
             "split_source": dataset.split_source,
             "train_photos": len(dataset.split("train")),
             "val_photos": len(dataset.split("val")),
+            "init": init.name if init else None,
         },
     )
 
@@ -181,7 +214,12 @@ def _config(recipe: Recipe, dataset: Dataset) -> ModelConfig:
 def _trainer(recipe: Recipe, out: Path, progress: bool) -> tuple[L.Trainer, EpochRecord]:
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    for message in (".*does not have many workers.*", ".*Checkpoint directory.*exists.*", ".*isinstance.treespec.*"):
+    for message in (
+        ".*does not have many workers.*",
+        ".*in eval mode at the start.*",
+        ".*Checkpoint directory.*exists.*",
+        ".*isinstance.treespec.*",
+    ):
         warnings.filterwarnings("ignore", message)
     record = EpochRecord(out / "metrics.csv")
     checkpoint = ModelCheckpoint(
@@ -275,7 +313,7 @@ def _leave_results(
     vocabulary: Vocabulary,
     rows: list[dict[str, Any]],
     held_out: tuple[Example, ...],
-) -> Path:
+) -> None:
     best = torch.load(out / "checkpoints" / "best.ckpt", map_location="cpu", weights_only=False)
     module.load_state_dict(best["state_dict"])
     kept = min(rows, key=lambda row: row["val_loss"])
@@ -288,4 +326,3 @@ def _leave_results(
     photos = [example.path for example in held_out[::step]][:_SAMPLES]
     captions = [caption.text for caption in generate(model, config, vocabulary, photos)]
     draw_samples(out / "samples.png", photos, captions)
-    return out

@@ -1,0 +1,179 @@
+"""Photos -> Captions through ONNX Runtime. The search is inside model.onnx: nothing here chooses a word."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sightline.bundle import CONFIG, ONNX, OUTPUTS, VOCABULARY, identity, load_description
+from sightline.caption import Caption, read_captions
+from sightline.errors import SightlineError
+from sightline.preprocess import Photo, preprocess
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+Pixels: TypeAlias = NDArray[np.float32]
+
+BUNDLED_MODEL = Path(__file__).parent / "model"
+
+
+def load(model: str | os.PathLike[str] | None = None) -> Captioner:
+    """The captioner of a model folder, or of the model that came with the package.
+
+    Raises:
+        SightlineError: there is no such folder, or it is no usable bundle; the message says what would help.
+    """
+    return Captioner(model_folder(model))
+
+
+def model_folder(model: str | os.PathLike[str] | None) -> Path:
+    """``model``, or where None, the folder of the model in the package; raises `SightlineError` if there is none."""
+    if model is None and not BUNDLED_MODEL.is_dir():
+        raise SightlineError("no model came with this installation; name a model folder: --model PATH, or load(PATH)")
+    return Path(BUNDLED_MODEL if model is None else model)
+
+
+class Captioner:
+    """Captions photos with one model folder's model.onnx.
+
+    Threads may share it.
+
+    Attributes:
+        folder: the model folder.
+        config: its `ModelConfig`.
+        vocabulary: its `Vocabulary`.
+        precision: ``"fp32"``, ``"fp16"`` or ``"int8"``, how the weights are stored.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.config, self.vocabulary = load_description(folder)
+        self._session = open_session(folder / ONNX)
+        recorded = self._session.get_modelmeta().custom_metadata_map
+        for key, value in identity(self.config, self.vocabulary).items():
+            if recorded.get(key) != value:
+                what = key.removeprefix("sightline.")
+                raise SightlineError(
+                    f"{folder / ONNX}: made for another {CONFIG} or {VOCABULARY} ({what}: {recorded.get(key)}, here"
+                    f" {value}); export the model again"
+                )
+        self.precision = recorded["sightline.precision"]
+
+    def __call__(self, photo: Photo, beam_size: int = 3, length_penalty: float = 0.0) -> Caption:
+        """Caption one photo: a path, an image file's bytes, a PIL image, or a uint8 array (H, W[, 3 or 4]).
+
+        Args:
+            photo: what to caption.
+            beam_size: sentences kept at every word, 1 or more; 1 is greedy decoding.
+            length_penalty: sentences are ranked by ``sum(log p) / length ** length_penalty``.
+
+        Raises:
+            SightlineError: the photo cannot be read, or an option is impossible.
+        """
+        _check(beam_size, length_penalty)
+        return self.search(preprocess(photo, self.config.preprocessing)[None], beam_size, length_penalty)[0]
+
+    def stream(
+        self, photos: Iterable[Photo], beam_size: int = 3, length_penalty: float = 0.0, batch_size: int = 8
+    ) -> Iterator[Caption | SightlineError]:
+        """Caption many photos, in their order, threads decoding the next ones while the model runs.
+
+        A photo that cannot be read gives its error in its place. At most ``2 * batch_size`` photos more than were
+        asked for are taken from ``photos`` and held, so memory does not grow with their number.
+
+        Raises:
+            SightlineError: an option is impossible.
+        """
+        _check(beam_size, length_penalty)
+        if batch_size < 1:
+            raise SightlineError(f"batch size {batch_size}: it must be 1 or more")
+        return self._stream(iter(photos), beam_size, length_penalty, batch_size)
+
+    def search(self, pixels: Pixels, beam_size: int, length_penalty: float) -> list[Caption]:
+        """Caption preprocessed photos, float32 (B, 3, size, size), in one run of the model."""
+        found = run_search(self._session, pixels, beam_size, length_penalty)
+        return read_captions(
+            self.vocabulary,
+            self.config.grid,
+            *(found[name] for name in ("tokens", "log_probs", "attention", "scores")),
+        )
+
+    def _stream(
+        self, photos: Iterator[Photo], beam_size: int, length_penalty: float, batch_size: int
+    ) -> Iterator[Caption | SightlineError]:
+        decoded = self._decode_ahead(photos, batch_size)
+        while batch := list(islice(decoded, batch_size)):
+            readable = [item for item in batch if not isinstance(item, SightlineError)]
+            captions = iter(self.search(np.stack(readable), beam_size, length_penalty) if readable else ())
+            for item in batch:
+                yield item if isinstance(item, SightlineError) else next(captions)
+
+    def _decode_ahead(self, photos: Iterator[Photo], ahead: int) -> Iterator[Pixels | SightlineError]:
+        waiting: deque[Future[Pixels | SightlineError]] = deque()
+        with ThreadPoolExecutor(available_cores()) as pool:
+            try:
+                for photo in photos:
+                    waiting.append(pool.submit(self._decode, photo))
+                    if len(waiting) > ahead:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+    def _decode(self, photo: Photo) -> Pixels | SightlineError:
+        try:
+            return preprocess(photo, self.config.preprocessing)
+        except SightlineError as error:
+            return error
+
+
+def open_session(path: Path) -> InferenceSession:
+    """ONNX Runtime's session of a model.onnx; raises `SightlineError` where there is none, or a bad one."""
+    # Imported here, so that importing the package stays quick.
+    import onnxruntime
+
+    if not path.is_file():
+        raise SightlineError(f"{path.parent}: no {path.name}; `sightline export {path.parent} --out BUNDLE` makes one")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = available_cores()
+    options.log_severity_level = 4
+    try:
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime raises a class for each of its statuses, and no common one
+        reason = str(error).splitlines()[0]
+        raise SightlineError(f"{path}: damaged or truncated ({reason}); copy it anew or export again") from None
+    if [output.name for output in session.get_outputs()] != list(OUTPUTS):
+        raise SightlineError(f"{path}: not a model that sightline exported; `sightline export` makes one")
+    return session
+
+
+def run_search(session: InferenceSession, pixels: Pixels, beam_size: int, length_penalty: float) -> dict[str, Any]:
+    """One run of a model.onnx: ``pixels`` (B, 3, size, size) -> its `OUTPUTS` by name, best beam first."""
+    first_scores = np.full(beam_size, -1e9, np.float32)
+    first_scores[0] = 0
+    feed = {"pixels": pixels, "first_scores": first_scores, "length_penalty": np.array(length_penalty, np.float32)}
+    return dict(zip(OUTPUTS, session.run(OUTPUTS, feed), strict=True))
+
+
+def available_cores() -> int:
+    """The cores this process may use, which in a container are fewer than the machine's."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _check(beam_size: int, length_penalty: float) -> None:
+    if beam_size < 1:
+        raise SightlineError(f"beam size {beam_size}: it must be 1 (greedy) or more")
+    if not math.isfinite(length_penalty):
+        raise SightlineError(f"length penalty {length_penalty}: it must be a finite number")

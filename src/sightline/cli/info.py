@@ -1,0 +1,76 @@
+"""`sightline info`: what a model is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from sightline.bundle import ModelConfig
+    from sightline.vocabulary import Vocabulary
+
+
+def info(
+    model: Annotated[
+        Path | None, typer.Option(help="The model's folder; without it, the model in the package.", show_default=False)
+    ] = None,
+) -> None:
+    """Tell what a model is: its parts, sizes and training, and what its card says of scores and licences."""
+    from sightline.bundle import CARD, load_description
+    from sightline.captioner import model_folder
+
+    folder = model_folder(model)
+    lines = [str(folder), "", *_parts(*load_description(folder)), "", *_files(folder)]
+    if (folder / CARD).is_file():
+        lines += ["", *_of_the_card((folder / CARD).read_text(encoding="utf-8", errors="replace"))]
+    # A folder's name need not be valid text.
+    typer.echo("\n".join(lines).encode(errors="backslashreplace").decode())
+
+
+def _parts(config: ModelConfig, vocabulary: Vocabulary) -> list[str]:
+    height, width = config.grid
+    options = ", ".join(f"{name} {value}" for name, value in config.decoder_options.items())
+    rows = {
+        "encoder": f"{config.encoder}, {height}x{width} places"
+        + (f", projected to {config.projection}" * bool(config.projection)),
+        "decoder": config.decoder + f" ({options})" * bool(options),
+        "vocabulary": f"{len(vocabulary):,} words",
+        "captions": f"{config.max_words} words at most",
+        "photos": f"resized to {config.preprocessing.size}x{config.preprocessing.size}",
+        **{
+            name.replace("_", " "): f"{value:,}" if isinstance(value, int) else value
+            for name, value in config.training.items()
+        },
+    }
+    return [f"{name:<14}  {value}" for name, value in rows.items()]
+
+
+def _files(folder: Path) -> list[str]:
+    """The weights' files; model.onnx is opened, so that a bad one is noticed."""
+    from sightline.bundle import ONNX, WEIGHTS
+    from sightline.captioner import Captioner
+
+    lines = []
+    for name in (ONNX, WEIGHTS):
+        if (folder / name).is_file():
+            precision = f", {Captioner(folder).precision}" if name == ONNX else ", for the training tier"
+            lines.append(f"{name:<18}  {(folder / name).stat().st_size / 1e6:.1f} MB{precision}")
+    if not (folder / ONNX).is_file():
+        lines.append(f"no {ONNX}: it cannot caption yet; `sightline export {folder} --out BUNDLE` makes one")
+    return lines
+
+
+def _of_the_card(text: str) -> list[str]:
+    """The card's head, up to its second heading, and every section that speaks of scores or licences in its title."""
+    kept, wanted, headings, fenced = [], True, 0, False
+    for line in text.rstrip().splitlines():
+        fenced ^= line.startswith("```")
+        if line.startswith("#") and not fenced:
+            headings += 1
+            title = line.lstrip("#").lower()
+            wanted = headings == 1 or any(word in title for word in ("licen", "score", "result"))
+        if wanted:
+            kept.append(line)
+    return kept

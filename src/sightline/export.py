@@ -1,0 +1,173 @@
+"""Model folder -> model.onnx, and the proof that both say the same."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+
+from sightline.bundle import CARD, CONFIG, ONNX, OUTPUTS, VOCABULARY, ModelConfig, replacing, replacing_bundle
+from sightline.captioner import open_session, run_search
+from sightline.checkpoint import load_model
+from sightline.errors import SightlineError
+from sightline.nn.model import CaptionModel
+from sightline.nn.search import search
+from sightline.onnx_graph import to_onnx
+from sightline.onnx_precision import PRECISIONS
+from sightline.preprocess import Photo, preprocess
+
+TOLERANCE = 1e-4
+"""The largest difference of a log-probability, score or attention weight that an fp32 export may show."""
+
+_BEAMS_AND_PENALTIES = ((1, 0.0), (3, 0.0), (3, 0.7))
+_RANDOM_PHOTOS = 8
+_BATCH = 8
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far model.onnx departs from the torch model, over photos at beams 1 and 3.
+
+    Attributes:
+        photos: how many photos were captioned by both.
+        captions: how many captions were compared.
+        differing_captions: how many of them, the best beam's, have other words.
+        differing_beams: how many sentences have other words, all beams counted.
+        difference: the largest difference of a log-probability, score or attention weight in sentences of equal words.
+    """
+
+    photos: int
+    captions: int
+    differing_captions: int
+    differing_beams: int
+    difference: float
+
+    @property
+    def exact(self) -> bool:
+        """Whether every sentence has the same words, and all numbers agree within `TOLERANCE`."""
+        return self.differing_beams == 0 and self.difference <= TOLERANCE
+
+
+@dataclass(frozen=True)
+class Export:
+    """What an export wrote.
+
+    Attributes:
+        path: the model.onnx.
+        precision: how its weights are stored.
+        size: its size in bytes.
+        agreement: how it compares with the torch model.
+    """
+
+    path: Path
+    precision: str
+    size: int
+    agreement: Agreement
+
+
+def export_model(folder: Path, out: Path, precision: str = "fp32", photos: Sequence[Photo] = ()) -> Export:
+    """Write the bundle ``out`` of the model folder ``folder``: all that captioning needs, without torch.
+
+    Args:
+        folder: what a training leaves.
+        out: a new folder, or a bundle, which is replaced as a whole.
+        precision: ``"fp32"``, ``"fp16"`` or ``"int8"``.
+        photos: real photos on which both models must agree, beside random ones.
+
+    Raises:
+        SightlineError: ``folder`` is no model folder, ``out`` is something else, a photo cannot be read, or the fp32
+            ONNX model does not say what the torch model says; nothing is written then.
+    """
+    with replacing_bundle(out) as new:
+        made = _export(folder, new / ONNX, precision, photos)
+        for name in (CONFIG, VOCABULARY, CARD):
+            if (folder / name).exists():
+                shutil.copyfile(folder / name, new / name)
+    return Export(out / ONNX, made.precision, made.size, made.agreement)
+
+
+def export_into(folder: Path, photos: Sequence[Photo] = ()) -> Export:
+    """Add an fp32 model.onnx to the model folder itself, in place of an older one; raises as `export_model` does."""
+    with replacing(folder / ONNX) as path:
+        made = _export(folder, path, "fp32", photos)
+    return Export(folder / ONNX, made.precision, made.size, made.agreement)
+
+
+def _export(folder: Path, path: Path, precision: str, photos: Sequence[Photo]) -> Export:
+    if precision not in PRECISIONS:
+        raise SightlineError(f"unknown precision {precision!r}; there are: {', '.join(PRECISIONS)}")
+    model, config, vocabulary = load_model(folder)
+    graph = PRECISIONS[precision](to_onnx(model, config, vocabulary))
+    graph.metadata_props.add(key="sightline.precision", value=precision)
+    onnx.save(graph, path)
+    real = [preprocess(photo, config.preprocessing) for photo in photos]
+    agreement = compare(model, config, path, [*random_photos(config.preprocessing.size), *real])
+    if precision == "fp32" and not agreement.exact:
+        raise SightlineError(
+            f"{folder}: nothing exported, as ONNX Runtime says otherwise than torch ({agreement.differing_beams}"
+            f" sentences differ, numbers by {agreement.difference:.1e}); please report it with both versions"
+        )
+    return Export(path, precision, path.stat().st_size, agreement)
+
+
+def random_photos(size: int) -> NDArray[np.float32]:
+    """Eight preprocessed photos of blurred random colours under noise, float32 (8, 3, size, size), always the same."""
+    noise = torch.Generator().manual_seed(0)
+    colours = torch.randn(_RANDOM_PHOTOS, 3, 5, 5, generator=noise)
+    blurred = torch.nn.functional.interpolate(colours, (size, size), mode="bilinear")
+    return (blurred + 0.3 * torch.randn(blurred.shape, generator=noise)).numpy()
+
+
+def compare(model: CaptionModel, config: ModelConfig, path: Path, pixels: Sequence[NDArray[np.float32]]) -> Agreement:
+    """Caption ``pixels``, each float32 (3, size, size), by the torch model and by the model.onnx at ``path``."""
+    session = open_session(path)
+    captions = captions_apart = beams_apart = 0
+    difference = 0.0
+    for batch in _batches(pixels):
+        for beam_size, penalty in _BEAMS_AND_PENALTIES:
+            ours = _torch_search(model, config, batch, beam_size, penalty)
+            theirs = run_search(session, batch, beam_size, penalty)
+            same, apart = _differences(ours, theirs)
+            captions += len(batch)
+            captions_apart += int((~same[:, 0]).sum())
+            beams_apart += int((~same).sum())
+            difference = max(difference, apart)
+    return Agreement(len(pixels), captions, captions_apart, beams_apart, difference)
+
+
+def _batches(pixels: Sequence[NDArray[np.float32]]) -> Iterable[NDArray[np.float32]]:
+    for start in range(0, len(pixels), _BATCH):
+        yield np.stack(pixels[start : start + _BATCH])
+
+
+@torch.inference_mode()
+def _torch_search(
+    model: CaptionModel, config: ModelConfig, pixels: NDArray[np.float32], beam_size: int, penalty: float
+) -> dict[str, NDArray[np.generic]]:
+    memory = model.prepare(model.features(torch.from_numpy(pixels)))
+    sentences, scores = search(model.decoder, memory, beam_size, config.max_words, penalty)
+    return {name: (scores if name == "scores" else getattr(sentences, name)).numpy() for name in OUTPUTS}
+
+
+def _differences(ours: dict[str, NDArray], theirs: dict[str, NDArray]) -> tuple[NDArray[np.bool_], float]:  # type: ignore[type-arg]
+    """Which sentences (P, K) are the same, and the largest difference of a number in those of the very same words."""
+    parted = ours["tokens"] != theirs["tokens"]  # (P, K, T)
+    equal = ~parted.any(2) & (ours["lengths"] == theirs["lengths"])
+    none = (ours["scores"] < -1e8) & (theirs["scores"] < -1e8)
+    numbers = (
+        np.abs(ours[name] - theirs[name])[equal & ~none].max(initial=0) for name in ("log_probs", "attention", "scores")
+    )
+    return equal | none | _tied(ours["log_probs"], theirs["log_probs"], parted), float(max(numbers))
+
+
+def _tied(ours: NDArray, theirs: NDArray, parted: NDArray[np.bool_]) -> NDArray[np.bool_]:  # type: ignore[type-arg]
+    """Where two sentences part at words that were equally good, so that rounding alone decided: bool (P, K)."""
+    first = parted.argmax(2)[..., None]
+    apart = np.take_along_axis(ours.cumsum(2), first, 2) - np.take_along_axis(theirs.cumsum(2), first, 2)
+    return (np.abs(apart) <= TOLERANCE / 10).squeeze(2)

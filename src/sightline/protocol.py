@@ -1,0 +1,217 @@
+"""The protocol guard: captions of a split that may be scored, and what a reader of the scores must know."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sightline import __version__
+from sightline.bundle import CONFIG, ONNX, VOCABULARY
+from sightline.caption import Caption
+from sightline.captioner import Captioner
+from sightline.data.dataset import Dataset, Example
+from sightline.errors import SightlineError
+from sightline.evaluation import Scores, score_captions
+from sightline.metrics import METRICS
+
+Progress = Callable[[int, int | None], None]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How scores came about: two of them may be compared if these are the same, the model apart.
+
+    Attributes:
+        split: "train", "val" or "test".
+        beam_size: sentences the search kept at every word.
+        length_penalty: sentences were ranked by ``sum(log p) / length ** length_penalty``.
+        model: its name, fingerprint, precision, and what config.json tells of its training.
+        data: its name, layout, where its splits come from, and the fingerprint of the photos and captions scored.
+        warnings: what casts doubt on the scores, a sentence each.
+    """
+
+    split: str
+    beam_size: int
+    length_penalty: float
+    model: Mapping[str, Any]
+    data: Mapping[str, Any]
+    warnings: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, with what holds for every evaluation made here."""
+        return {"sightline": __version__, "decoding": "free-running", **self.__dict__, "warnings": list(self.warnings)}
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """A split captioned and scored.
+
+    Attributes:
+        protocol: how.
+        scores: of the N photos that could be captioned, in the order of the split.
+        captions: photo -> what the model said.
+        examples: photo -> its file and its references, as people wrote them.
+    """
+
+    protocol: Protocol
+    scores: Scores
+    captions: Mapping[str, Caption]
+    examples: Mapping[str, Example]
+
+    @property
+    def references(self) -> dict[str, list[str]]:
+        """Photo -> its captions by people."""
+        return {photo: list(example.captions) for photo, example in self.examples.items()}
+
+
+def evaluate_split(
+    captioner: Captioner,
+    dataset: Dataset,
+    split: str,
+    beam_size: int = 3,
+    length_penalty: float = 0.0,
+    meteor: bool = True,
+    progress: Progress = lambda done, total: None,
+) -> Evaluation:
+    """Caption every photo of a split once, from its pixels alone, and score the captions.
+
+    A photo that cannot be read is left out, with a warning.
+
+    Args:
+        captioner: the model.
+        dataset: where the split is.
+        split: "train", "val" or "test".
+        beam_size: 1 or more.
+        length_penalty: see `Protocol`.
+        meteor: whether to run METEOR, which takes longer than all else together.
+        progress: called with (photos captioned, photos) after each.
+
+    Raises:
+        SightlineError: the dataset has no such split, the split names a photo twice, no photo of it can be read, or an
+            option is impossible.
+    """
+    examples = dataset.split(split)
+    _check_once(dataset, split)
+    captions, unread = _caption(captioner, examples, beam_size, length_penalty, progress)
+    scored = {example.image: example for example in examples if example.image in captions}
+    training = captioner.config.training
+    protocol = Protocol(
+        split,
+        beam_size,
+        length_penalty,
+        model={
+            "name": captioner.folder.resolve().name,
+            "fingerprint": model_fingerprint(captioner.folder),
+            "precision": captioner.precision,
+            "training": dict(training),
+        },
+        data={
+            "name": _name(dataset),
+            "layout": dataset.layout,
+            "split_source": dataset.split_source,
+            "fingerprint": data_fingerprint(scored.values()),
+        },
+        warnings=(*unread, *warnings_about(dataset, split, training)),
+    )
+    scores = score_captions(
+        {photo: caption.text for photo, caption in captions.items()},
+        {photo: example.captions for photo, example in scored.items()},
+        # Novel is what its own training captions do not hold.
+        _captions(dataset.splits.get("train", ())) if training.get("data") == _name(dataset) else None,
+        [name for name in METRICS if meteor or name != "meteor"],
+    )
+    return Evaluation(protocol, scores, captions, scored)
+
+
+def warnings_about(dataset: Dataset, split: str, training: Mapping[str, Any]) -> list[str]:
+    """What casts doubt on scores of this split by a model trained thus (`ModelConfig.training`), a sentence each."""
+    return [*_about_data(dataset, split), *_about_training(dataset, split, training)]
+
+
+def model_fingerprint(folder: Path) -> str:
+    """``sha256:`` and 64 hexadecimal digits that change with any byte of the model's three files."""
+    files = {name: _digest(folder / name) for name in (CONFIG, VOCABULARY, ONNX)}
+    return "sha256:" + hashlib.sha256(json.dumps(files).encode()).hexdigest()
+
+
+def data_fingerprint(examples: Iterable[Example]) -> str:
+    """``sha256:`` and 64 digits that change with any photo's name, bytes or captions, not with the photos' order."""
+    lines = sorted(json.dumps([example.image, example.captions, _digest(example.path)]) for example in examples)
+    return "sha256:" + hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_once(dataset: Dataset, split: str) -> None:
+    image, times = Counter(example.image for example in dataset.split(split)).most_common(1)[0]
+    if times > 1:
+        raise SightlineError(f"{dataset.root}: the {split!r} split names {image!r} {times} times; keep one")
+
+
+def _caption(
+    captioner: Captioner, examples: Sequence[Example], beam_size: int, length_penalty: float, progress: Progress
+) -> tuple[dict[str, Caption], list[str]]:
+    """Photo -> caption, and a warning if some could not be read. The captioner is given photos, never a reference."""
+    captions: dict[str, Caption] = {}
+    errors: list[SightlineError] = []
+    results = captioner.stream((example.path for example in examples), beam_size, length_penalty)
+    for number, (example, result) in enumerate(zip(examples, results, strict=True), start=1):
+        if isinstance(result, SightlineError):
+            errors.append(result)
+        else:
+            captions[example.image] = result
+        progress(number, len(examples))
+    if not captions:
+        raise errors[0]
+    return captions, [f"not scored: {_photos(len(errors))}, which cannot be read ({errors[0]})"] if errors else []
+
+
+def _about_data(dataset: Dataset, split: str) -> Iterator[str]:
+    if dataset.split_source == "derived":
+        yield f"{split} is no official split: the dataset lists none, so its photos were chosen by their file names"
+    if dataset.without_photo:
+        yield f"missing: {_photos(dataset.without_photo)} that the dataset lists, in all splits together"
+    if dataset.without_captions:
+        yield f"left out: {_photos(dataset.without_captions)} without a caption, in all splits together"
+    images = [{example.image for example in dataset.splits.get(name, ())} for name in (split, "train")]
+    if split != "train" and (shared := images[0] & images[1]):
+        yield f"{split} shares {_photos(len(shared))} with train"
+
+
+def _about_training(dataset: Dataset, split: str, training: Mapping[str, Any]) -> Iterator[str]:
+    data, here = training.get("data"), _name(dataset)
+    if not data:
+        yield "the model does not say what it was trained on, so it may know these photos"
+        return
+    if data != here:
+        yield f"the model was trained on {data!r}; if that is {here!r} under another name, it may know these photos"
+        return
+    if split == "train":
+        yield "the model was trained on these photos"
+    if split == "val" and not {"kept_epoch", "val_loss"}.isdisjoint(training):
+        yield "val chose the checkpoint: the model is the epoch with the least loss on this split, so scores flatter it"
+    now: dict[str, object] = {"split_source": dataset.split_source}
+    now |= {f"{name}_photos": len(dataset.splits.get(name, ())) for name in ("train", "val")}
+    if changed := [key for key in now if key in training and training[key] != now[key]]:
+        told = ", ".join(f"{key.replace('_', ' ')} {training[key]} then and {now[key]} now" for key in changed)
+        yield f"the dataset is not as it was at the training ({told}), so the model may know these photos"
+
+
+def _captions(examples: Iterable[Example]) -> list[str]:
+    return [caption for example in examples for caption in example.captions]
+
+
+def _name(dataset: Dataset) -> str:
+    return dataset.root.resolve().name
+
+
+def _photos(count: int) -> str:
+    return f"{count:,} photo{'s' * (count != 1)}"

@@ -1,0 +1,90 @@
+"""A report: the folder an evaluation leaves, and what a comparison reads back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sightline.bundle import replacing_folder
+from sightline.captions_io import read_hypotheses, read_references
+from sightline.errors import SightlineError
+from sightline.evaluation import check_photos
+from sightline.protocol import Evaluation
+from sightline.report_page import write_report_page
+
+SCORES, HYPOTHESES, REFERENCES, PAGE = "scores.json", "hypotheses.json", "references.json", "report.html"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a comparison needs of a report.
+
+    Attributes:
+        folder: where it was read.
+        hypotheses: photo -> the model's caption.
+        references: the same photos -> their captions by people.
+        facts: what scores.json holds; empty where there is none.
+    """
+
+    folder: Path
+    hypotheses: Mapping[str, str]
+    references: Mapping[str, list[str]]
+    facts: Mapping[str, Any]
+
+
+@contextmanager
+def replacing_report(folder: Path) -> Iterator[Path]:
+    """A new folder that becomes the report ``folder`` when the block ends well, and vanishes otherwise.
+
+    Raises:
+        SightlineError: it cannot be made, or ``folder`` exists, is not empty and is no report.
+    """
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / SCORES).is_file():
+        raise SightlineError(f"{folder}: not a report to replace (it holds no {SCORES}); name another folder")
+    with replacing_folder(folder, {SCORES, HYPOTHESES, REFERENCES, PAGE}, "report") as new:
+        yield new
+
+
+def write_report(folder: Path, evaluation: Evaluation) -> None:
+    """Write the four files of a report into an existing folder."""
+    scores = evaluation.scores.as_dict(with_intervals=True)
+    _write_json(folder / SCORES, {**evaluation.protocol.as_dict(), **scores})
+    _write_json(folder / HYPOTHESES, {photo: caption.text for photo, caption in evaluation.captions.items()})
+    _write_json(folder / REFERENCES, evaluation.references)
+    write_report_page(folder / PAGE, evaluation)
+
+
+def read_report(folder: Path) -> Result:
+    """Read a report, or any folder with hypotheses.json and references.json in a shape that `captions_io` knows.
+
+    Raises:
+        SightlineError: a file is missing or damaged, or the two are not about the same photos.
+    """
+    for name in (HYPOTHESES, REFERENCES):
+        if not (folder / name).is_file():
+            raise SightlineError(f"{folder}: no report (no {name}); `sightline evaluate` writes one")
+    hypotheses, references = read_hypotheses(folder / HYPOTHESES), read_references(folder / REFERENCES)
+    check_photos(hypotheses, references, folder / HYPOTHESES, folder / REFERENCES)
+    return Result(folder, hypotheses, references, _read_facts(folder / SCORES))
+
+
+def _read_facts(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SightlineError(f"{path}: damaged ({error}); evaluate again") from None
+    if not isinstance(facts, dict):
+        raise SightlineError(f"{path}: not what an evaluation writes; evaluate again")
+    return facts
+
+
+def _write_json(path: Path, content: object) -> None:
+    # A photo's name need not be valid text; the backslashed form of what is not is what JSON reads back as it was.
+    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")

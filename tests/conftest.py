@@ -1,0 +1,116 @@
+"""A tiny model with random weights, exported once a session for every test that captions."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from sightline.bundle import ModelConfig
+from sightline.checkpoint import build_model, save_model
+from sightline.export import export_model, random_photos
+from sightline.nn.encoder import ENCODERS
+from sightline.nn.model import CaptionModel
+from sightline.vocabulary import Vocabulary
+
+CAPTIONS = ("a dog runs over the green grass", "two people sit on a red bench", "one black cat's ball lies here")
+OPTIONS = {"gru": {"hidden_size": 16, "embedding_size": 8, "attention_size": 12}}
+
+
+class Tiny(NamedTuple):
+    """A model that writes various sentences of various lengths about various photos."""
+
+    model: CaptionModel
+    config: ModelConfig
+    vocabulary: Vocabulary
+
+
+def make_tiny(encoder: str = "small_cnn", decoder: str = "gru") -> Tiny:
+    kind = ENCODERS[encoder]
+    config = ModelConfig(
+        encoder, 16, decoder, OPTIONS.get(decoder, {}), kind.grid, 9, kind.preprocessing, {"data": "nothing"}
+    )
+    vocabulary = Vocabulary.from_captions(CAPTIONS)
+    torch.manual_seed(0)
+    model = build_model(config, vocabulary)
+    with torch.no_grad():
+        # Statistics of real activations, without which an untrained encoder's features all but vanish.
+        for module in model.encoder.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.momentum = 1.0
+        model.encoder.train()(torch.from_numpy(random_photos(kind.preprocessing.size)))
+        # Large weights, so that what is said depends on the photo, and words are far from equally likely.
+        model.projection.weight.mul_(4)
+        for parameter in model.decoder.parameters():
+            parameter.mul_(3)
+    return Tiny(model.eval(), config, vocabulary)
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Tiny:
+    return make_tiny()
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model as a training leaves it. Copy it before changing it."""
+    folder = tmp_path_factory.mktemp("tiny") / "run"
+    save_model(folder, *tiny)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tiny_run: Path) -> Path:
+    """The model exported. Copy it before changing it."""
+    return export_model(tiny_run, tiny_run.parent / "bundle").path.parent
+
+
+@pytest.fixture(scope="session")
+def tiny_graph(tiny_bundle: Path) -> onnx.ModelProto:
+    return onnx.load(tiny_bundle / "model.onnx")
+
+
+@pytest.fixture
+def bundle(tiny_bundle: Path, tmp_path: Path) -> Path:
+    """A copy of the exported model, to be damaged."""
+    return Path(shutil.copytree(tiny_bundle, tmp_path / "bundle"))
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Seven photos of blurred colours, about which the model says different things."""
+    folder = tmp_path_factory.mktemp("photos")
+    colours = np.random.default_rng(1).integers(0, 256, (7, 3, 3, 3), np.uint8)
+    paths = [folder / f"{number}.png" for number in range(7)]
+    for path, small in zip(paths, colours, strict=True):
+        Image.fromarray(small).resize((96, 80), Image.Resampling.BICUBIC).save(path)
+    return paths
+
+
+class Finished(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def sightline(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Finished]:
+    """Runs the command in this process, as its entry point does."""
+    from sightline.cli.main import main
+
+    def run(*arguments: object) -> Finished:
+        monkeypatch.setattr(sys, "argv", ["sightline", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exited:
+            main()
+        return Finished(int(exited.value.code or 0), *capsys.readouterr())
+
+    return run

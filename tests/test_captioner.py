@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from PIL import Image
+
+import sightline
+from sightline import Caption, Captioner, SightlineError
+from sightline.training.generate import generate
+
+from .conftest import Tiny
+
+
+@pytest.fixture(scope="session")
+def captioner(tiny_bundle: Path) -> Captioner:
+    return sightline.load(tiny_bundle)
+
+
+def same(one: Caption, other: Caption) -> bool:
+    return one.as_dict() == other.as_dict()
+
+
+@pytest.mark.parametrize(("beam_size", "length_penalty"), [(1, 0.0), (3, 0.0), (4, 0.7)])
+def test_it_says_what_the_torch_model_says(tiny: Tiny, captioner, photos, beam_size, length_penalty):
+    expected = generate(*tiny, photos, beam_size, length_penalty)
+    for photo, theirs in zip(photos, expected, strict=True):
+        ours = captioner(photo, beam_size, length_penalty)
+        assert ours.words == theirs.words
+        assert ours.score == pytest.approx(theirs.score, abs=1e-4)
+        np.testing.assert_allclose(ours.log_probs, theirs.log_probs, atol=1e-4)
+        np.testing.assert_allclose(ours.attention, theirs.attention, atol=1e-5)
+        assert ours.attention.shape == (len(ours.words), 8, 8)
+        assert [other.text for other in ours.alternatives] == [other.text for other in theirs.alternatives]
+        assert len(ours.alternatives) == beam_size - 1
+
+
+def test_a_photo_is_a_path_bytes_a_pil_image_or_an_array(captioner, photos):
+    expected = captioner(photos[0])
+    with Image.open(photos[0]) as image:
+        for photo in (str(photos[0]), photos[0].read_bytes(), image, np.asarray(image)):
+            assert same(captioner(photo), expected)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 8])
+def test_a_stream_keeps_the_order_whatever_the_batches(captioner, photos, batch_size):
+    many = [photos[i] for i in (3, 1, 6, 0, 0, 5, 2, 4, 6, 1)]
+    texts = [caption.text for caption in captioner.stream(iter(many), batch_size=batch_size)]
+    assert texts == [captioner(photo).text for photo in many]
+    assert len(set(texts)) == len(photos)
+
+
+def test_a_stream_passes_the_options_on(captioner, photos):
+    for options in ({"beam_size": 1}, {"beam_size": 4, "length_penalty": 1.0}):
+        streamed = list(captioner.stream(photos, **options))
+        assert [len(caption.alternatives) for caption in streamed] == [options["beam_size"] - 1] * len(photos)
+        assert [caption.text for caption in streamed] == [captioner(photo, **options).text for photo in photos]
+
+
+def test_errors_come_in_their_places(captioner, photos, tmp_path):
+    (tmp_path / "text.jpg").write_text("no photo")
+    many = ["absent.png", photos[0], photos[1], tmp_path / "text.jpg", "gone.png", "lost.png", photos[2]]
+    results = list(captioner.stream(many, batch_size=2))
+    assert [isinstance(result, SightlineError) for result in results] == [1, 0, 0, 1, 1, 1, 0]
+    assert [str(result) for result in results if isinstance(result, SightlineError)] == [
+        "absent.png: no such file",
+        f"{tmp_path / 'text.jpg'}: not an image that can be read",
+        "gone.png: no such file",
+        "lost.png: no such file",
+    ]
+    assert [results[i].text for i in (1, 2, 6)] == [captioner(photo).text for photo in photos[:3]]
+
+
+def test_a_stream_of_nothing_is_empty(captioner):
+    assert list(captioner.stream([])) == []
+
+
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_a_stream_takes_no_more_photos_than_it_needs(captioner, photos, batch_size):
+    taken = 0
+
+    def endless():
+        nonlocal taken
+        for photo in itertools.cycle(photos):
+            taken += 1
+            yield photo
+
+    ahead = []
+    with_results = captioner.stream(endless(), beam_size=1, batch_size=batch_size)
+    for given, _ in enumerate(itertools.islice(with_results, 30)):
+        ahead.append(taken - given)
+    with_results.close()
+    assert max(ahead) <= 2 * batch_size + 1
+
+
+def test_threads_decode_the_next_photos_while_the_model_runs(captioner, photos, monkeypatch):
+    decoded, started = [], threading.Event()
+    decode, search = captioner._decode, captioner.search
+
+    def remember(photo):
+        decoded.append(photo)
+        if len(decoded) == 3:
+            started.set()
+        return decode(photo)
+
+    def wait_for_the_next_batch(*arguments):
+        assert started.wait(10), "the photos of the second batch were not touched while the model ran"
+        return search(*arguments)
+
+    monkeypatch.setattr(captioner, "_decode", remember)
+    monkeypatch.setattr(captioner, "search", wait_for_the_next_batch)
+    stream = captioner.stream(photos, batch_size=2)
+    assert isinstance(next(stream), Caption)
+    stream.close()
+
+
+def test_an_abandoned_stream_leaves_no_threads(captioner, photos):
+    before = threading.active_count()
+    stream = captioner.stream(itertools.cycle(photos))
+    next(stream)
+    assert threading.active_count() > before
+    stream.close()
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"beam_size": 0}, "beam size 0"),
+        ({"length_penalty": float("nan")}, "length penalty nan"),
+        ({"length_penalty": float("inf")}, "length penalty inf"),
+        ({"batch_size": 0}, "batch size 0"),
+    ],
+)
+def test_impossible_options_are_refused_at_once(captioner, photos, options, message):
+    with pytest.raises(SightlineError, match=message):
+        captioner.stream(photos, **options)
+    if "batch_size" not in options:
+        with pytest.raises(SightlineError, match=message):
+            captioner(photos[0], **options)
+
+
+def test_threads_may_share_a_captioner(captioner, photos):
+    expected = [captioner(photo).text for photo in photos]
+    results: dict[int, list[str]] = {}
+
+    def work(number: int) -> None:
+        results[number] = [captioner(photo).text for photo in photos]
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == dict.fromkeys(range(4), expected)
+
+
+def without(name: str) -> Callable[[Path], object]:
+    return lambda bundle: (bundle / name).unlink()
+
+
+def cut(share: float) -> Callable[[Path], object]:
+    def damage(bundle: Path) -> None:
+        whole = (bundle / "model.onnx").read_bytes()
+        (bundle / "model.onnx").write_bytes(whole[: int(share * len(whole))])
+
+    return damage
+
+
+def other_words(change: Callable[[list[str]], list[str]]) -> Callable[[Path], object]:
+    def damage(bundle: Path) -> None:
+        words = json.loads((bundle / "vocabulary.json").read_text())
+        (bundle / "vocabulary.json").write_text(json.dumps(change(words)))
+
+    return damage
+
+
+def other_config(**values: object) -> Callable[[Path], object]:
+    def damage(bundle: Path) -> None:
+        config = json.loads((bundle / "config.json").read_text())
+        (bundle / "config.json").write_text(json.dumps(config | values))
+
+    return damage
+
+
+def anothers_onnx(bundle: Path) -> None:
+    value = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])
+    node = onnx.helper.make_node("Identity", ["x"], ["y"])
+    graph = onnx.helper.make_graph([node], "g", [value], [onnx.helper.make_tensor_value_info("y", 1, [1])])
+    opset = onnx.helper.make_opsetid("", 20)
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[opset], ir_version=10), bundle / "model.onnx")
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (without("model.onnx"), "no model.onnx; `sightline export .* --out BUNDLE` makes one"),
+        (without("config.json"), "no model folder .*train or export one there"),
+        (without("vocabulary.json"), "no readable vocabulary .*export or train the model again"),
+        (cut(0), "damaged or truncated .*; copy it anew or export again"),
+        (cut(0.5), "damaged or truncated .*; copy it anew or export again"),
+        (cut(0.999), "damaged or truncated .*; copy it anew or export again|another config.json"),
+        (lambda bundle: (bundle / "model.onnx").write_text("<html>404"), "damaged or truncated"),
+        (anothers_onnx, "not a model that sightline exported; `sightline export` makes one"),
+        (other_words(lambda words: [*words, "more"]), r"\(vocabulary: 24 words.*here 25 words.*export the model again"),
+        (other_words(lambda words: words[:-1]), r"\(vocabulary: 24 words.*here 23 words"),
+        (other_words(lambda words: [*words[:-2], words[-1], words[-2]]), r"\(vocabulary: 24 words.*here 24 words"),
+        (other_config(max_words=8), r"\(max_words: 9, here 8\)"),
+        (other_config(grid=[4, 16]), r"\(grid: "),
+        (other_config(preprocessing={"size": 64, "mean": [0, 0, 0], "std": [1, 1, 1]}), r"\(preprocessing: "),
+        (other_config(format=2), "model format 2, this sightline reads 1; upgrade sightline or export again"),
+    ],
+)
+def test_bad_bundles_are_refused_with_one_line(bundle, damage, message):
+    damage(bundle)
+    with pytest.raises(SightlineError, match=message) as refused:
+        sightline.load(bundle)
+    assert "\n" not in str(refused.value)
+    assert str(bundle) in str(refused.value)
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(SightlineError, match="absent: no such model folder"):
+        sightline.load(tmp_path / "absent")
+
+
+def test_without_a_bundled_model_one_must_be_named(monkeypatch, tmp_path):
+    monkeypatch.setattr("sightline.captioner.BUNDLED_MODEL", tmp_path / "model")
+    with pytest.raises(
+        SightlineError, match=r"no model came with this installation; name a model folder: --model PATH"
+    ):
+        sightline.load()
+
+
+def test_the_bundled_model_is_loaded_by_default(monkeypatch, tiny_bundle, photos):
+    monkeypatch.setattr("sightline.captioner.BUNDLED_MODEL", tiny_bundle)
+    assert sightline.load()(photos[0]).text

@@ -1,0 +1,99 @@
+"""What the light tier promises: no torch, and nothing heavy before it is needed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+
+def packages_beside_the_light_tier() -> set[str]:
+    """All that is installed but sightline, the light tier's dependencies and what these need."""
+    waiting, found = ["numpy", "pillow", "onnxruntime", "typer"], set()
+    while waiting:
+        if (name := waiting.pop()) not in found:
+            found.add(name)
+            with contextlib.suppress(metadata.PackageNotFoundError):
+                needed = [line for line in metadata.requires(name) or () if "extra ==" not in line]
+                waiting += [re.split(r"[^\w.-]", line)[0].lower().replace("_", "-") for line in needed]
+    packages = metadata.packages_distributions()
+    names = {top: {owner.lower().replace("_", "-") for owner in owners} for top, owners in packages.items()}
+    return {top for top, owners in names.items() if not owners & {"sightline", *found}}
+
+
+BLOCKER = f"""
+import sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        top = name.partition(".")[0]
+        if top in {packages_beside_the_light_tier()!r}:
+            raise ModuleNotFoundError(f"No module named {{top!r}} (blocked)", name=top)
+sys.meta_path.insert(0, Blocker())
+"""
+
+HELP = "from sightline.cli.main import main\ntry: main()\nexcept SystemExit: pass"
+
+
+def python(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+def loaded_by(code: str) -> set[str]:
+    done = python(f"import json, sys\n{code}\nprint('\\n' + json.dumps(sorted(sys.modules)))")
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def without_torch(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return python(f"{BLOCKER}\nfrom sightline.cli.main import main\nmain()", *arguments)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import sightline; sightline.load, sightline.Captioner, sightline.Caption",
+        "import sightline.cli.main",
+        f"sys.argv = ['sightline', '--help']\n{HELP}",
+        f"sys.argv = ['sightline', 'export', '--help']\n{HELP}",
+    ],
+)
+def test_torch_and_the_runtime_are_loaded_only_when_needed(code):
+    heavy = {"torch", "torchvision", "lightning", "onnx", "onnxruntime", "onnxscript", "matplotlib", "safetensors"}
+    assert not heavy & loaded_by(code)
+
+
+def test_captioning_loads_the_runtime_and_no_torch(tiny_bundle: Path, photos: list[Path]):
+    modules = loaded_by(f"import sightline\nprint(sightline.load({str(tiny_bundle)!r})({str(photos[0])!r}))")
+    assert "onnxruntime" in modules
+    assert not {"torch", "onnx", "safetensors", "rich"} & modules
+
+
+def test_a_photo_is_captioned_where_torch_cannot_be_imported(sightline, tiny_bundle, photos):
+    assert python(f"{BLOCKER}\nimport torch").returncode == 1
+    done = without_torch("caption", *photos, "--json", "--model", tiny_bundle)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == sightline("caption", *photos, "--json", "--model", tiny_bundle).out
+    assert len(done.stdout.splitlines()) == len(photos)
+
+
+def test_info_works_without_torch(tiny_bundle):
+    done = without_torch("info", "--model", tiny_bundle)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "small_cnn" in done.stdout
+
+
+@pytest.mark.parametrize("verb", [("export", "run", "--out", "bundle"), ("train", "--data", "d", "--out", "o")])
+def test_verbs_of_the_training_tier_say_how_to_get_it(verb):
+    done = without_torch(*verb)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(
+        'sightline: this verb needs the training tier: pip install "sightline[train]" (no torch,'
+    )
+    assert len(done.stderr.splitlines()) == 1

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sightline import Captioner, SightlineError, load
+from sightline.data.dataset import Dataset, Example, read_dataset
+from sightline.data.shapes import draw_shapes
+from sightline.protocol import data_fingerprint, evaluate_split, model_fingerprint, warnings_about
+
+KNOWN = {"data": "data", "kept_epoch": 2, "val_loss": 3.1}
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    root = tmp_path_factory.mktemp("shapes") / "data"
+    draw_shapes(root, photos=40, seed=1)
+    return read_dataset(root)
+
+
+@pytest.fixture(scope="module")
+def captioner(tiny_bundle: Path) -> Captioner:
+    return load(tiny_bundle)
+
+
+def split(dataset: Dataset, **splits: tuple[Example, ...]) -> Dataset:
+    return replace(dataset, splits={**dataset.splits, **splits})
+
+
+def trained(captioner: Captioner, training: Mapping[str, Any]) -> Captioner:
+    """The same captioner, with another story of its training."""
+    other = copy.copy(captioner)
+    other.config = replace(captioner.config, training=training)
+    return other
+
+
+def test_every_photo_is_captioned_once_by_free_running_decoding(shapes, captioner):
+    seen = []
+    found = evaluate_split(captioner, shapes, "val", 2, 0.5, meteor=False, progress=lambda *done: seen.append(done))
+    images = [example.image for example in shapes.split("val")]
+    assert list(found.captions) == list(found.examples) == list(found.scores.photos) == images
+    assert seen == [(number, len(images)) for number in range(1, len(images) + 1)]
+    # What is scored is what the captioner says of the photo alone.
+    for example in shapes.split("val"):
+        assert found.captions[example.image].text == captioner(example.path, 2, 0.5).text
+    assert not any(word.startswith("<") for caption in found.captions.values() for word in caption.words)
+
+
+def test_references_are_as_they_were_written(shapes, captioner):
+    odd = "A <unk>-free, Zyzzyva-coloured circle (№ 7)!"
+    first, *others = shapes.split("val")
+    changed = split(shapes, val=(replace(first, captions=(odd, *first.captions)), *others))
+    found = evaluate_split(captioner, changed, "val", meteor=False)
+    assert found.references[first.image][0] == odd
+    assert found.references == {example.image: list(example.captions) for example in changed.split("val")}
+
+
+def test_a_photo_named_twice_is_refused(shapes, captioner):
+    twice = split(shapes, val=(*shapes.split("val"), shapes.split("val")[0]))
+    with pytest.raises(SightlineError, match=r"the 'val' split names 'shapes-00008\.png' 2 times"):
+        evaluate_split(captioner, twice, "val")
+
+
+def test_unreadable_photos_are_left_out_with_a_warning(shapes, captioner, tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"no photo")
+    broken = Example("broken.png", tmp_path / "broken.png", ("a circle",))
+    found = evaluate_split(captioner, split(shapes, val=(broken, *shapes.split("val"))), "val", meteor=False)
+    assert "broken.png" not in found.captions and len(found.captions) == len(shapes.split("val"))
+    assert found.protocol.warnings[0].startswith("not scored: 1 photo, which cannot be read (")
+    assert "broken.png: not an image" in found.protocol.warnings[0]
+    with pytest.raises(SightlineError, match=r"broken\.png: not an image"):
+        evaluate_split(captioner, split(shapes, val=(broken,)), "val")
+
+
+def test_the_protocol_is_told_in_full(shapes, captioner):
+    found = evaluate_split(captioner, shapes, "val", 1, 0.25, meteor=False).protocol
+    told = json.loads(json.dumps(found.as_dict()))
+    assert (told["split"], told["beam_size"], told["length_penalty"]) == ("val", 1, 0.25)
+    assert told["decoding"] == "free-running" and told["sightline"]
+    assert told["model"]["precision"] == "fp32" and told["model"]["fingerprint"] == model_fingerprint(captioner.folder)
+    assert told["data"]["name"] == "data" and told["data"]["split_source"] == "files"
+    assert told["data"]["fingerprint"] == data_fingerprint(shapes.split("val"))
+
+
+def test_captions_are_novel_beside_the_models_own_training_captions(shapes, captioner):
+    scored = [evaluate_split(trained(captioner, told), shapes, "val", meteor=False) for told in (KNOWN, {})]
+    assert scored[0].scores["novel"] is not None and scored[1].scores["novel"] is None
+
+
+@pytest.mark.parametrize(
+    ("name", "training", "said"),
+    [
+        ("val", {}, "does not say what it was trained on"),
+        ("val", {"data": "coco"}, "trained on 'coco'; if that is 'data' under another name"),
+        ("val", KNOWN, "val chose the checkpoint"),
+        ("val", {"data": "data", "val_loss": 3.0}, "val chose the checkpoint"),
+        ("train", KNOWN, "the model was trained on these photos"),
+        ("test", {**KNOWN, "train_photos": 30}, "(train photos 30 then and 32 now)"),
+        ("test", {**KNOWN, "split_source": "derived"}, "(split source derived then and files now)"),
+    ],
+)
+def test_what_is_known_of_the_training_casts_doubt(shapes, name, training, said):
+    warnings = warnings_about(shapes, name, training)
+    assert len(warnings) == 1 and said in warnings[0]
+
+
+def test_an_official_test_split_of_known_provenance_has_no_warning(shapes):
+    training = {**KNOWN, "split_source": "files", "train_photos": 32, "val_photos": 4}
+    assert warnings_about(shapes, "test", training) == []
+
+
+def test_what_is_wrong_with_the_data_casts_doubt(shapes):
+    leaking = split(shapes, test=(*shapes.split("test"), *shapes.split("train")[:2]))
+    dataset = replace(leaking, split_source="derived", without_photo=1, without_captions=1200)
+    said = warnings_about(dataset, "test", KNOWN)
+    assert said == [
+        "test is no official split: the dataset lists none, so its photos were chosen by their file names",
+        "missing: 1 photo that the dataset lists, in all splits together",
+        "left out: 1,200 photos without a caption, in all splits together",
+        "test shares 2 photos with train",
+    ]
+
+
+def test_fingerprints_change_with_any_content_but_not_with_the_order(shapes, bundle, tmp_path):
+    examples = shapes.split("val")
+    data, model = data_fingerprint(examples), model_fingerprint(bundle)
+    assert data == data_fingerprint(examples[::-1]) and len(data) == len(model) == len("sha256:") + 64
+    (tmp_path / "other.png").write_bytes(examples[0].path.read_bytes() + b"\0")
+    for change in ({"image": "x"}, {"captions": ("x",)}, {"path": tmp_path / "other.png"}):
+        assert data_fingerprint([replace(examples[0], **change), *examples[1:]]) != data
+    for name in ("config.json", "vocabulary.json", "model.onnx"):
+        before = model_fingerprint(bundle)
+        (bundle / name).write_bytes((bundle / name).read_bytes() + b"\n")
+        assert model_fingerprint(bundle) != before
