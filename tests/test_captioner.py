@@ -13,6 +13,7 @@ from PIL import Image
 
 import sightline
 from sightline import Caption, Captioner, SightlineError
+from sightline.captioner import available_cores
 from sightline.training.generate import generate
 
 from .conftest import Tiny
@@ -92,32 +93,31 @@ def test_a_stream_takes_no_more_photos_than_it_needs(captioner, photos, batch_si
             yield photo
 
     ahead = []
-    with_results = captioner.stream(endless(), beam_size=1, batch_size=batch_size)
-    for given, _ in enumerate(itertools.islice(with_results, 30)):
+    stream = captioner.stream(endless(), beam_size=1, batch_size=batch_size)
+    for given, _ in enumerate(itertools.islice(stream, 40)):
         ahead.append(taken - given)
-    with_results.close()
-    assert max(ahead) <= 2 * batch_size + 1
+    stream.close()
+    assert max(ahead) <= batch_size * (available_cores() + 1)
 
 
-def test_threads_decode_the_next_photos_while_the_model_runs(captioner, photos, monkeypatch):
-    decoded, started = [], threading.Event()
-    decode, search = captioner._decode, captioner.search
+def test_photos_are_decoded_while_the_model_runs(captioner, photos, monkeypatch):
+    """The model's first run waits until photos of the second batch are decoded, which so must happen meanwhile."""
+    monkeypatch.setattr(captioner, "_cores", 2)
+    decode, search, second_batch = captioner._decode, captioner._search, threading.Event()
 
-    def remember(photo):
-        decoded.append(photo)
-        if len(decoded) == 3:
-            started.set()
+    def decode_and_tell(photo):
+        if photo in photos[2:4]:
+            second_batch.set()
         return decode(photo)
 
-    def wait_for_the_next_batch(*arguments):
-        assert started.wait(10), "the photos of the second batch were not touched while the model ran"
+    def wait_and_search(*arguments):
+        assert second_batch.wait(10), "nothing was decoded while the model ran"
         return search(*arguments)
 
-    monkeypatch.setattr(captioner, "_decode", remember)
-    monkeypatch.setattr(captioner, "search", wait_for_the_next_batch)
-    stream = captioner.stream(photos, batch_size=2)
-    assert isinstance(next(stream), Caption)
-    stream.close()
+    monkeypatch.setattr(captioner, "_decode", decode_and_tell)
+    monkeypatch.setattr(captioner, "_search", wait_and_search)
+    captions = list(captioner.stream(photos, batch_size=2))
+    assert [caption.text for caption in captions] == [captioner(photo).text for photo in photos]
 
 
 def test_an_abandoned_stream_leaves_no_threads(captioner, photos):

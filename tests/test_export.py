@@ -57,7 +57,7 @@ def tilt(by: float) -> np.ndarray:
 @pytest.mark.parametrize("photos", [1, 2, 7])
 def test_onnx_finds_what_torch_finds(tiny: Tiny, tiny_bundle: Path, photos, beam_size, length_penalty):
     pixels = random_photos(64)[:photos]
-    found = run_search(open_session(tiny_bundle / "model.onnx"), pixels, beam_size, length_penalty)
+    found = run_search(open_session(tiny_bundle / "model.onnx", threads=1), pixels, beam_size, length_penalty)
     with torch.no_grad():
         memory = tiny.model.prepare(tiny.model.features(torch.from_numpy(pixels)))
     sentences, scores = search(tiny.model.decoder, memory, beam_size, tiny.config.max_words, length_penalty)
@@ -72,7 +72,7 @@ def test_onnx_finds_what_torch_finds(tiny: Tiny, tiny_bundle: Path, photos, beam
 
 
 def test_the_tiny_model_is_worth_testing_with(tiny_bundle: Path):
-    found = run_search(open_session(tiny_bundle / "model.onnx"), random_photos(64), 3, 0.0)
+    found = run_search(open_session(tiny_bundle / "model.onnx", threads=1), random_photos(64), 3, 0.0)
     assert len({tuple(tokens) for tokens in found["tokens"][:, 0]}) > 4
     assert len(np.unique(found["lengths"])) > 1
     assert (found["tokens"] == END).any()
@@ -156,7 +156,7 @@ def test_a_run_gets_its_own_model_and_keeps_the_rest(tiny_run, tmp_path, instant
     assert Captioner(run)(photos[0]).text
 
 
-@pytest.mark.parametrize(("precision", "share"), [("fp16", 0.6), ("int8", 0.4)])
+@pytest.mark.parametrize(("precision", "share"), [("fp16", 0.55), ("int8", 0.5)])
 def test_smaller_weights_make_a_smaller_file_that_says_nearly_the_same(tiny_run, tmp_path, instant, precision, share):
     whole = export_model(tiny_run, tmp_path / "fp32")
     small = export_model(tiny_run, tmp_path / precision, precision)

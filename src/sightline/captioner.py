@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -58,8 +59,10 @@ class Captioner:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.config, self.vocabulary = load_description(folder)
-        self._session = open_session(folder / ONNX)
-        recorded = self._session.get_modelmeta().custom_metadata_map
+        self._cores = available_cores()
+        self._opening = threading.Lock()
+        self._sessions: dict[int, InferenceSession] = {}
+        recorded = self._session(threads=1).get_modelmeta().custom_metadata_map
         for key, value in identity(self.config, self.vocabulary).items():
             if recorded.get(key) != value:
                 what = key.removeprefix("sightline.")
@@ -72,6 +75,8 @@ class Captioner:
     def __call__(self, photo: Photo, beam_size: int = 3, length_penalty: float = 0.0) -> Caption:
         """Caption one photo: a path, an image file's bytes, a PIL image, or a uint8 array (H, W[, 3 or 4]).
 
+        All cores work on the one photo; many photos are captioned faster by `stream`.
+
         Args:
             photo: what to caption.
             beam_size: sentences kept at every word, 1 or more; 1 is greedy decoding.
@@ -81,15 +86,16 @@ class Captioner:
             SightlineError: the photo cannot be read, or an option is impossible.
         """
         _check(beam_size, length_penalty)
-        return self.search(preprocess(photo, self.config.preprocessing)[None], beam_size, length_penalty)[0]
+        pixels = preprocess(photo, self.config.preprocessing)[None]
+        return self._search(self._session(threads=self._cores), pixels, beam_size, length_penalty)[0]
 
     def stream(
         self, photos: Iterable[Photo], beam_size: int = 3, length_penalty: float = 0.0, batch_size: int = 8
     ) -> Iterator[Caption | SightlineError]:
-        """Caption many photos, in their order, threads decoding the next ones while the model runs.
+        """Caption many photos, in their order: every core decodes a batch of photos, then runs the model on them.
 
-        A photo that cannot be read gives its error in its place. At most ``2 * batch_size`` photos more than were
-        asked for are taken from ``photos`` and held, so memory does not grow with their number.
+        A photo that cannot be read gives its error in its place. At most ``batch_size * (cores + 1)`` photos more than
+        were asked for are taken from ``photos``, so memory does not grow with their number.
 
         Raises:
             SightlineError: an option is impossible.
@@ -99,38 +105,32 @@ class Captioner:
             raise SightlineError(f"batch size {batch_size}: it must be 1 or more")
         return self._stream(iter(photos), beam_size, length_penalty, batch_size)
 
-    def search(self, pixels: Pixels, beam_size: int, length_penalty: float) -> list[Caption]:
-        """Caption preprocessed photos, float32 (B, 3, size, size), in one run of the model."""
-        found = run_search(self._session, pixels, beam_size, length_penalty)
-        return read_captions(
-            self.vocabulary,
-            self.config.grid,
-            *(found[name] for name in ("tokens", "log_probs", "attention", "scores")),
-        )
-
     def _stream(
         self, photos: Iterator[Photo], beam_size: int, length_penalty: float, batch_size: int
     ) -> Iterator[Caption | SightlineError]:
-        decoded = self._decode_ahead(photos, batch_size)
-        while batch := list(islice(decoded, batch_size)):
-            readable = [item for item in batch if not isinstance(item, SightlineError)]
-            captions = iter(self.search(np.stack(readable), beam_size, length_penalty) if readable else ())
-            for item in batch:
-                yield item if isinstance(item, SightlineError) else next(captions)
-
-    def _decode_ahead(self, photos: Iterator[Photo], ahead: int) -> Iterator[Pixels | SightlineError]:
-        waiting: deque[Future[Pixels | SightlineError]] = deque()
-        with ThreadPoolExecutor(available_cores()) as pool:
+        batches = iter(lambda: list(islice(photos, batch_size)), [])
+        waiting: deque[Future[list[Caption | SightlineError]]] = deque()
+        with ThreadPoolExecutor(self._cores) as pool:
             try:
-                for photo in photos:
-                    waiting.append(pool.submit(self._decode, photo))
-                    if len(waiting) > ahead:
-                        yield waiting.popleft().result()
+                for batch in batches:
+                    waiting.append(pool.submit(self._caption_batch, batch, beam_size, length_penalty))
+                    if len(waiting) > self._cores:
+                        yield from waiting.popleft().result()
                 while waiting:
-                    yield waiting.popleft().result()
+                    yield from waiting.popleft().result()
             finally:
                 for future in waiting:
                     future.cancel()
+
+    def _caption_batch(
+        self, photos: Sequence[Photo], beam_size: int, length_penalty: float
+    ) -> list[Caption | SightlineError]:
+        decoded = [self._decode(photo) for photo in photos]
+        readable = [pixels for pixels in decoded if not isinstance(pixels, SightlineError)]
+        # A thread for each batch: cores that share one batch spend much of their time waiting for each other.
+        session = self._session(threads=1)
+        captions = iter(self._search(session, np.stack(readable), beam_size, length_penalty) if readable else ())
+        return [item if isinstance(item, SightlineError) else next(captions) for item in decoded]
 
     def _decode(self, photo: Photo) -> Pixels | SightlineError:
         try:
@@ -138,8 +138,24 @@ class Captioner:
         except SightlineError as error:
             return error
 
+    def _search(
+        self, session: InferenceSession, pixels: Pixels, beam_size: int, length_penalty: float
+    ) -> list[Caption]:
+        found = run_search(session, pixels, beam_size, length_penalty)
+        return read_captions(
+            self.vocabulary,
+            self.config.grid,
+            *(found[name] for name in ("tokens", "log_probs", "attention", "scores")),
+        )
 
-def open_session(path: Path) -> InferenceSession:
+    def _session(self, threads: int) -> InferenceSession:
+        with self._opening:
+            if threads not in self._sessions:
+                self._sessions[threads] = open_session(self.folder / ONNX, threads)
+            return self._sessions[threads]
+
+
+def open_session(path: Path, threads: int) -> InferenceSession:
     """ONNX Runtime's session of a model.onnx; raises `SightlineError` where there is none, or a bad one."""
     # Imported here, so that importing the package stays quick.
     import onnxruntime
@@ -147,7 +163,7 @@ def open_session(path: Path) -> InferenceSession:
     if not path.is_file():
         raise SightlineError(f"{path.parent}: no {path.name}; `sightline export {path.parent} --out BUNDLE` makes one")
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = available_cores()
+    options.intra_op_num_threads = threads
     options.log_severity_level = 4
     try:
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from sightline.bundle import CARD, CONFIG, ONNX, OUTPUTS, VOCABULARY, ModelConfig, replacing, replacing_bundle
-from sightline.captioner import open_session, run_search
+from sightline.captioner import available_cores, open_session, run_search
 from sightline.checkpoint import load_model
 from sightline.errors import SightlineError
 from sightline.nn.model import CaptionModel
@@ -126,7 +126,7 @@ def random_photos(size: int) -> NDArray[np.float32]:
 
 def compare(model: CaptionModel, config: ModelConfig, path: Path, pixels: Sequence[NDArray[np.float32]]) -> Agreement:
     """Caption ``pixels``, each float32 (3, size, size), by the torch model and by the model.onnx at ``path``."""
-    session = open_session(path)
+    session = open_session(path, available_cores())
     captions = captions_apart = beams_apart = 0
     difference = 0.0
     for batch in _batches(pixels):

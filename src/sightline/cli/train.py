@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -34,6 +35,8 @@ def train(
     """
     from sightline.cli.training_tier import require_training_tier
 
+    # Threads that spin while they wait take the processor from whoever works; this must be said before torch loads.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     require_training_tier()
     from sightline.errors import SightlineError
     from sightline.training.recipe import load_recipe

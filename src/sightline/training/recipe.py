@@ -59,7 +59,10 @@ class VocabularyRecipe(Section):
 
 
 class TrainingRecipe(Section):
-    """How the model learns. A batch is ``batch_size`` photos, each with all its captions."""
+    """How the model learns. A batch is ``batch_size`` photos, each with all its captions.
+
+    ``threads``: of the processor; null for one a core. A small model is quickest on one, which waits for no other.
+    """
 
     batch_size: Count = 32
     epochs: Count = 10
@@ -69,6 +72,7 @@ class TrainingRecipe(Section):
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     devices: Count | Literal["auto"] = "auto"
     workers: Annotated[int, Field(ge=0)] = 0
+    threads: Count | None = None
     seed: Annotated[int, Field(ge=0)] = 0
 
 

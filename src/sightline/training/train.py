@@ -68,6 +68,8 @@ def train(
         SightlineError: the data, the encoder's weights or ``out`` cannot be used; the message says what would help.
     """
     keep_freed_memory()
+    if recipe.training.threads is not None:
+        torch.set_num_threads(recipe.training.threads)
     _check_out(out, recipe, resume)
     dataset = read_dataset(data)
     examples = {split: dataset.split(split) for split in ("train", "val")}
@@ -162,7 +164,7 @@ def _check_out(out: Path, recipe: Recipe, resume: bool) -> None:
 def _fixed(recipe: Recipe) -> dict[str, Any]:
     """A recipe without what may change between two sittings of one training."""
     values = recipe.model_dump()
-    for key in ("epochs", "patience", "devices", "workers"):
+    for key in ("epochs", "patience", "devices", "workers", "threads"):
         values["training"].pop(key)
     values["encoder"].pop("weights")
     return values
