@@ -15,7 +15,6 @@ import json
 import multiprocessing
 import platform
 import re
-import resource
 import statistics
 import subprocess
 import sys
@@ -79,7 +78,7 @@ def conditions(run: Path, bundle: Path, photos: int) -> dict[str, Any]:
     packages = ("numpy", "pillow", "onnxruntime", "torch")
     return {
         "cores": available_cores(),
-        "processor": platform.processor() or platform.machine(),
+        "machine": platform.machine(),
         "python": platform.python_version(),
         **{name: metadata.version(name) for name in packages},
         "model": f"{captioner.config.encoder}, {captioner.config.decoder}, {len(captioner.vocabulary)} words",
@@ -96,7 +95,9 @@ def apart(function: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str,
 
 def with_peak(function: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
     results = function(*arguments)
-    return {**results, "peak MB": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)}
+    # getrusage would tell the parent's peak, which a new process inherits.
+    peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return {**results, "peak MB": round(int(peak[1]) / 1024) if peak else None}
 
 
 def export_encoder(run: Path, path: Path) -> Path:
