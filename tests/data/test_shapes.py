@@ -170,7 +170,7 @@ def test_boxes_hold_just_the_objects_pixels(root, objects):
             # Tight, too: colour near every side; a tilted star's tip fades over two pixels.
             assert inside[:3].any() and inside[-3:].any() and inside[:, :3].any() and inside[:, -3:].any()
             assert item["place"] == place_of((x0 + x1) / 2, (y0 + y1) / 2, 64)
-            assert (max(x1 - x0, y1 - y0) > 18) == (item["size"] == "large")
+            assert (max(x1 - x0, y1 - y0) > 21) == (item["size"] == "large")
         assert not outside.any(), name
 
 

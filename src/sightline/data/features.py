@@ -32,7 +32,8 @@ class FeatureCache:
     """
 
     def __init__(self, root: Path, encoder: Encoder) -> None:
-        self.encoder = encoder
+        # Convolutions are quicker on channels that lie together.
+        self.encoder = encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.shape = (encoder.grid[0] * encoder.grid[1], encoder.feature_size)
         self.folder = root / fingerprint(encoder)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -88,7 +89,7 @@ class FeatureCache:
 
     @torch.inference_mode()
     def _encode(self, paths: Sequence[Path], pool: ThreadPoolExecutor) -> Iterator[NDArray[np.float16]]:
-        self.encoder.eval().to(memory_format=torch.channels_last)
+        self.encoder.eval()
         device = next(self.encoder.parameters()).device
         decoded = _ahead(pool, lambda path: preprocess(path, self.encoder.preprocessing), paths, 8 * _BATCH)
         while batch := list(islice(decoded, _BATCH)):
