@@ -195,7 +195,7 @@ def transformers_side(photos: list[Path]) -> dict[str, Any]:
     torch.manual_seed(0)
     config = VisionEncoderDecoderConfig.from_encoder_decoder_configs(ViTConfig(), GPT2Config())
     model, processor = Model(config).eval(), ViTImageProcessor()
-    limits = {"max_new_tokens": 20, "num_beams": BEAM, "decoder_start_token_id": 50256, "pad_token_id": 50256}
+    limits = {"max_new_tokens": 20, "num_beams": BEAM, "decoder_start_token_id": 50256, "pad_token_id": 0}
 
     def caption(batch: list[Path]) -> Any:
         with torch.inference_mode():

@@ -42,6 +42,30 @@ def test_it_says_what_the_torch_model_says(tiny: Tiny, captioner, photos, beam_s
         assert len(ours.alternatives) == beam_size - 1
 
 
+def test_both_tiers_see_the_same_pixels_to_the_last_bit(tiny: Tiny, captioner, photos, tmp_path, monkeypatch):
+    with Image.open(photos[0]) as image:
+        image.resize((900, 700)).save(tmp_path / "large.jpg")
+    seen = []
+    run, features = sightline.captioner.run_search, tiny.model.features
+
+    def remember_and_run(session, pixels, *options):
+        seen.append(pixels)
+        return run(session, pixels, *options)
+
+    def remember_and_encode(pixels):
+        seen.append(pixels.numpy())
+        return features(pixels)
+
+    monkeypatch.setattr(sightline.captioner, "run_search", remember_and_run)
+    monkeypatch.setattr(tiny.model, "features", remember_and_encode)
+    captioner(tmp_path / "large.jpg")
+    list(captioner.stream([tmp_path / "large.jpg"]))
+    generate(*tiny, [tmp_path / "large.jpg"])
+    light, streamed, training = seen
+    assert light.tobytes() == streamed.tobytes() == training.tobytes()
+    assert (light.shape, light.dtype) == ((1, 3, 64, 64), np.float32)
+
+
 def test_a_photo_is_a_path_bytes_a_pil_image_or_an_array(captioner, photos):
     expected = captioner(photos[0])
     with Image.open(photos[0]) as image:
