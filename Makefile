@@ -16,7 +16,7 @@ demo: $(INSTALLED)
 	$(BIN)/sightline data shapes demo/shapes
 	test -f demo/run/model.safetensors || $(BIN)/sightline train --recipe recipes/shapes.yaml --data demo/shapes --out demo/run
 	$(BIN)/sightline caption demo/shapes/Images/*8.png --model demo/run | head -n 12
-	$(BIN)/sightline explain demo/shapes/Images/00008.png demo/shapes/Images/00018.png --model demo/run --out demo/explained
+	$(BIN)/sightline explain demo/shapes/Images/shapes-00008.png demo/shapes/Images/shapes-00019.png --model demo/run --out demo/explained
 	@echo "look at demo/run/loss.png, demo/run/samples.png and demo/explained/index.html"
 
 test: $(INSTALLED)
