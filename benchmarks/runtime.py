@@ -117,6 +117,7 @@ def encoder_session(path: Path, threads: int) -> Callable[[np.ndarray], Any]:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     (name,) = (value.name for value in session.get_inputs())
     return lambda pixels: session.run(None, {name: pixels})
