@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import logging
 import math
+import os
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -23,6 +24,7 @@ from sightline.data.dataset import Dataset, Example, read_dataset
 from sightline.data.features import FeatureCache
 from sightline.errors import SightlineError
 from sightline.export import export_into
+from sightline.nn.encoder import ENCODERS
 from sightline.nn.model import CaptionModel
 from sightline.training.allocator import keep_freed_memory
 from sightline.training.batches import CachedFeatures, LengthSampler, Pixels, encode_captions
@@ -102,8 +104,6 @@ def train(
 
 def default_cache() -> Path:
     """Where features are kept unless told otherwise: ``sightline/features`` in the user's cache folder."""
-    import os
-
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sightline" / "features"
 
 
@@ -191,8 +191,6 @@ def _module(model: CaptionModel, recipe: Recipe) -> CaptioningModule:
 
 
 def _config(recipe: Recipe, dataset: Dataset, init: Path | None) -> ModelConfig:
-    from sightline.nn.encoder import ENCODERS
-
     encoder = ENCODERS[recipe.encoder.name]
     options = recipe.decoder.model_dump()
     return ModelConfig(
@@ -296,7 +294,6 @@ def _fit(
     trainer: L.Trainer, module: CaptioningModule, loaders: dict[str, DataLoader[Any]], out: Path, resume: bool
 ) -> None:
     last = out / "checkpoints" / "last.ckpt"
-    way_on = "go on with --resume" if last.exists() or trainer.current_epoch else "no epoch was finished"
     try:
         trainer.fit(module, loaders["train"], loaders["val"], ckpt_path=last if resume else None, weights_only=False)
     except SystemExit:  # Lightning's answer to Ctrl-C
