@@ -90,7 +90,9 @@ def listing_step(every_step: bool, features: Tensor, targets: np.ndarray, words:
     return step
 
 
-def our_step(attention: str, features: Tensor, targets: np.ndarray, words: int) -> Callable[[], int]:
+def our_step(
+    attention: str, features: Tensor, targets: np.ndarray, words: int, precision: str = "float32"
+) -> Callable[[], int]:
     """The same for this project's model, its batches and its optimiser; 32 photos with all their captions."""
     model = CaptionModel(MobileNetV2(), GRUDecoder(words, FEATURES, attention=attention))
     module = CaptioningModule(model, 1e-3, seed=0).train()
@@ -109,7 +111,9 @@ def our_step(attention: str, features: Tensor, targets: np.ndarray, words: int) 
             photos = next(batches)
         batch: Batch = data[photos]
         optimiser.zero_grad()
-        module.training_step(batch, 0).backward()
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+            loss = module.training_step(batch, 0)
+        loss.backward()
         optimiser.step()
         return int((batch.captions.targets[:, :, 0] != PAD).sum())
 
@@ -147,6 +151,7 @@ def main() -> None:
     features = torch.rand(len(targets), LOCATIONS, FEATURES)
     sides = {
         "every_step": (our_step("every_step", features, targets, words), 2),
+        "every_step_bfloat16": (our_step("every_step", features, targets, words, "bfloat16"), 2),
         "listing_once": (listing_step(False, features, targets, words), 10),
         "listing_every_step": (listing_step(True, features, targets, words), 2),
     }

@@ -35,9 +35,17 @@ class AdditiveAttention(nn.Module):
 
 def attend(keys: Tensor, query: Tensor, v: Tensor) -> Tensor:
     """alpha = softmax(v^T tanh(k_i + q)): ``keys`` (P, L, A), ``query`` W_h h (P, C, A), ``v`` (A,) -> (P, C, L)."""
-    return (tanh_layer(keys, query) @ v).softmax(dim=2)
+    return energies(layer(keys, query), v).softmax(dim=2)
 
 
-def tanh_layer(keys: Tensor, query: Tensor) -> Tensor:
-    """tanh(k_i + q): ``keys`` (P, L, A), ``query`` (P, C, A) -> (P, C, L, A), what attention's time goes into."""
-    return (keys.unsqueeze(1) + query.unsqueeze(2)).tanh_()
+def layer(keys: Tensor, query: Tensor) -> Tensor:
+    """sigmoid(2 (k_i + q)): ``keys`` (P, L, A), ``query`` (P, C, A) -> (P, C, L, A), what attention's time goes into.
+
+    tanh x = 2 sigmoid(2x) - 1, and the sigmoid is several times quicker where torch's tanh has no vector instructions.
+    """
+    return ((2 * keys).unsqueeze(1) + (2 * query).unsqueeze(2)).sigmoid_()
+
+
+def energies(layer: Tensor, v: Tensor) -> Tensor:
+    """v^T tanh(k_i + q) + sum(v), a constant the softmax takes no notice of: (P, C, L, A), (A,) -> (P, C, L)."""
+    return layer @ (2 * v)

@@ -88,11 +88,15 @@ class GRUDecoder(Decoder):
         """As `Decoder.teacher_force`; attention at every step takes a faster way to the same numbers and gradients."""
         from sightline.nn.gru_sequence import AttentionGRU
 
-        if len(memory) == 4 or torch.is_autocast_enabled(memory[0].device.type):
+        if len(memory) == 4:
             return super().teacher_force(memory, tree)
+        keys, values, hidden = memory
         weight = torch.cat([self.attention.W_h.weight, self.hidden_gates.weight])
+        weight, bias, v = (w.to(keys.dtype) for w in (weight, self.hidden_gates.bias, self.attention.v))
         words = self.embed_tree(tree)
-        return AttentionGRU.apply(*memory, weight, self.hidden_gates.bias, self.attention.v, tree.parents, *words)
+        return AttentionGRU.apply(
+            keys, values, hidden.to(self.attention.v.dtype), weight, bias, v, tree.parents, *words
+        )
 
     def logits(self, output: Tensor) -> Tensor:
         """``output`` (..., H) -> (..., V)."""

@@ -3,7 +3,7 @@
 Automatic differentiation of one step after another spends most of its time on sums that belong to the whole caption:
 at every word it forms the gradients of the weights, the keys and the values anew and adds them up. Here the backward
 pass keeps each word's factors and takes every such product once. The forward pass is `GRUDecoder.step`'s own equations
-(`tanh_layer`, `gru_update`); a test holds both passes against automatic differentiation of the steps.
+(`layer`, `energies`, `gru_update`); a test holds both passes against automatic differentiation of the steps.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from sightline.nn.attention import tanh_layer
+from sightline.nn.attention import energies, layer
 from sightline.nn.decoder import select
 from sightline.nn.gru import gru_update
 
@@ -46,6 +46,9 @@ class AttentionGRU(torch.autograd.Function):
             parents: T tensors (P, N_t), see `PrefixTree`.
             words: T tensors (P, N_t, 3H), what the GRU reads of the words.
 
+        Products are taken in the type of ``keys``, ``values``, ``weight``, ``v`` and ``words``, which agree (bfloat16
+        under autocast); hidden states, gates and softmax stay in the type of ``hidden``.
+
         Returns:
             hidden states (P, sum N_t, H) and attention (P, sum N_t, L), level after level.
         """
@@ -54,13 +57,13 @@ class AttentionGRU(torch.autograd.Function):
         states, alphas = [], []
         for level_parents, level_words in zip(parents, words, strict=True):
             (previous,) = select((hidden,), level_parents)
-            query, recurrent = (previous @ weight.t()).split((attention_size, bias.shape[0]), dim=2)
+            query, recurrent = (previous.to(weight.dtype) @ weight.t()).split((attention_size, bias.shape[0]), dim=2)
             recurrent = recurrent + bias
-            tanh = tanh_layer(keys, query)
-            alpha = (tanh @ v).softmax(dim=2)
-            inputs = level_words + alpha @ values
+            attention_layer = layer(keys, query)
+            alpha = energies(attention_layer, v).to(hidden.dtype).softmax(dim=2)
+            inputs = level_words.to(hidden.dtype) + alpha.to(values.dtype) @ values
             hidden = gru_update(inputs, recurrent, previous)
-            saved += [previous, recurrent, inputs, alpha, tanh]
+            saved += [previous, recurrent, inputs, alpha, attention_layer]
             states.append(hidden)
             alphas.append(alpha)
         ctx.save_for_backward(keys, values, weight, v, *saved)
@@ -72,34 +75,34 @@ class AttentionGRU(torch.autograd.Function):
     def backward(ctx: Any, grad_states: Tensor, grad_alphas: Tensor) -> tuple[Tensor | None, ...]:
         """Walk up the tree; products over all words come last."""
         keys, values, weight, v, *saved = ctx.saved_tensors
+        low, full = keys.dtype, grad_states.dtype
         widths = [level.shape[1] for level in ctx.parents]
         grads_states, grads_alphas = grad_states.split(widths, 1), grad_alphas.split(widths, 1)
-        grad_keys, grad_v = torch.zeros_like(keys), torch.zeros_like(v)
-        grad_energies = keys.new_zeros(keys.shape[:2])
+        grad_keys, grad_v = torch.zeros_like(keys, dtype=full), torch.zeros_like(v, dtype=full)
         grads_recurrent, grads_inputs = [], []
         below = torch.zeros_like(grads_states[-1])
         for level in reversed(range(len(widths))):
-            previous, recurrent, inputs, alpha, tanh = saved[5 * level : 5 * level + 5]
+            previous, recurrent, inputs, alpha, attention_layer = saved[5 * level : 5 * level + 5]
             grad_inputs, grad_gates, grad_previous = _gru_gradient(
                 grads_states[level] + below, inputs, recurrent, previous
             )
+            grad_inputs = grad_inputs.to(low)
             grad_alpha = grads_alphas[level] + grad_inputs @ values.transpose(1, 2)
-            level_energies, grad_query, level_v = _attention_gradient(grad_alpha, alpha, tanh, v, grad_keys)
-            grad_energies += level_energies.sum(1)
+            grad_query, level_v = _attention_gradient(grad_alpha, alpha, attention_layer, v, grad_keys)
             grad_v += level_v
-            grad_recurrent = torch.cat([grad_query, grad_gates], dim=2)
+            grad_recurrent = torch.cat([grad_query, grad_gates.to(low)], dim=2)
             grad_previous = grad_previous + grad_recurrent @ weight
             below = _to_parents(grad_previous, ctx.parents[level], widths[level - 1] if level else 1)
             grads_recurrent.append(grad_recurrent)
             grads_inputs.append(grad_inputs)
 
         flat_recurrent = torch.cat([grad.flatten(0, 1) for grad in grads_recurrent])
-        flat_previous = torch.cat([previous.flatten(0, 1) for previous in saved[0::5][::-1]])
-        grad_values = torch.cat(saved[3::5][::-1], dim=1).transpose(1, 2) @ torch.cat(grads_inputs, dim=1)
+        flat_previous = torch.cat([previous.flatten(0, 1) for previous in saved[0::5][::-1]]).to(low)
+        grad_values = torch.cat(saved[3::5][::-1], dim=1).to(low).transpose(1, 2) @ torch.cat(grads_inputs, dim=1)
         grad_bias = flat_recurrent[:, keys.shape[2] :].sum(0)
         grad_weight = flat_recurrent.t() @ flat_previous
-        grad_keys = grad_keys.add_(grad_energies.unsqueeze(2)).mul_(v)
-        return grad_keys, grad_values, below, grad_weight, grad_bias, grad_v, None, *grads_inputs[::-1]
+        grad_keys = (grad_keys * v).to(low)
+        return grad_keys, grad_values, below, grad_weight, grad_bias, grad_v.to(low), None, *grads_inputs[::-1]
 
 
 def _gru_gradient(grad: Tensor, inputs: Tensor, recurrent: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -117,20 +120,21 @@ def _gru_gradient(grad: Tensor, inputs: Tensor, recurrent: Tensor, hidden: Tenso
 
 
 def _attention_gradient(
-    grad: Tensor, alpha: Tensor, tanh: Tensor, v: Tensor, grad_keys: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of `attend` by its energies, query and v, given the gradient (P, N, L) of alpha.
+    grad: Tensor, alpha: Tensor, attention_layer: Tensor, v: Tensor, grad_keys: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Gradients of `attend` by its query and v, given the gradient (P, N, L) of alpha.
 
-    With t = tanh(k + q) and g the gradient of the energies, dq = v (sum_l g - sum_l g t^2), and dk likewise over n, of
-    which - sum_n g t^2 is added to ``grad_keys`` here and the rest when all words are through. ``tanh`` (P, N, L, A) is
-    overwritten: it is not needed after this, and at its size every further pass over memory counts.
+    With s = sigmoid(2 (k + q)) and g the gradient of the energies, dq = v sum_l 4 g (s - s^2), and dk likewise over n,
+    of which all but the factor v is added to ``grad_keys`` here. The layer's s (P, N, L, A) is overwritten: it is not
+    needed after this, and at its size every further pass over memory counts.
     """
-    grad = alpha * (grad - (alpha * grad).sum(2, keepdim=True))
-    grad_v = grad.flatten() @ tanh.flatten(0, 2)
-    squares = tanh.mul_(tanh)
-    grad_query = grad.sum(2, keepdim=True) - (grad.unsqueeze(2) @ squares).squeeze(2)
-    grad_keys -= squares.mul_(grad.unsqueeze(3)).sum(1)
-    return grad, grad_query * v, grad_v
+    grad = (alpha * (grad - (alpha * grad).sum(2, keepdim=True))).to(attention_layer.dtype)
+    grad_v = 2 * (grad.flatten() @ attention_layer.flatten(0, 2))
+    slope = attention_layer.addcmul_(attention_layer, attention_layer, value=-1)
+    grad = 4 * grad
+    grad_query = (grad.unsqueeze(2) @ slope).squeeze(2)
+    grad_keys += slope.mul_(grad.unsqueeze(3)).sum(1)
+    return grad_query * v, grad_v
 
 
 def _to_parents(grad: Tensor, parents: Tensor, width: int) -> Tensor:
