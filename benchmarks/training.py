@@ -29,6 +29,7 @@ from sightline.nn.model import CaptionModel
 from sightline.training.allocator import keep_freed_memory
 from sightline.training.batches import Batch, CachedFeatures, LengthSampler, encode_captions
 from sightline.training.module import CaptioningModule
+from sightline.training.objective import CrossEntropy
 from sightline.vocabulary import PAD, START, Vocabulary
 
 LOCATIONS, FEATURES, HIDDEN, EMBEDDING, ROWS = 49, 1280, 512, 256, 32
@@ -95,7 +96,7 @@ def our_step(
 ) -> Callable[[], int]:
     """The same for this project's model, its batches and its optimiser; 32 photos with all their captions."""
     model = CaptionModel(MobileNetV2(), GRUDecoder(words, FEATURES, attention=attention))
-    module = CaptioningModule(model, 1e-3, seed=0).train()
+    module = CaptioningModule(model, CrossEntropy(), 1e-3, seed=0).train()
     module.log = lambda *args, **kwargs: None  # type: ignore[method-assign]
     optimiser = module.configure_optimizers()
     data = CachedFeatures(features.to(torch.float16).numpy(), np.arange(len(features)), targets)
@@ -104,12 +105,12 @@ def our_step(
 
     def step() -> int:
         nonlocal batches
-        photos = next(batches, None)
-        if photos is None or len(photos) < ROWS:
+        draw = next(batches, None)
+        if draw is None or len(draw.photos) < ROWS:
             sampler.set_epoch(sampler.epoch + 1)
             batches = iter(sampler)
-            photos = next(batches)
-        batch: Batch = data[photos]
+            draw = next(batches)
+        batch: Batch = data[draw]
         optimiser.zero_grad()
         with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
             loss = module.training_step(batch, 0)

@@ -14,7 +14,9 @@ TINY = {
 
 
 def tiny(**training: object) -> Recipe:
-    return Recipe.model_validate({**TINY, "training": {**TINY["training"], **training}})
+    """A recipe trained in seconds; keyword arguments are keys of ``training``, and ``augmentation`` of the encoder."""
+    encoder = {**TINY["encoder"], "augmentation": training.pop("augmentation", False)}
+    return Recipe.model_validate({**TINY, "encoder": encoder, "training": {**TINY["training"], **training}})
 
 
 @pytest.fixture(scope="session")

@@ -18,19 +18,19 @@ def test_every_photo_once_an_epoch_in_an_order_of_its_own():
         sampler.set_epoch(epoch)
         batches = list(sampler)
         assert len(batches) == len(sampler) == 13
-        orders.append([photo for batch in batches for photo in batch])
+        orders.append([photo for batch in batches for photo in batch.photos])
         assert sorted(orders[-1]) == list(range(205))
     assert orders[0] == orders[2] != orders[1]
 
 
 def test_a_batch_holds_captions_of_similar_length():
     lengths = (targets() != 0).sum((1, 2))
-    spread = np.mean([lengths[batch].std() for batch in LengthSampler(targets(), 16, seed=1)])
+    spread = np.mean([lengths[batch.photos].std() for batch in LengthSampler(targets(), 16, seed=1)])
     assert spread < 0.6 * lengths.std()
 
 
 def test_processes_share_the_photos():
     parts = [list(LengthSampler(targets(192), 16, 1, rank, 3)) for rank in range(3)]
-    photos = [photo for part in parts for batch in part for photo in batch]
+    photos = [photo for part in parts for batch in part for photo in batch.photos]
     assert sorted(photos) == list(range(192))
     assert {len(part) for part in parts} == {4}

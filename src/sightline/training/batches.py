@@ -13,7 +13,8 @@ from torch.utils.data import Dataset, Sampler
 
 from sightline.data.dataset import Example
 from sightline.nn.prefix_tree import PrefixTree
-from sightline.preprocess import Preprocessing, preprocess
+from sightline.preprocess import Preprocessing, open_photo, preprocess
+from sightline.training.augment import augment
 from sightline.vocabulary import PAD, Vocabulary
 
 # A batch costs what its longest captions cost, so photos are sorted by length within pools of this many batches.
@@ -26,10 +27,19 @@ class Batch(NamedTuple):
     Attributes:
         inputs: float32, annotation vectors (P, L, D) of a frozen encoder, or pixels (P, 3, size, size).
         captions: what teacher forcing reads and foretells.
+        photos: int64 (P,), their places in the split.
     """
 
     inputs: Tensor
     captions: PrefixTree
+    photos: Tensor
+
+
+class Draw(NamedTuple):
+    """Which photos make a batch, in which epoch (None: they are held out)."""
+
+    photos: list[int]
+    epoch: int | None
 
 
 def encode_captions(examples: Sequence[Example], vocabulary: Vocabulary, max_words: int) -> NDArray[np.int64]:
@@ -49,25 +59,48 @@ class CachedFeatures(Dataset[Batch]):
     def __init__(self, rows: NDArray[np.float16], row_of_photo: NDArray[np.int64], targets: NDArray[np.int64]) -> None:
         self.rows, self.row_of_photo, self.targets = rows, row_of_photo, targets
 
-    def __getitem__(self, photos: list[int]) -> Batch:
+    def __getitem__(self, draw: Draw) -> Batch:
         """The batch of these photos."""
-        features = torch.from_numpy(self.rows[self.row_of_photo[photos]]).float()
-        return Batch(features, PrefixTree.from_captions(self.targets[photos]))
+        features = torch.from_numpy(self.rows[self.row_of_photo[draw.photos]]).float()
+        return Batch(features, PrefixTree.from_captions(self.targets[draw.photos]), torch.tensor(draw.photos))
 
 
 class Pixels(Dataset[Batch]):
-    """Batches whose inputs are decoded from the photos' files, for encoders that learn."""
+    """Batches whose inputs are decoded from the photos' files, for encoders that learn.
 
-    def __init__(self, examples: Sequence[Example], preprocessing: Preprocessing, targets: NDArray[np.int64]) -> None:
+    Args:
+        examples: the split's photos and captions.
+        preprocessing: the encoder's.
+        targets: see `encode_captions`.
+        augment_seed: None shows every photo as it is; otherwise `augment` changes it, in each epoch in another way.
+    """
+
+    def __init__(
+        self,
+        examples: Sequence[Example],
+        preprocessing: Preprocessing,
+        targets: NDArray[np.int64],
+        augment_seed: int | None = None,
+    ) -> None:
         self.examples, self.preprocessing, self.targets = examples, preprocessing, targets
+        self.augment_seed = augment_seed
 
-    def __getitem__(self, photos: list[int]) -> Batch:
+    def __getitem__(self, draw: Draw) -> Batch:
         """The batch of these photos."""
-        pixels = np.stack([preprocess(self.examples[photo].path, self.preprocessing) for photo in photos])
-        return Batch(torch.from_numpy(pixels), PrefixTree.from_captions(self.targets[photos]))
+        pixels = np.stack([self._pixels(photo, draw.epoch) for photo in draw.photos])
+        captions = PrefixTree.from_captions(self.targets[draw.photos])
+        return Batch(torch.from_numpy(pixels), captions, torch.tensor(draw.photos))
+
+    def _pixels(self, photo: int, epoch: int | None) -> NDArray[np.float32]:
+        example = self.examples[photo]
+        if self.augment_seed is None or epoch is None:
+            return preprocess(example.path, self.preprocessing)
+        size = self.preprocessing.size
+        seed = (self.augment_seed * 10_007 + epoch) * 1_000_003 + photo
+        return preprocess(augment(open_photo(example.path, size), size, example.captions, seed), self.preprocessing)
 
 
-class LengthSampler(Sampler[list[int]]):
+class LengthSampler(Sampler[Draw]):
     """Shuffled batches of photos whose captions are about equally long; the order depends on seed and epoch alone.
 
     Args:
@@ -94,10 +127,11 @@ class LengthSampler(Sampler[list[int]]):
         batches = -(-len(self.cost) // self.batch_size)
         return batches // self.replicas if batches >= self.replicas else 1
 
-    def __iter__(self) -> Iterator[list[int]]:
+    def __iter__(self) -> Iterator[Draw]:
         batches = self._batches()
         mine = batches[self.rank :: self.replicas]
-        yield from (batch.tolist() for batch in mine[: len(self)])
+        epoch = None if self.seed is None else self.epoch
+        yield from (Draw(batch.tolist(), epoch) for batch in mine[: len(self)])
 
     def _batches(self) -> list[NDArray[np.int64]]:
         if self.seed is None:

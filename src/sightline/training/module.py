@@ -10,31 +10,35 @@ from torch import Tensor
 
 from sightline.nn.model import CaptionModel
 from sightline.training.batches import Batch
-from sightline.training.loss import caption_loss
+from sightline.training.objective import Objective, Step
 
 
 class CaptioningModule(L.LightningModule):
-    """Teacher forcing of a `CaptionModel`.
+    """A `CaptionModel` that learns by an objective.
 
     Args:
         model: what is trained.
+        objective: what it strives for.
         learning_rate: Adam's.
         seed: decides dropout, together with the step's number.
         encoder_learning_rate: None where the encoder is frozen and a batch's inputs are its annotation vectors;
             otherwise they are pixels, and the encoder's weights are trained at this rate.
         keep_statistics: whether the encoder's batch normalisation keeps the means and variances it came with.
+        cosine: whether learning rates fall along half a cosine to nothing at the last step.
     """
 
     def __init__(
         self,
         model: CaptionModel,
+        objective: Objective,
         learning_rate: float,
         seed: int,
         encoder_learning_rate: float | None = None,
         keep_statistics: bool = False,
+        cosine: bool = False,
     ) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.objective, self.cosine = model, objective, cosine
         self.learning_rate, self.seed = learning_rate, seed
         self.encoder_learning_rate, self.keep_statistics = encoder_learning_rate, keep_statistics
         model.encoder.requires_grad_(encoder_learning_rate is not None)
@@ -55,25 +59,31 @@ class CaptioningModule(L.LightningModule):
         torch.manual_seed((self.seed * 1009 + self.global_rank) * 1_000_003 + self.global_step)
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
-        """The mean negative log-likelihood of the batch's words."""
-        return self._loss(batch, "train_loss")
+        """What the optimiser lowers."""
+        step = self.objective.training(self.model, self._features(batch), batch)
+        self._record("train", step)
+        return step.loss
 
     def validation_step(self, batch: Batch, index: int) -> None:
-        """The same on held-out captions, without dropout."""
-        self._loss(batch, "val_loss")
+        """The objective's value on held-out photos, without dropout."""
+        self._record("val", self.objective.held_out(self.model, self._features(batch), batch))
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
+    def configure_optimizers(self) -> Any:
         """Adam over whatever learns."""
         encoder = list(self.model.encoder.parameters())
         held = {id(parameter) for parameter in encoder}
         groups: list[dict[str, Any]] = [{"params": [weight for weight in self.parameters() if id(weight) not in held]}]
         if self.encoder_learning_rate is not None:
             groups.append({"params": encoder, "lr": self.encoder_learning_rate})
-        return torch.optim.Adam(groups, self.learning_rate, fused=True)
+        adam = torch.optim.Adam(groups, self.learning_rate, fused=True)
+        if not self.cosine:
+            return adam
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, int(self.trainer.estimated_stepping_batches))
+        return {"optimizer": adam, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def _loss(self, batch: Batch, name: str) -> Tensor:
-        frozen = self.encoder_learning_rate is None
-        features = batch.inputs if frozen else self.model.features(batch.inputs)
-        loss, words = caption_loss(self.model(features, batch.captions).logits, batch.captions)
-        self.log(name, loss.detach(), on_step=False, on_epoch=True, prog_bar=True, batch_size=words, sync_dist=True)
-        return loss
+    def _features(self, batch: Batch) -> Tensor:
+        return batch.inputs if self.encoder_learning_rate is None else self.model.features(batch.inputs)
+
+    def _record(self, split: str, step: Step) -> None:
+        name = f"{split}_{self.objective.value}"
+        self.log(name, step.value, on_step=False, on_epoch=True, prog_bar=True, batch_size=step.weight, sync_dist=True)

@@ -15,18 +15,17 @@ from matplotlib.ticker import MaxNLocator
 
 from sightline.bundle import replacing
 from sightline.preprocess import open_photo
+from sightline.training.objective import Objective
 
 
-def draw_loss(path: Path, epochs: Sequence[dict[str, Any]]) -> None:
-    """Training and held-out loss by epoch, the best epoch marked."""
+def draw_epochs(path: Path, epochs: Sequence[dict[str, Any]], objective: Objective, best: int) -> None:
+    """The objective's value by epoch, in training and held out, the best epoch (its index in ``epochs``) marked."""
     numbers = [row["epoch"] for row in epochs]
-    held_out = [row["val_loss"] for row in epochs]
-    best = min(range(len(epochs)), key=held_out.__getitem__)
+    held_out = [row[f"val_{objective.value}"] for row in epochs]
+    training = [row[f"train_{objective.value}"] for row in epochs]
     figure, axes = pyplot.subplots(figsize=(7, 4.2), layout="constrained")
-    axes.plot(
-        numbers, [row["train_loss"] for row in epochs], color="#7a8793", label="training captions", marker="o", ms=3
-    )
-    axes.plot(numbers, held_out, color="#c8442b", label="held-out captions", marker="o", ms=3)
+    axes.plot(numbers, training, color="#7a8793", label="training photos", marker="o", ms=3)
+    axes.plot(numbers, held_out, color="#c8442b", label="held-out photos", marker="o", ms=3)
     axes.scatter(
         [numbers[best]], [held_out[best]], s=70, facecolor="none", edgecolor="#c8442b", linewidth=1.5, zorder=3
     )
@@ -38,7 +37,7 @@ def draw_loss(path: Path, epochs: Sequence[dict[str, Any]]) -> None:
         ha="center",
         color="#c8442b",
     )
-    axes.set(xlabel="epoch", ylabel="loss (nats a word)")
+    axes.set(xlabel="epoch", ylabel=objective.label)
     axes.margins(x=0.08, y=0.18)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.spines[["top", "right"]].set_visible(False)

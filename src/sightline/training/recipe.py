@@ -28,7 +28,8 @@ class EncoderRecipe(Section):
 
     ``weights``: a file with a torchvision state dict; ``download``: torchvision's ImageNet weights; ``none``: fresh.
     ``learning_rate``: its own, where it learns; null for the decoder's. ``statistics``: whether a learning encoder's
-    batch normalisation goes on learning its means and variances, or keeps those it came with.
+    batch normalisation goes on learning its means and variances, or keeps those it came with. ``augmentation``: whether
+    a learning encoder sees each photo in another crop, light and, unless a caption says left or right, mirror.
     """
 
     name: Literal["mobilenet_v2", "small_cnn"] = "mobilenet_v2"
@@ -37,6 +38,7 @@ class EncoderRecipe(Section):
     trainable: bool = False
     learning_rate: Rate | None = None
     statistics: Literal["learn", "keep"] = "learn"
+    augmentation: bool = False
 
 
 class DecoderRecipe(Section):
@@ -61,15 +63,23 @@ class VocabularyRecipe(Section):
 class TrainingRecipe(Section):
     """How the model learns. A batch is ``batch_size`` photos, each with all its captions.
 
+    ``objective``: cross_entropy, teacher forcing with ``label_smoothing``; self_critical, the CIDEr-D of ``samples``
+    sentences drawn for each photo, for a model that can write already. ``schedule``: cosine lowers the learning rates
+    along half a cosine to nothing at the last step. ``precision``: auto takes bfloat16 where the device computes in it.
     ``threads``: of the processor; null for one a core. A small model is quickest on one, which waits for no other.
     """
+
+    objective: Literal["cross_entropy", "self_critical"] = "cross_entropy"
+    label_smoothing: Probability = 0.0
+    samples: Annotated[int, Field(ge=2)] = 5
 
     batch_size: Count = 32
     epochs: Count = 10
     learning_rate: Rate = 1e-3
+    schedule: Literal["constant", "cosine"] = "constant"
     gradient_clip: Annotated[float, Field(gt=0)] | None = None
     patience: Count | None = None
-    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "float32"
     devices: Count | Literal["auto"] = "auto"
     workers: Annotated[int, Field(ge=0)] = 0
     threads: Count | None = None
@@ -90,6 +100,10 @@ class Recipe(Section):
             raise ValueError(
                 "encoder.weights: 'none' needs encoder.trainable: true, or the encoder never learns to see"
             )
+        if self.encoder.augmentation and not self.encoder.trainable:
+            raise ValueError("encoder.augmentation needs encoder.trainable: true; a frozen encoder sees a photo once")
+        if self.training.objective == "self_critical" and self.decoder.attention == "once":
+            raise ValueError("training.objective: self_critical needs decoder.attention: every_step")
         return self
 
     def save(self, path: Path) -> None:

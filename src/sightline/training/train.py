@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from sightline.bundle import ModelConfig, replacing
@@ -30,8 +32,10 @@ from sightline.training.allocator import keep_freed_memory
 from sightline.training.batches import CachedFeatures, LengthSampler, Pixels, encode_captions
 from sightline.training.generate import generate
 from sightline.training.module import CaptioningModule
-from sightline.training.pictures import draw_loss, draw_samples
+from sightline.training.objective import CrossEntropy, Objective
+from sightline.training.pictures import draw_epochs, draw_samples
 from sightline.training.recipe import Recipe, load_recipe
+from sightline.training.self_critical import SelfCritical
 from sightline.training.weights import load_encoder_weights
 from sightline.vocabulary import Vocabulary
 
@@ -77,6 +81,8 @@ def train(
     examples = {split: dataset.split(split) for split in ("train", "val")}
     if dataset.split_source == "derived":
         say("this dataset lists no splits: its photos are split 80/10/10 by file name")
+    if recipe.training.objective == "self_critical" and init is None:
+        raise SightlineError("self-critical training improves a model that can write: name its folder with --init")
     start = load_model(init) if init else None
     vocabulary = start[2] if start else _vocabulary(recipe, examples["train"])
     say(f"{len(examples['train'])} training photos, {len(examples['val'])} held out, {len(vocabulary)} words")
@@ -91,9 +97,12 @@ def train(
     with replacing(out / "recipe.yaml") as path:
         recipe.save(path)
 
-    module = _module(model, recipe)
-    trainer, record = _trainer(recipe, out, progress)
-    loaders = _loaders(recipe, examples, model, vocabulary, cache or default_cache(), trainer, say)
+    longest = recipe.vocabulary.max_words
+    targets = {split: encode_captions(photos, vocabulary, longest) for split, photos in examples.items()}
+    module = _module(model, _objective(recipe, targets), recipe)
+    record = EpochRecord(out / "metrics.csv", module.objective.value)
+    trainer = _trainer(recipe, module.objective, record, out, progress)
+    loaders = _loaders(recipe, examples, targets, model, cache or default_cache(), trainer, say)
     _fit(trainer, module.train(), loaders, out, resume)
     _leave_results(out, module, config, vocabulary, record.rows, examples["val"])
     if export:
@@ -108,10 +117,10 @@ def default_cache() -> Path:
 
 
 class EpochRecord(Callback):
-    """Keeps each epoch's losses and speed, in metrics.csv and in the checkpoint, so that resuming goes on with them."""
+    """Keeps each epoch's values and speed, in metrics.csv and in the checkpoint, so that resuming goes on with them."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, value: str) -> None:
+        self.path, self.value = path, value
         self.rows: list[dict[str, Any]] = []
         self._started = 0.0
 
@@ -126,8 +135,9 @@ class EpochRecord(Callback):
         values = trainer.callback_metrics
         row = {"epoch": trainer.current_epoch + 1, "seconds": round(time.perf_counter() - self._started, 1)}
         # Lightning closes the training epoch after its validation: its mean is asked of the results it still holds.
-        train_loss = trainer.fit_loop.epoch_loop._results.metrics(on_step=False)["callback"]["train_loss"]  # type: ignore[union-attr]
-        row |= {"train_loss": round(float(train_loss), 6), "val_loss": round(float(values["val_loss"]), 6)}
+        training = trainer.fit_loop.epoch_loop._results.metrics(on_step=False)["callback"]  # type: ignore[union-attr]
+        for name, known in ((f"train_{self.value}", training), (f"val_{self.value}", values)):
+            row[name] = round(float(known[name]), 6)
         self.rows = [*self.rows, row]
         if trainer.is_global_zero:
             write_rows(self.path, self.rows)
@@ -164,7 +174,10 @@ def _check_out(out: Path, recipe: Recipe, resume: bool) -> None:
 def _fixed(recipe: Recipe) -> dict[str, Any]:
     """A recipe without what may change between two sittings of one training."""
     values = recipe.model_dump()
-    for key in ("epochs", "patience", "devices", "workers", "threads"):
+    changeable = ["patience", "devices", "workers", "threads"]
+    if recipe.training.schedule == "constant":  # any other is laid out over all epochs
+        changeable.append("epochs")
+    for key in changeable:
         values["training"].pop(key)
     values["encoder"].pop("weights")
     return values
@@ -183,11 +196,19 @@ def _take_weights(model: CaptionModel, start: CaptionModel, init: Path | None) -
         raise SightlineError(f"--init {init}: a model of another shape than the recipe's ({reason})") from None
 
 
-def _module(model: CaptionModel, recipe: Recipe) -> CaptioningModule:
+def _objective(recipe: Recipe, targets: dict[str, NDArray[np.int64]]) -> Objective:
+    settings = recipe.training
+    if settings.objective == "cross_entropy":
+        return CrossEntropy(settings.label_smoothing)
+    return SelfCritical(targets["train"], targets["val"], settings.samples, recipe.vocabulary.max_words)
+
+
+def _module(model: CaptionModel, objective: Objective, recipe: Recipe) -> CaptioningModule:
     rate = recipe.training.learning_rate
     encoder_rate = (recipe.encoder.learning_rate or rate) if recipe.encoder.trainable else None
     keep = not recipe.encoder.trainable or recipe.encoder.statistics == "keep"
-    return CaptioningModule(model, rate, recipe.training.seed, encoder_rate, keep)
+    cosine = recipe.training.schedule == "cosine"
+    return CaptioningModule(model, objective, rate, recipe.training.seed, encoder_rate, keep, cosine)
 
 
 def _config(recipe: Recipe, dataset: Dataset, init: Path | None) -> ModelConfig:
@@ -211,7 +232,7 @@ def _config(recipe: Recipe, dataset: Dataset, init: Path | None) -> ModelConfig:
     )
 
 
-def _trainer(recipe: Recipe, out: Path, progress: bool) -> tuple[L.Trainer, EpochRecord]:
+def _trainer(recipe: Recipe, objective: Objective, record: EpochRecord, out: Path, progress: bool) -> L.Trainer:
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
     for message in (
@@ -221,19 +242,19 @@ def _trainer(recipe: Recipe, out: Path, progress: bool) -> tuple[L.Trainer, Epoc
         ".*isinstance.treespec.*",
     ):
         warnings.filterwarnings("ignore", message)
-    record = EpochRecord(out / "metrics.csv")
+    monitor, better = f"val_{objective.value}", objective.better
     checkpoint = ModelCheckpoint(
-        out / "checkpoints", "best", monitor="val_loss", save_last=True, enable_version_counter=False
+        out / "checkpoints", "best", monitor=monitor, mode=better, save_last=True, enable_version_counter=False
     )
     callbacks: list[Callback] = [record, checkpoint]
     if recipe.training.patience is not None:
-        callbacks.append(EarlyStopping("val_loss", patience=recipe.training.patience))
+        callbacks.append(EarlyStopping(monitor, patience=recipe.training.patience, mode=better))
     if progress:
         callbacks.append(TQDMProgressBar(refresh_rate=5))
-    trainer = L.Trainer(
+    return L.Trainer(
         max_epochs=recipe.training.epochs,
         devices=recipe.training.devices,
-        precision=_PRECISION[recipe.training.precision],  # type: ignore[arg-type]
+        precision=_PRECISION[_precision(recipe.training.precision)],  # type: ignore[arg-type]
         gradient_clip_val=recipe.training.gradient_clip,
         callbacks=callbacks,
         logger=TensorBoardLogger(out / "logs", name="", version=""),
@@ -243,14 +264,24 @@ def _trainer(recipe: Recipe, out: Path, progress: bool) -> tuple[L.Trainer, Epoc
         enable_model_summary=False,
         enable_progress_bar=progress,
     )
-    return trainer, record
+
+
+def _precision(asked: str) -> str:
+    """What ``auto`` means here: where bfloat16 is emulated, it is several times slower than float32."""
+    if asked != "auto":
+        return asked
+    if torch.cuda.is_available():
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return "bfloat16" if native else "float32"
 
 
 def _loaders(
     recipe: Recipe,
     examples: dict[str, tuple[Example, ...]],
+    targets: dict[str, NDArray[np.int64]],
     model: CaptionModel,
-    vocabulary: Vocabulary,
     cache: Path,
     trainer: L.Trainer,
     say: Callable[[str], None],
@@ -258,17 +289,17 @@ def _loaders(
     settings = recipe.training
     loaders = {}
     for split, photos in examples.items():
-        targets = encode_captions(photos, vocabulary, recipe.vocabulary.max_words)
         seed = settings.seed if split == "train" else None
-        sampler = LengthSampler(targets, settings.batch_size, seed, trainer.global_rank, trainer.world_size)
+        sampler = LengthSampler(targets[split], settings.batch_size, seed, trainer.global_rank, trainer.world_size)
         data: CachedFeatures | Pixels
         if recipe.encoder.trainable:
-            data = Pixels(photos, model.encoder.preprocessing, targets)
+            augment_seed = seed if recipe.encoder.augmentation else None
+            data = Pixels(photos, model.encoder.preprocessing, targets[split], augment_seed)
         else:
             rows, places = FeatureCache(cache, model.encoder).rows(
                 [photo.path for photo in photos], _report(f"{split} features", say)
             )
-            data = CachedFeatures(rows, places, targets)
+            data = CachedFeatures(rows, places, targets[split])
         loaders[split] = DataLoader(
             data,
             batch_size=None,
@@ -315,12 +346,20 @@ def _leave_results(
 ) -> None:
     best = torch.load(out / "checkpoints" / "best.ckpt", map_location="cpu", weights_only=False)
     module.load_state_dict(best["state_dict"])
-    kept = min(rows, key=lambda row: row["val_loss"])
-    training = {**config.training, "epochs": len(rows), "kept_epoch": kept["epoch"], "val_loss": kept["val_loss"]}
+    objective = module.objective
+    value = f"val_{objective.value}"
+    choose = min if objective.better == "min" else max
+    kept = choose(range(len(rows)), key=lambda index: rows[index][value])
+    training = {
+        **config.training,
+        "epochs": len(rows),
+        "kept_epoch": rows[kept]["epoch"],
+        value: rows[kept][value],
+    }
     config = ModelConfig(**{**config.__dict__, "training": training})
     model = module.model.cpu().eval()
     save_model(out, model, config, vocabulary)
-    draw_loss(out / "loss.png", rows)
+    draw_epochs(out / "loss.png", rows, objective, kept)
     step = max(1, len(held_out) // _SAMPLES)
     photos = [example.path for example in held_out[::step]][:_SAMPLES]
     captions = [caption.text for caption in generate(model, config, vocabulary, photos)]

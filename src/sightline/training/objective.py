@@ -1,0 +1,84 @@
+"""What a training strives for, and how its epochs are told apart."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from sightline.nn.model import CaptionModel
+from sightline.training.batches import Batch
+from sightline.vocabulary import PAD
+
+
+class Step(NamedTuple):
+    """What an objective says of a batch.
+
+    Attributes:
+        loss: (), what the optimiser lowers.
+        value: (), what is shown and recorded by epoch, the mean over ``weight`` things.
+        weight: how many words or sentences that were.
+    """
+
+    loss: Tensor
+    value: Tensor
+    weight: int
+
+
+class Objective(Protocol):
+    """A way to learn.
+
+    Attributes:
+        value: the name of what is recorded: ``train_{value}`` and ``val_{value}``.
+        better: whether the best epoch has the lowest or the highest held-out value.
+        label: the value with its unit, for people.
+    """
+
+    value: str
+    better: Literal["min", "max"]
+    label: str
+
+    def training(self, model: CaptionModel, features: Tensor, batch: Batch) -> Step:
+        """One training batch; ``features`` (P, L, D) are those of its photos."""
+        ...
+
+    def held_out(self, model: CaptionModel, features: Tensor, batch: Batch) -> Step:
+        """One held-out batch; its ``loss`` is not used."""
+        ...
+
+
+class CrossEntropy:
+    """Teacher forcing: the mean over all words, ``<end>`` included, of -log p(word | photo, words before), in nats.
+
+    Args:
+        label_smoothing: e; training then lowers ``(1 - e) * -log p(word) + e * mean over V of -log p``
+            (Szegedy et al. 2016, section 7). The recorded value stays the plain loss.
+    """
+
+    value: str = "loss"
+    better: Literal["min", "max"] = "min"
+    label: str = "loss (nats a word)"
+
+    def __init__(self, label_smoothing: float = 0.0) -> None:
+        self.label_smoothing = label_smoothing
+
+    def training(self, model: CaptionModel, features: Tensor, batch: Batch) -> Step:
+        """As the class says."""
+        return self._step(model, features, batch, self.label_smoothing)
+
+    def held_out(self, model: CaptionModel, features: Tensor, batch: Batch) -> Step:
+        """The same, never smoothed."""
+        return self._step(model, features, batch, 0.0)
+
+    def _step(self, model: CaptionModel, features: Tensor, batch: Batch, smoothing: float) -> Step:
+        captions = batch.captions
+        real = captions.targets != PAD
+        nodes, words = captions.node_of_word[real], captions.targets[real]
+        log_probs = model(features, captions).logits.float().log_softmax(dim=1)  # (N, V)
+        loss = value = -log_probs[nodes, words].mean()
+        if smoothing:
+            # Captions that begin alike share a node: each word counts, so a node counts as often as it is read.
+            counts = torch.bincount(nodes, minlength=len(log_probs)).to(log_probs.dtype)
+            loss = (1 - smoothing) * value - smoothing * (counts @ log_probs.mean(dim=1)) / len(words)
+        return Step(loss, value.detach(), len(words))

@@ -1,0 +1,84 @@
+"""Self-critical sequence training: the sentences a model draws are judged, and the better ones made likelier."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import torch
+from lightning.fabric.utilities import move_data_to_device
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sightline.metrics.cider import CiderD
+from sightline.nn.model import CaptionModel
+from sightline.nn.prefix_tree import PrefixTree
+from sightline.nn.sampling import sample, without_specials
+from sightline.nn.search import search
+from sightline.training.batches import Batch
+from sightline.training.objective import Step
+from sightline.vocabulary import PAD
+
+
+class SelfCritical:
+    """REINFORCE with the photo's other samples as baseline (Rennie et al. 2017; Luo 2020, "A better variant", eq. 6).
+
+    For each photo C sentences y are drawn from the model, without gradients; r(y) is the CIDEr-D of a sentence, in
+    [0, 10], ``<end>`` counting as a word, so that a sentence is not rewarded for breaking off. One scored forward then
+    lowers  -(r(y) - mean of the other samples' r) * log p(y | photo),  the mean over all words drawn.
+
+    Dropout is off in both, or the model that is corrected would not be the one that drew.
+
+    Args:
+        train_targets, val_targets: int64 (N, C, T), the captions of all training and held-out photos, see
+            `encode_captions`; document frequencies come from either's own captions.
+        samples: C, at least 2.
+        max_words: the longest sentence drawn.
+    """
+
+    value: str = "cider"
+    better: Literal["min", "max"] = "max"
+    label: str = "CIDEr-D (training: of samples; held out: greedy)"
+
+    def __init__(
+        self, train_targets: NDArray[np.int64], val_targets: NDArray[np.int64], samples: int, max_words: int
+    ) -> None:
+        self._rewards = {True: CiderD(_words(train_targets)), False: CiderD(_words(val_targets))}
+        self.samples, self.max_words = samples, max_words
+
+    def training(self, model: CaptionModel, features: Tensor, batch: Batch) -> Step:
+        """As the class says; the value is the samples' mean reward."""
+        model.decoder.eval()
+        memory = model.prepare(features)
+        drawn = sample(model.decoder, memory, self.samples, self.max_words)
+        rewards = self._score(drawn, batch, training=True)  # (P, C)
+        advantage = (rewards - rewards.mean(dim=1, keepdim=True)) * self.samples / (self.samples - 1)
+
+        tree = move_data_to_device(PrefixTree.from_captions(drawn.cpu().numpy()), drawn.device)
+        real = tree.targets != PAD
+        log_probs = without_specials(model(features, tree).logits.float()).log_softmax(dim=1)
+        log_probs = log_probs[tree.node_of_word[real], tree.targets[real]]
+        loss = -(advantage.unsqueeze(2).expand(tree.targets.shape)[real] * log_probs).mean()
+        return Step(loss, rewards.mean(), rewards.numel())
+
+    def held_out(self, model: CaptionModel, features: Tensor, batch: Batch) -> Step:
+        """The reward of the greedy sentences."""
+        sentences, _ = search(model.decoder, model.prepare(features), 1, self.max_words, 0.0)
+        reward = self._score(sentences.tokens, batch, training=False).mean()
+        return Step(-reward, reward, len(sentences.tokens))
+
+    def _score(self, tokens: Tensor, batch: Batch, training: bool) -> Tensor:
+        photos, each, _ = tokens.shape
+        hypotheses = _words(tokens.cpu().numpy().reshape(1, photos * each, -1))[0]
+        owners = batch.photos.repeat_interleave(each).cpu().numpy()
+        scores = self._rewards[training].score(hypotheses, owners)
+        return torch.from_numpy(scores).to(tokens.device, torch.float32).reshape(photos, each)
+
+
+def _words(targets: NDArray[np.int64]) -> list[list[list[int]]]:
+    """int64 (N, C, T) -> the ids of each photo's captions, without padding and empty captions."""
+    ended = (targets != PAD).sum(2)
+    return [
+        [caption[:length].tolist() for caption, length in zip(captions, lengths, strict=True) if length]
+        for captions, lengths in zip(targets, ended, strict=True)
+    ]

@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from sightline.checkpoint import load_model
+from sightline.errors import SightlineError
+from sightline.nn.prefix_tree import PrefixTree
+from sightline.training import self_critical
+from sightline.training.augment import augment
+from sightline.training.batches import Batch
+from sightline.training.objective import CrossEntropy
+from sightline.training.self_critical import SelfCritical
+from sightline.vocabulary import END
+from tests.training.conftest import tiny
+from tests.training.test_train import losses, run
+
+
+@pytest.fixture(scope="module")
+def trained(shapes, tmp_path_factory):
+    return run(tiny(epochs=4), shapes, tmp_path_factory.mktemp("runs") / "words")
+
+
+def batch_of(model, targets):
+    torch.manual_seed(0)
+    features = torch.rand(len(targets), 64, model.encoder.feature_size)
+    return features, Batch(features, PrefixTree.from_captions(targets), torch.arange(len(targets)))
+
+
+def test_label_smoothing_is_torchs_over_every_word(trained):
+    model = load_model(trained)[0]
+    targets = np.array([[[4, 5, 6, END], [4, 5, END, 0]], [[7, END, 0, 0], [4, 8, END, 0]]])
+    features, batch = batch_of(model, targets)
+    logits = model(features, batch.captions).logits
+    words = torch.from_numpy(targets.reshape(-1, 4))
+    rows = logits[batch.captions.node_of_word.reshape(-1, 4)]
+    for smoothing in (0.0, 0.2):
+        step = CrossEntropy(smoothing).training(model, features, batch)
+        expected = torch.nn.functional.cross_entropy(
+            rows.flatten(0, 1), words.flatten(), ignore_index=0, label_smoothing=smoothing
+        )
+        torch.testing.assert_close(step.loss, expected)
+    torch.testing.assert_close(step.value, CrossEntropy().held_out(model, features, batch).loss)
+    assert step.weight == 12
+
+
+def test_self_critical_loss_is_reinforce_against_the_other_samples(trained, monkeypatch):
+    model = load_model(trained)[0].requires_grad_(False)
+    targets = np.array([[[4, 5, 6, END]], [[7, 8, END, 0]]])
+    drawn = np.array([[[4, 5, 6, END], [4, 9, END, 0]], [[7, END, 0, 0], [5, 8, END, 0]]])
+    features, batch = batch_of(model, targets)
+    monkeypatch.setattr(self_critical, "sample", lambda *args: torch.from_numpy(drawn))
+    objective = SelfCritical(targets, targets, samples=2, max_words=4)
+    step = objective.training(model, features, batch)
+
+    own, total = objective._rewards[True], 0.0
+    log_probs = model(features, tree := PrefixTree.from_captions(drawn)).logits
+    log_probs[:, [0, 1, 3]] = -np.inf
+    log_probs = log_probs.log_softmax(1)
+    for p in range(2):
+        sentences = [[int(word) for word in sentence if word] for sentence in drawn[p]]
+        rewards = own.score(sentences, [p, p])
+        for c, sentence in enumerate(sentences):
+            advantage = rewards[c] - rewards[1 - c]
+            total -= sum(advantage * log_probs[tree.node_of_word[p, c, t], w] for t, w in enumerate(sentence))
+    assert float(step.loss) == pytest.approx(float(total) / 12, rel=1e-5)
+    assert float(step.value) == pytest.approx(
+        np.mean(rewards) / 2 + own.score([[4, 5, 6, END], [4, 9, END]], [0, 0]).mean() / 2
+    )
+
+
+def test_self_critical_training_raises_the_reward(trained, shapes, tmp_path):
+    recipe = tiny(epochs=5, objective="self_critical", learning_rate=1e-2, samples=8)
+    with pytest.raises(SightlineError, match="--init"):
+        run(recipe, shapes, tmp_path / "alone")
+    out = run(recipe, shapes, tmp_path / "run", init=trained)
+    rewards = [(float(row["train_cider"]), float(row["val_cider"])) for row in losses(out)]
+    assert rewards[-1][0] > 1.2 * rewards[0][0]
+    assert max(held_out for _, held_out in rewards) == load_model(out)[1].training["val_cider"]
+
+
+def test_augmented_photos_keep_their_captions_true():
+    photo = Image.new("RGB", (80, 60), "blue")
+    photo.paste("red", (0, 0, 40, 60))  # red on the left
+
+    def is_mirrored(captions, seed):
+        pixels = np.asarray(augment(photo, 32, captions, seed), np.int64)
+        return pixels[:, :4, 2].sum() > pixels[:, :4, 0].sum()
+
+    assert {is_mirrored(["a red wall"], seed) for seed in range(20)} == {True, False}
+    assert {is_mirrored(["a wall", "red on the Left ."], seed) for seed in range(20)} == {False}
+    one, again, other = (np.asarray(augment(photo, 32, ["a wall"], seed)) for seed in (1, 1, 2))
+    assert one.shape == (32, 32, 3)
+    assert (one == again).all()
+    assert (one != other).any()
+    state = torch.random.get_rng_state()
+    augment(photo, 32, ["a wall"], 3)
+    assert bool((torch.random.get_rng_state() == state).all())
