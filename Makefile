@@ -1,10 +1,12 @@
-# Two commands for a fresh machine with Python 3.11 or later: `make demo` and `make test`.
+# Two commands for a fresh machine with Python 3.11 or later: `make demo` and `make test`; then `make tutorial`.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
+# Photos that an installed package brings along.
+SAMPLES := $(addprefix $(VENV)/lib/python*/site-packages/skimage/data/,astronaut.png camera.png chelsea.png coffee.png motorcycle_left.png rocket.jpg)
 
-.PHONY: demo test clean
+.PHONY: demo tutorial test wheel clean
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'sightline needs Python 3.11 or later')"
@@ -13,17 +15,30 @@ $(INSTALLED): pyproject.toml constraints.txt
 	touch $(INSTALLED)
 
 demo: $(INSTALLED)
-	$(BIN)/sightline data shapes demo/shapes
-	test -f demo/run/model.safetensors || $(BIN)/sightline train --recipe recipes/shapes.yaml --data demo/shapes --out demo/run
-	$(BIN)/sightline caption demo/shapes/Images/*8.png --model demo/run | head -n 12
-	$(BIN)/sightline explain demo/shapes/Images/shapes-00008.png demo/shapes/Images/shapes-00019.png --model demo/run --out demo/explained
-	@echo "look at demo/run/loss.png, demo/run/samples.png and demo/explained/index.html"
+	$(BIN)/sightline caption $(SAMPLES)
+	$(BIN)/sightline explain $(SAMPLES) --out demo
+	@echo "look at demo/index.html"
 
-test: $(INSTALLED)
+tutorial: $(INSTALLED)
+	$(BIN)/sightline data shapes tutorial/shapes
+	test -f tutorial/run/model.onnx || $(BIN)/sightline train --recipe recipes/shapes.yaml --data tutorial/shapes --out tutorial/run
+	$(BIN)/sightline caption tutorial/shapes/Images/*8.png --model tutorial/run | head -n 12
+	$(BIN)/sightline explain tutorial/shapes/Images/shapes-00008.png tutorial/shapes/Images/shapes-00019.png --model tutorial/run --out tutorial/explained
+	@echo "look at tutorial/run/loss.png, tutorial/run/samples.png and tutorial/explained/index.html"
+
+test: $(INSTALLED) wheel
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
+# The wheel in an environment of its own, without torch.
+wheel: $(INSTALLED)
+	rm -rf build dist $(VENV)-wheel
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	$(PYTHON) -m venv $(VENV)-wheel
+	$(VENV)-wheel/bin/python -m pip install --quiet --constraint constraints.txt dist/*.whl
+	cd / && "$(CURDIR)/$(VENV)-wheel/bin/python" "$(CURDIR)/tests/wheel.py" "$(CURDIR)/dist" $(foreach photo,$(SAMPLES),"$(CURDIR)"/$(photo))
+
 clean:
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) $(VENV)-wheel build dist demo tutorial

@@ -23,7 +23,10 @@ from sightline.nn.model import CaptionModel
 from sightline.vocabulary import Vocabulary
 
 CAPTIONS = ("a dog runs over the green grass", "two people sit on a red bench", "one black cat's ball lies here")
-OPTIONS = {"gru": {"hidden_size": 16, "embedding_size": 8, "attention_size": 12}}
+OPTIONS = {
+    "gru": {"hidden_size": 16, "embedding_size": 8, "attention_size": 12},
+    "transformer": {"hidden_size": 16, "layers": 2, "heads": 2},
+}
 
 
 class Tiny(NamedTuple):

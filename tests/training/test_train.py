@@ -11,6 +11,7 @@ from sightline.checkpoint import load_model
 from sightline.data.dataset import read_dataset
 from sightline.errors import SightlineError
 from sightline.training.generate import generate
+from sightline.training.recipe import TransformerRecipe
 from sightline.training.train import train
 from tests.training.conftest import tiny
 
@@ -113,10 +114,22 @@ def test_early_stopping(shapes, tmp_path):
 
 @pytest.mark.parametrize("attention", ["once", "every_step"])
 def test_the_listings_variant_and_lower_precision_train(attention, shapes, tmp_path):
-    recipe = tiny(epochs=2, precision="bfloat16")
+    recipe = tiny(epochs=2, precision="bfloat16", gradient_clip=1.0)
     decoder = recipe.decoder.model_copy(update={"attention": attention})
     rows = losses(run(recipe.model_copy(update={"decoder": decoder}), shapes, tmp_path / "run"))
     assert float(rows[1]["train_loss"]) < float(rows[0]["train_loss"])
+
+
+def test_a_transformer_learns_and_captions(shapes, tmp_path):
+    recipe = tiny(epochs=3, learning_rate=3e-3)
+    decoder = TransformerRecipe(name="transformer", hidden_size=32, layers=1, heads=2, dropout=0.0)
+    out = run(recipe.model_copy(update={"decoder": decoder}), shapes, tmp_path / "run", export=True)
+    rows = losses(out)
+    assert float(rows[-1]["train_loss"]) < 0.8 * float(rows[0]["train_loss"])
+    photo = read_dataset(shapes).split("val")[0].path
+    caption = sightline.load(out)(photo)
+    assert caption.words == generate(*load_model(out), [photo])[0].words
+    assert caption.attention.sum((1, 2)) == pytest.approx(1, abs=1e-5)
 
 
 def test_missing_encoder_weights_say_both_ways_out(shapes, tmp_path, monkeypatch):

@@ -71,6 +71,18 @@ class PrefixTree(NamedTuple):
             as_tensor(targets[:, :, : len(tokens)].copy()),
         )
 
+    def ancestors(self) -> Tensor:
+        """bool (P, sum N_t, sum N_t): which nodes (second) lie between the root and a node (first), both included."""
+        widths = [level.shape[1] for level in self.tokens]
+        nodes = sum(widths)
+        itself = torch.eye(nodes, dtype=torch.bool, device=self.nodes.device).split(widths)
+        above = torch.zeros(len(self.tokens[0]), 1, nodes, dtype=torch.bool, device=self.nodes.device)
+        rows = []
+        for parents, own in zip(self.parents, itself, strict=True):
+            above = above.gather(1, parents.unsqueeze(2).expand(-1, -1, nodes)) | own
+            rows.append(above)
+        return torch.cat(rows, dim=1)
+
 
 def _depth(targets: NDArray[np.int64]) -> int:
     return int((targets != PAD).any((0, 1)).sum())

@@ -75,7 +75,9 @@ class CaptioningModule(L.LightningModule):
         groups: list[dict[str, Any]] = [{"params": [weight for weight in self.parameters() if id(weight) not in held]}]
         if self.encoder_learning_rate is not None:
             groups.append({"params": encoder, "lr": self.encoder_learning_rate})
-        adam = torch.optim.Adam(groups, self.learning_rate, fused=True)
+        # A fused step undoes mixed precision's scaling itself, after gradients would have been clipped.
+        fused = self._trainer is None or self.trainer.gradient_clip_val is None
+        adam = torch.optim.Adam(groups, self.learning_rate, fused=fused)
         if not self.cosine:
             return adam
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, int(self.trainer.estimated_stepping_batches))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from sightline.errors import SightlineError
 
@@ -41,8 +41,8 @@ class EncoderRecipe(Section):
     augmentation: bool = False
 
 
-class DecoderRecipe(Section):
-    """Sizes and form of the decoder."""
+class GRURecipe(Section):
+    """Sizes and form of `sightline.nn.gru.GRUDecoder`."""
 
     name: Literal["gru"] = "gru"
     hidden_size: Count = 512
@@ -51,6 +51,26 @@ class DecoderRecipe(Section):
     dropout: Probability = 0.5
     attention: Literal["every_step", "once"] = "every_step"
     initial_state: Literal["zeros", "mean"] = "zeros"
+
+
+class TransformerRecipe(Section):
+    """Sizes of `sightline.nn.transformer.TransformerDecoder`."""
+
+    name: Literal["transformer"]
+    hidden_size: Count = 256
+    layers: Count = 3
+    heads: Count = 4
+    dropout: Probability = 0.3
+    positions: Count = 24
+
+
+def _decoder_name(decoder: Any) -> str:
+    return str(decoder.get("name", "gru") if isinstance(decoder, dict) else getattr(decoder, "name", "gru"))
+
+
+DecoderRecipe = Annotated[
+    Annotated[GRURecipe, Tag("gru")] | Annotated[TransformerRecipe, Tag("transformer")], Discriminator(_decoder_name)
+]
 
 
 class VocabularyRecipe(Section):
@@ -90,7 +110,7 @@ class Recipe(Section):
     """Everything that decides a training, apart from the data."""
 
     encoder: EncoderRecipe = EncoderRecipe()
-    decoder: DecoderRecipe = DecoderRecipe()
+    decoder: DecoderRecipe = GRURecipe()
     vocabulary: VocabularyRecipe = VocabularyRecipe()
     training: TrainingRecipe = TrainingRecipe()
 
@@ -102,13 +122,31 @@ class Recipe(Section):
             )
         if self.encoder.augmentation and not self.encoder.trainable:
             raise ValueError("encoder.augmentation needs encoder.trainable: true; a frozen encoder sees a photo once")
-        if self.training.objective == "self_critical" and self.decoder.attention == "once":
+        decoder = self.decoder
+        if (
+            isinstance(decoder, GRURecipe)
+            and decoder.attention == "once"
+            and self.training.objective == "self_critical"
+        ):
             raise ValueError("training.objective: self_critical needs decoder.attention: every_step")
+        if isinstance(decoder, TransformerRecipe) and self.vocabulary.max_words >= decoder.positions:
+            raise ValueError("decoder.positions must be more than vocabulary.max_words")
+        if isinstance(decoder, TransformerRecipe) and decoder.hidden_size % decoder.heads:
+            raise ValueError("decoder.hidden_size must be a multiple of decoder.heads")
         return self
 
     def save(self, path: Path) -> None:
         """Write the recipe in full, defaults included, as YAML that `load_recipe` reads back."""
         path.write_text(yaml.safe_dump(self.model_dump(), sort_keys=False), encoding="utf-8")
+
+
+_SECTIONS: dict[str, type[Section]] = {
+    "encoder": EncoderRecipe,
+    "gru": GRURecipe,
+    "transformer": TransformerRecipe,
+    "vocabulary": VocabularyRecipe,
+    "training": TrainingRecipe,
+}
 
 
 def load_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
@@ -159,11 +197,14 @@ def _numbers(value: Any) -> Any:
 
 
 def _explain(error: Any) -> str:
-    key = ".".join(map(str, error["loc"]))
+    *sections, name = map(str, error["loc"]) if error["loc"] else ("",)
+    # A decoder's place tells its kind as well: decoder.gru.hidden_size.
+    key = ".".join([*sections[:1], name])
     if error["type"] == "extra_forbidden":
-        section = Recipe.model_fields.get(str(error["loc"][0]))
-        known = section.annotation.model_fields if len(error["loc"]) > 1 and section else Recipe.model_fields  # type: ignore[union-attr]
-        return f"unknown key {key}; there are: {', '.join(known)}"
+        known = _SECTIONS[sections[-1]] if sections else Recipe
+        return f"unknown key {key}; there are: {', '.join(known.model_fields)}"
+    if error["type"] == "union_tag_invalid":
+        return f"decoder.name: {error['ctx']['tag']!r} is none of {error['ctx']['expected_tags']}"
     if error["type"] == "value_error":
         return str(error["ctx"]["error"])
     return f"{key}: {error['msg'][0].lower()}{error['msg'][1:]}, not {error['input']!r}"

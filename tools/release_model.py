@@ -1,0 +1,61 @@
+"""Make a trained model the one that comes with the package.
+
+    python tools/release_model.py RUN --name NAME
+
+leaves models/NAME/ (float16 weights to train on from) and src/sightline/model/ (the float16 bundle in the wheel), each
+with MODEL_CARD.md as it stands in models/NAME/, which a person writes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from sightline.bundle import CARD, CONFIG, ONNX, VOCABULARY, WEIGHTS, replacing
+from sightline.captioner import BUNDLED_MODEL
+from sightline.checkpoint import load_model
+from sightline.errors import SightlineError
+from sightline.export import export_model
+
+ROOT = Path(__file__).parents[1]
+LARGEST = 20e6  # bytes
+
+
+def release(run: Path, name: str) -> None:
+    folder = ROOT / "models" / name
+    model, _, _ = load_model(run)
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in (CONFIG, VOCABULARY):
+        shutil.copyfile(run / file, folder / file)
+    with replacing(folder / WEIGHTS) as path:
+        save_file({key: half(tensor).contiguous() for key, tensor in model.state_dict().items()}, path)
+    made = export_model(folder, BUNDLED_MODEL, "fp16")
+    for path in (folder / WEIGHTS, BUNDLED_MODEL / ONNX):
+        size = path.stat().st_size
+        print(f"{path.relative_to(ROOT)}: {size / 1e6:.1f} MB")
+        if size > LARGEST:
+            raise SightlineError(f"{path}: over {LARGEST / 1e6:.0f} MB")
+    print(f"{made.agreement.differing_captions} of {made.agreement.captions} captions differ from torch's")
+    if not (folder / CARD).exists():
+        raise SightlineError(f"{folder / CARD}: write it, then run this again")
+
+
+def half(tensor: torch.Tensor) -> torch.Tensor:
+    """Vectors, among them batch normalisation's statistics, weigh little and stay as they are."""
+    return tensor.half() if tensor.is_floating_point() and tensor.dim() > 1 else tensor
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--name", required=True)
+    arguments = parser.parse_args()
+    try:
+        release(arguments.run, arguments.name)
+    except SightlineError as error:
+        sys.exit(f"release_model: {error}")
