@@ -18,10 +18,10 @@ import torch
 from onnx import GraphProto, ModelProto, TensorProto, helper
 from onnxscript import opset20
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from sightline.bundle import INPUTS, OUTPUTS, ModelConfig, identity
 from sightline.nn.decoder import Decoder
+from sightline.nn.encoder import fused
 from sightline.nn.model import CaptionModel
 from sightline.nn.search import Beams, Choices, advance, begin, finish, first_scores
 from sightline.vocabulary import Vocabulary
@@ -74,7 +74,8 @@ def to_onnx(model: CaptionModel, config: ModelConfig, vocabulary: Vocabulary) ->
     word to word.
     """
     size = config.preprocessing.size
-    model = _fused(model)
+    model = copy.deepcopy(model)
+    model.encoder = fused(model.encoder)  # as the exporter would do, much later, after tracing them
     # Two photos, three beams and two steps, because a dimension of one would be taken as fixed.
     pixels, scores, penalty = torch.zeros(2, 3, size, size), first_scores(3), torch.tensor(0.0)
     prepare = _Prepare(model, config.max_words)
@@ -113,18 +114,6 @@ def to_onnx(model: CaptionModel, config: ModelConfig, vocabulary: Vocabulary) ->
     helper.set_model_props(joined, identity(config, vocabulary))
     onnx.checker.check_model(joined)
     return joined
-
-
-def _fused(model: CaptionModel) -> CaptionModel:
-    """A copy with batch normalisations inside their convolutions, as the exporter would do after tracing them."""
-    model = copy.deepcopy(model)
-    sequences = [module for module in model.encoder.modules() if isinstance(module, nn.Sequential)]
-    for sequence in sequences:
-        for i in range(len(sequence) - 1):
-            convolution, norm = sequence[i], sequence[i + 1]
-            if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                sequence[i], sequence[i + 1] = fuse_conv_bn_eval(convolution, norm), nn.Identity()
-    return model
 
 
 def _join(first: GraphProto, body: GraphProto, last: GraphProto, carried: Sequence[str], max_words: int) -> GraphProto:

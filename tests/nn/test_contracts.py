@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from sightline.nn.decoder import Decoder, select
+from sightline.nn.encoder import fused
 from sightline.nn.prefix_tree import PrefixTree
 from sightline.vocabulary import PAD, START
 from tests.nn.conftest import FEATURE_SIZE, LOCATIONS, captions_with_shared_beginnings
@@ -79,6 +80,22 @@ def test_words_depend_on_the_photo_and_on_the_words_before(decoder, features):
     state = decoder.initial_state(memory)
     one, other = (decoder.step(memory, state, decoder.embed(torch.full((3, 1), word)))[0] for word in (4, 5))
     assert not torch.allclose(one, other)
+
+
+def test_a_fused_encoder_gives_the_same_features_and_leaves_the_original(encoder):
+    for module in encoder.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.normal_(module.running_mean, std=0.1)
+            torch.nn.init.uniform_(module.running_var, 0.5, 2.0)
+            torch.nn.init.uniform_(module.weight, 0.5, 2.0)
+    size = encoder.preprocessing.size
+    pixels = torch.randn(2, 3, size, size)
+    quick = fused(encoder.train())
+    assert encoder.training
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in quick.modules())
+    with torch.no_grad():
+        expected = encoder.eval()(pixels)
+        torch.testing.assert_close(quick(pixels), expected, atol=1e-4 * float(expected.abs().max()), rtol=0)
 
 
 def test_encoder_gives_its_grid_row_by_row(encoder):

@@ -15,7 +15,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from sightline.errors import SightlineError
-from sightline.nn.encoder import Encoder
+from sightline.nn.encoder import Encoder, fused
 from sightline.preprocess import preprocess
 
 # Few photos at a time: the activations of larger batches leave the processor's caches, and encoding slows to a half.
@@ -32,8 +32,7 @@ class FeatureCache:
     """
 
     def __init__(self, root: Path, encoder: Encoder) -> None:
-        # Convolutions are quicker on channels that lie together.
-        self.encoder = encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.encoder = encoder
         self.shape = (encoder.grid[0] * encoder.grid[1], encoder.feature_size)
         self.folder = root / fingerprint(encoder)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -89,12 +88,13 @@ class FeatureCache:
 
     @torch.inference_mode()
     def _encode(self, paths: Sequence[Path], pool: ThreadPoolExecutor) -> Iterator[NDArray[np.float16]]:
-        self.encoder.eval()
-        device = next(self.encoder.parameters()).device
+        # Convolutions are quicker on channels that lie together.
+        encoder = fused(self.encoder).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        device = next(encoder.parameters()).device
         decoded = _ahead(pool, lambda path: preprocess(path, self.encoder.preprocessing), paths, 8 * _BATCH)
         while batch := list(islice(decoded, _BATCH)):
             pixels = torch.from_numpy(np.stack(batch)).to(device)
-            yield self.encoder(pixels).to(torch.float16).cpu().numpy()
+            yield encoder(pixels).to(torch.float16).cpu().numpy()
 
 
 def fingerprint(encoder: Encoder) -> str:
