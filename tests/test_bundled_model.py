@@ -33,4 +33,5 @@ def test_its_onnx_says_what_its_weights_say():
     model, config, _ = load_model(TRAINED)
     agreement = compare(model, config, BUNDLED_MODEL / ONNX, random_photos(config.preprocessing.size)[:2])
     assert agreement.differing_captions == 0
-    assert agreement.difference < 1e-3
+    # Filters with their normalisation inside were rounded to float16 once more.
+    assert agreement.difference < 0.05
