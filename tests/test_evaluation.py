@@ -7,8 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-import typer
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from sightline.cli.score import score
 from sightline.errors import SightlineError
@@ -83,10 +82,8 @@ def run(folder: Path, *options: str) -> str:
     ours, theirs = folder / "ours.json", folder / "theirs.json"
     ours.write_text(json.dumps(HYPOTHESES))
     theirs.write_text(json.dumps(REFERENCES))
-    app = typer.Typer()
-    app.command()(score)
     result = CliRunner().invoke(
-        app, ["--hypotheses", str(ours), "--references", str(theirs), *options], catch_exceptions=False
+        score, ["--hypotheses", str(ours), "--references", str(theirs), *options], catch_exceptions=False
     )
     assert result.exit_code == 0, result.output
     return result.output

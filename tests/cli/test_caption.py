@@ -192,6 +192,14 @@ def test_progress_goes_to_a_terminal_while_captions_go_to_a_file(sightline, tiny
     assert "captioning" in done.err
 
 
+def test_what_cannot_be_read_is_told_on_a_line_of_its_own(sightline, tiny_bundle, photos, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    done = sightline("caption", photos[0], tmp_path / "absent.jpg", "--model", tiny_bundle)
+    before, _, after = done.err.partition(f"sightline: {tmp_path / 'absent.jpg'}: no such file\n")
+    assert before.startswith("\rcaptioning 0") and before.endswith(" \r")
+    assert not after or after.endswith(" \r")
+
+
 def test_a_large_photo_is_captioned_without_a_warning(sightline, tiny_bundle, photos, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 5000)
     done = sightline("caption", photos[0], "--model", tiny_bundle)

@@ -6,8 +6,8 @@ import struct
 import zlib
 
 import pytest
+from click.testing import CliRunner
 from PIL import Image
-from typer.testing import CliRunner
 
 from sightline.cli.data import app
 from sightline.data.check import check_dataset, find_oddity

@@ -4,17 +4,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
-import typer
+from click.testing import CliRunner
 from PIL import Image
-from typer.testing import CliRunner
 
 from sightline.caption import Caption
 from sightline.cli.explain import explain, sheet_paths
 from sightline.errors import SightlineError
 from sightline.preprocess import open_photo
-
-app = typer.Typer()
-app.command()(explain)
 
 
 @pytest.fixture
@@ -46,7 +42,7 @@ def draw(path: Path) -> str:
 
 
 def run(*arguments: object):
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+    return CliRunner().invoke(explain, [str(argument) for argument in arguments])
 
 
 def test_it_writes_an_image_a_photo_and_a_page_of_all_and_says_so(loaded, tmp_path):

@@ -7,10 +7,11 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
+from sightline.cli.options import beam_size_option, length_penalty_option, model_option
 from sightline.cli.photos import expand_photos
 from sightline.errors import SightlineError
 
@@ -18,24 +19,26 @@ if TYPE_CHECKING:
     from sightline.caption import Caption
 
 
+@click.command()
+@click.argument("photos", metavar="PHOTO...", nargs=-1, required=True)
+@model_option
+@beam_size_option
+@length_penalty_option
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON line a photo: words, log-probabilities, attention, alternatives."
+)
+@click.option("--batch-size", type=click.IntRange(min=1), default=8, help="Photos captioned at once.")
 def caption(
-    photos: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="PHOTO...", help="Photos, folders, patterns, or - for a list on stdin.", show_default=False
-        ),
-    ],
-    model: Annotated[
-        Path | None, typer.Option(help="The model's folder; without it, the model in the package.", show_default=False)
-    ] = None,
-    beam_size: Annotated[int, typer.Option(min=1, help="Sentences kept at every word; 1 is greedy.")] = 3,
-    length_penalty: Annotated[float, typer.Option(help="Rank by sum(log p) / length ** this.")] = 0.0,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON line a photo: words, log-probabilities, attention, alternatives.")
-    ] = False,
-    batch_size: Annotated[int, typer.Option(min=1, help="Photos captioned at once.")] = 8,
+    photos: tuple[str, ...],
+    model: Path | None,
+    beam_size: int,
+    length_penalty: float,
+    as_json: bool,
+    batch_size: int,
 ) -> None:
     """Write a sentence about each photo.
+
+    PHOTO: Photos, folders, patterns, or - for a list on stdin.
 
     A photo that cannot be read is named on stderr, with the reason, and the others are captioned; the exit status is
     then 1.
@@ -51,7 +54,7 @@ def caption(
     if not captioned and not failed:
         raise SightlineError(f"no photos found in {', '.join(photos)}")
     if failed:
-        raise typer.Exit(1)
+        raise click.exceptions.Exit(1)
 
 
 def _report(results: Iterator[tuple[str, Caption | SightlineError]], as_json: bool) -> tuple[int, int]:
@@ -59,15 +62,16 @@ def _report(results: Iterator[tuple[str, Caption | SightlineError]], as_json: bo
     from sightline.cli.progress import progress
 
     captioned = failed = 0
-    with progress("captioning", shown=not sys.stdout.isatty()) as done:
+    with progress("captioning", shown=not sys.stdout.isatty()) as line:
         for path, result in results:
             if isinstance(result, SightlineError):
                 failed += 1
+                line.clear()
                 print(f"sightline: {result}", file=sys.stderr)
             else:
                 captioned += 1
-                line = json.dumps({"photo": path, **result.as_dict()}) if as_json else f"{path}: {result}"
+                said = json.dumps({"photo": path, **result.as_dict()}) if as_json else f"{path}: {result}"
                 # Flushed, so that an interruption loses nothing and a reader downstream waits for nothing.
-                print(line, flush=True)
-            done(captioned + failed, None)
+                print(said, flush=True)
+            line(captioned + failed, None)
     return captioned, failed

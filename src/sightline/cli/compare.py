@@ -6,10 +6,11 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
+from sightline.cli.options import PATH, table_or_json_option
 from sightline.errors import SightlineError
 
 if TYPE_CHECKING:
@@ -35,12 +36,14 @@ class Row:
         return {"a": self.first, "b": self.second, "difference": self.first - self.second, **(test or {})}
 
 
-def compare(
-    a: Annotated[Path, typer.Argument(metavar="A", help="A report.", show_default=False)],
-    b: Annotated[Path, typer.Argument(metavar="B", help="Another, of the same photos.", show_default=False)],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-) -> None:
+@click.command()
+@click.argument("a", metavar="A", type=PATH)
+@click.argument("b", metavar="B", type=PATH)
+@table_or_json_option
+def compare(a: Path, b: Path, as_json: bool) -> None:
     """Test whether two results on the same photos differ, by the paired bootstrap.
+
+    A: A report. B: Another, of the same photos.
 
     A and B are folders that `sightline evaluate` wrote, or any with hypotheses.json and references.json.
     """
@@ -55,10 +58,10 @@ def compare(
     if as_json:
         metrics = {row.name: row.as_dict() for row in rows}
         told = {"a": str(a), "b": str(b), "photos": len(first.hypotheses), "metrics": metrics}
-        typer.echo(json.dumps({**told, "verdict": verdict, "notes": notes}, indent=2))
+        click.echo(json.dumps({**told, "verdict": verdict, "notes": notes}, indent=2))
     else:
         lines = [f"A  {a}", f"B  {b}", f"{len(first.hypotheses)} photos", "", *_table(rows), "", verdict]
-        typer.echo("\n".join([*lines, *(f"note: {note}" for note in notes)]))
+        click.echo("\n".join([*lines, *(f"note: {note}" for note in notes)]))
 
 
 def check_same_photos(first: Result, second: Result) -> None:

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
+
+from sightline.cli.group import VerbGroup
+from sightline.cli.options import PATH
+from sightline.cli.progress import progress
 
 if TYPE_CHECKING:
     from sightline.data.check import DatasetReport
 
-app = typer.Typer(help="Check a dataset, or draw a small one of coloured shapes.", no_args_is_help=True)
-
 _NAMES_SHOWN = 3
 
 
+@click.group("data", cls=VerbGroup)
+def app() -> None:
+    """Check a dataset, or draw a small one of coloured shapes."""
+
+
 @app.command()
-def check(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The dataset's folder.", show_default=False)],
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON, with every name.")] = False,
-) -> None:
+@click.argument("folder", metavar="DIR", type=PATH)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, with every name.")
+def check(folder: Path, as_json: bool) -> None:
     """Find out a dataset's layout and splits, and what is wrong with its photos and captions.
+
+    DIR: The dataset's folder.
 
     Reads Kaggle's Images/ + captions.txt, Flickr8k's original files, Karpathy's JSON, and any CSV or JSONL with image
     and caption columns. Exits with 1 if something would hurt training or scores; warnings alone exit with 0.
@@ -31,40 +37,29 @@ def check(
 
     from sightline.data.check import check_dataset
 
-    with _progress("decoding photos") as progress:
-        report = check_dataset(folder, progress)
-    typer.echo(json.dumps(report.as_dict(), indent=2) if as_json else _as_text(report))
+    with progress("decoding photos") as line:
+        report = check_dataset(folder, line)
+    click.echo(json.dumps(report.as_dict(), indent=2) if as_json else _as_text(report))
     if not report.ok:
-        raise typer.Exit(1)
+        raise click.exceptions.Exit(1)
 
 
 @app.command()
-def shapes(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to draw into.", show_default=False)],
-    photos: Annotated[int, typer.Option(help="How many photos, 10 or more.")] = 2000,
-    seed: Annotated[int, typer.Option(help="The same seed draws the same photos.")] = 0,
-) -> None:
+@click.argument("folder", metavar="DIR", type=PATH)
+@click.option("--photos", type=int, default=2000, help="How many photos, 10 or more.")
+@click.option("--seed", type=int, default=0, help="The same seed draws the same photos.")
+def shapes(folder: Path, photos: int, seed: int) -> None:
     """Draw a small labelled dataset: coloured shapes in places, five true captions a photo, and the objects' boxes.
+
+    DIR: The folder to draw into.
 
     It comes in Kaggle's layout with train, val and test lists. Drawn once, it is left alone the next time.
     """
     from sightline.data.shapes import draw_shapes
 
-    with _progress("drawing photos") as progress:
-        is_new = draw_shapes(folder, photos, seed, progress)
-    typer.echo(f"{folder}: {photos} photos {'drawn' if is_new else 'are there already'}")
-
-
-@contextmanager
-def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on stderr, so that stdout holds the result alone; none where stderr is no terminal."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    with progress("drawing photos") as line:
+        is_new = draw_shapes(folder, photos, seed, line)
+    click.echo(f"{folder}: {photos} photos {'drawn' if is_new else 'are there already'}")
 
 
 def _as_text(report: DatasetReport) -> str:

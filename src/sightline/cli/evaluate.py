@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
-
-class Split(StrEnum):
-    """The part of a dataset to caption."""
-
-    train = "train"
-    val = "val"
-    test = "test"
+from sightline.cli.options import PATH, beam_size_option, length_penalty_option, meteor_option, model_option
 
 
+@click.command()
+@click.option("--data", type=PATH, required=True, help="The dataset's folder.")
+@click.option("--split", type=click.Choice(["train", "val", "test"]), required=True, help="The part of it to caption.")
+@click.option("--out", type=PATH, metavar="REPORT", required=True, help="The folder to write.")
+@model_option
+@beam_size_option
+@length_penalty_option
+@meteor_option
 def evaluate(
-    data: Annotated[Path, typer.Option(help="The dataset's folder.", show_default=False)],
-    split: Annotated[Split, typer.Option(help="The part of it to caption.", show_default=False)],
-    out: Annotated[Path, typer.Option(metavar="REPORT", help="The folder to write.", show_default=False)],
-    model: Annotated[
-        Path | None, typer.Option(help="The model's folder; without it, the model in the package.", show_default=False)
-    ] = None,
-    beam_size: Annotated[int, typer.Option(min=1, help="Sentences kept at every word; 1 is greedy.")] = 3,
-    length_penalty: Annotated[float, typer.Option(help="Rank by sum(log p) / length ** this.")] = 0.0,
-    meteor: Annotated[bool, typer.Option(help="METEOR is Java and takes longer than all else together.")] = True,
+    data: Path, split: str, out: Path, model: Path | None, beam_size: int, length_penalty: float, meteor: bool
 ) -> None:
     """Caption a split of a dataset and score the captions.
 
@@ -45,9 +37,9 @@ def evaluate(
     sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
     with replacing_report(out) as folder:
         dataset, captioner = read_dataset(data), load(model)
-        with progress(f"captioning {split.value}") as done:
-            evaluation = evaluate_split(captioner, dataset, split.value, beam_size, length_penalty, meteor, done)
+        with progress(f"captioning {split}") as done:
+            evaluation = evaluate_split(captioner, dataset, split, beam_size, length_penalty, meteor, done)
         write_report(folder, evaluation)
-    typer.echo(f"{table(evaluation.scores)}\n\n{out / PAGE}")
+    click.echo(f"{table(evaluation.scores)}\n\n{out / PAGE}")
     for warning in evaluation.protocol.warnings:
         print(f"warning: {warning}", file=sys.stderr)

@@ -6,10 +6,11 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
+from sightline.cli.options import PATH, beam_size_option, length_penalty_option, model_option
 from sightline.errors import SightlineError
 
 if TYPE_CHECKING:
@@ -18,24 +19,24 @@ if TYPE_CHECKING:
 PAGE = "index.html"
 
 
+@click.command()
+@click.argument("photos", metavar="PHOTO...", nargs=-1, required=True)
+@model_option
+@click.option("--out", type=PATH, metavar="FOLDER", default=Path("explained"), help="Where to write.")
+@beam_size_option
+@length_penalty_option
+@click.option("--font", type=PATH, help="A .ttf or .otf file for scripts the images lack.")
 def explain(
-    photos: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="PHOTO...", help="Photos, folders, patterns, or - for a list on stdin.", show_default=False
-        ),
-    ],
-    model: Annotated[
-        Path | None, typer.Option(help="The model's folder; without it, the model in the package.", show_default=False)
-    ] = None,
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where to write.")] = Path("explained"),
-    beam_size: Annotated[int, typer.Option(min=1, help="Sentences kept at every word; 1 is greedy.")] = 3,
-    length_penalty: Annotated[float, typer.Option(help="Rank by sum(log p) / length ** this.")] = 0.0,
-    font: Annotated[
-        Path | None, typer.Option(help="A .ttf or .otf file for scripts the images lack.", show_default=False)
-    ] = None,
+    photos: tuple[str, ...],
+    model: Path | None,
+    out: Path,
+    beam_size: int,
+    length_penalty: float,
+    font: Path | None,
 ) -> None:
     """Show where the model looked for every word: FOLDER/<photo>.png for each photo, FOLDER/index.html for all.
+
+    PHOTO: Photos, folders, patterns, or - for a list on stdin.
 
     A photo that cannot be read is named on stderr, with the reason, and the others are explained; the exit status is
     then 1.
@@ -53,7 +54,7 @@ def explain(
     count = write_page(out / PAGE, _drawn(captioned, sheet_paths(out, paths), font))
     print(f"{out / PAGE}: {count} {'photo' if count == 1 else 'photos'}")
     if failures:
-        raise typer.Exit(1)
+        raise click.exceptions.Exit(1)
 
 
 def sheet_paths(folder: Path, photos: Sequence[Path]) -> dict[Path, Path]:

@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
+from sightline.cli.options import PATH
 from sightline.cli.photos import expand_photos
 
 if TYPE_CHECKING:
     from sightline.export import Export
 
 
-class Precision(StrEnum):
-    """How weights are stored."""
-
-    fp32 = "fp32"
-    fp16 = "fp16"
-    int8 = "int8"
-
-
-def export(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The model folder a training left.", show_default=False)],
-    out: Annotated[Path, typer.Option(metavar="BUNDLE", help="The folder to write.", show_default=False)],
-    precision: Annotated[Precision, typer.Option(help="How weights are stored.")] = Precision.fp32,
-    photos: Annotated[
-        list[str] | None,
-        typer.Option(metavar="PHOTO", help="Real photos to compare on: a photo, folder or pattern; may be repeated."),
-    ] = None,
-) -> None:
+@click.command()
+@click.argument("run", metavar="RUN", type=PATH)
+@click.option("--out", type=PATH, metavar="BUNDLE", required=True, help="The folder to write.")
+@click.option(
+    "--precision", type=click.Choice(["fp32", "fp16", "int8"]), default="fp32", help="How weights are stored."
+)
+@click.option(
+    "--photos",
+    metavar="PHOTO",
+    multiple=True,
+    help="Real photos to compare on: a photo, folder or pattern; may be repeated.",
+)
+def export(run: Path, out: Path, precision: str, photos: tuple[str, ...]) -> None:
     """Write a bundle: one ONNX file with the search inside, the vocabulary and the configuration.
+
+    RUN: The model folder a training left.
 
     Torch and ONNX Runtime then caption the same photos, random ones and those given. In fp32 the bundle is written only
     if they say the same; in fp16 and int8 the difference is stated.
@@ -41,7 +39,7 @@ def export(
     require_training_tier()
     from sightline.export import export_model
 
-    typer.echo(_as_text(export_model(run, out, precision.value, list(expand_photos(photos or [])))))
+    click.echo(_as_text(export_model(run, out, precision, list(expand_photos(photos)))))
 
 
 def _as_text(made: Export) -> str:

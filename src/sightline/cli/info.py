@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
+
+from sightline.cli.options import model_option
 
 if TYPE_CHECKING:
     from sightline.bundle import ModelConfig
     from sightline.vocabulary import Vocabulary
 
 
-def info(
-    model: Annotated[
-        Path | None, typer.Option(help="The model's folder; without it, the model in the package.", show_default=False)
-    ] = None,
-) -> None:
+@click.command()
+@model_option
+def info(model: Path | None) -> None:
     """Tell what a model is: its parts, sizes and training, and what its card says of scores and licences."""
     from sightline.bundle import CARD, load_description
     from sightline.captioner import model_folder
@@ -26,7 +26,7 @@ def info(
     if (folder / CARD).is_file():
         lines += ["", *_of_the_card((folder / CARD).read_text(encoding="utf-8", errors="replace"))]
     # A folder's name need not be valid text.
-    typer.echo("\n".join(lines).encode(errors="backslashreplace").decode())
+    click.echo("\n".join(lines).encode(errors="backslashreplace").decode())
 
 
 def _parts(config: ModelConfig, vocabulary: Vocabulary) -> list[str]:

@@ -5,28 +5,28 @@ from __future__ import annotations
 import sys
 import warnings
 
-import typer
+import click
 from PIL import Image
 
 from sightline.cli import caption, compare, data, evaluate, explain, export, info, score, train
+from sightline.cli.group import VerbGroup
 from sightline.errors import SightlineError
 
-app = typer.Typer(
-    name="sightline",
-    help="Captions photos and shows where it looked.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-)
-app.command()(caption.caption)
-app.command()(explain.explain)
-app.command()(evaluate.evaluate)
-app.command()(compare.compare)
-app.command()(score.score)
-app.command()(info.info)
-app.command()(train.train)
-app.command()(export.export)
-app.add_typer(data.app, name="data")
+
+@click.group("sightline", cls=VerbGroup, context_settings={"show_default": True, "max_content_width": 100})
+def app() -> None:
+    """Captions photos and shows where it looked."""
+
+
+app.add_command(caption.caption)
+app.add_command(explain.explain)
+app.add_command(evaluate.evaluate)
+app.add_command(compare.compare)
+app.add_command(score.score)
+app.add_command(info.info)
+app.add_command(train.train)
+app.add_command(export.export)
+app.add_command(data.app)
 
 
 def main() -> None:
@@ -34,10 +34,13 @@ def main() -> None:
     # Photos too large to be safe are refused; to warn of those that are merely large helps nobody here.
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
     except SightlineError as error:
         print(f"sightline: {error}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, click.Abort):
         print("sightline: interrupted", file=sys.stderr)
         sys.exit(130)

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
+
+from sightline.cli.options import PATH, meteor_option, table_or_json_option
 
 if TYPE_CHECKING:
     from sightline.evaluation import Scores
 
 
-def score(
-    hypotheses: Annotated[Path, typer.Option(help="Captions to score, one a photo: JSON, JSON lines or CSV.")],
-    references: Annotated[Path, typer.Option(help="What people wrote about the same photos: JSON, JSON lines or CSV.")],
-    training_captions: Annotated[
-        Path | None, typer.Option(help="What the captioner learnt from, to tell how many captions are novel.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-    meteor: Annotated[bool, typer.Option(help="METEOR is Java and takes longer than all else together.")] = True,
-) -> None:
+@click.command()
+@click.option("--hypotheses", type=PATH, required=True, help="Captions to score, one a photo: JSON, JSON lines or CSV.")
+@click.option(
+    "--references",
+    type=PATH,
+    required=True,
+    help="What people wrote about the same photos: JSON, JSON lines or CSV.",
+)
+@click.option(
+    "--training-captions", type=PATH, help="What the captioner learnt from, to tell how many captions are novel."
+)
+@table_or_json_option
+@meteor_option
+def score(hypotheses: Path, references: Path, training_captions: Path | None, as_json: bool, meteor: bool) -> None:
     """Score captions against references: BLEU, METEOR, ROUGE-L, CIDEr and how varied they are."""
     from sightline.captions_io import read_hypotheses, read_references
     from sightline.evaluation import check_photos, score_captions
@@ -35,7 +42,7 @@ def score(
         training_captions=None if learnt is None else [caption for captions in learnt.values() for caption in captions],
         metrics=[name for name in METRICS if meteor or name != "meteor"],
     )
-    typer.echo(json.dumps(scores.as_dict(with_intervals=True), indent=2) if as_json else table(scores))
+    click.echo(json.dumps(scores.as_dict(with_intervals=True), indent=2) if as_json else table(scores))
 
 
 def table(scores: Scores) -> str:

@@ -4,29 +4,34 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
+
+from sightline.cli.options import PATH
 
 
+@click.command()
+@click.option(
+    "--data", type=PATH, required=True, help="The dataset's folder; `sightline data check` tells whether it will do."
+)
+@click.option("--out", type=PATH, required=True, help="The folder to leave the model in, with its losses and samples.")
+@click.option(
+    "--recipe", type=PATH, help="A YAML recipe, e.g. recipes/baseline.yaml; with --resume, RUN's own by default."
+)
+@click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Override the recipe: training.epochs=3")
+@click.option("--resume", is_flag=True, help="Go on with an interrupted training in --out.")
+@click.option("--init", type=PATH, help="A model folder to start from, e.g. to fine-tune its encoder.")
+@click.option("--cache", type=PATH, help="Where a frozen encoder's features are kept [default: the user's cache].")
+@click.option("--quiet", is_flag=True, help="No progress bars.")
 def train(
-    data: Annotated[Path, typer.Option(help="The dataset's folder; `sightline data check` tells whether it will do.")],
-    out: Annotated[Path, typer.Option(help="The folder to leave the model in, with its losses and samples.")],
-    recipe: Annotated[
-        Path | None,
-        typer.Option(help="A YAML recipe, e.g. recipes/baseline.yaml; with --resume, RUN's own by default."),
-    ] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override the recipe: training.epochs=3")
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training in --out.")] = False,
-    init: Annotated[
-        Path | None, typer.Option(help="A model folder to start from, e.g. to fine-tune its encoder.")
-    ] = None,
-    cache: Annotated[
-        Path | None, typer.Option(help="Where a frozen encoder's features are kept [default: the user's cache].")
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bars.")] = False,
+    data: Path,
+    out: Path,
+    recipe: Path | None,
+    overrides: tuple[str, ...],
+    resume: bool,
+    init: Path | None,
+    cache: Path | None,
+    quiet: bool,
 ) -> None:
     """Train a captioner on a dataset of photos with captions.
 
@@ -46,8 +51,8 @@ def train(
         if not resume:
             raise SightlineError("no recipe: name one with --recipe, e.g. --recipe recipes/baseline.yaml")
         recipe = out / "recipe.yaml"
-    settings = load_recipe(recipe, set_ or [])
+    settings = load_recipe(recipe, overrides)
     from sightline.training.train import train as run
 
     run(settings, data, out, resume=resume, init=init, cache=cache, progress=not quiet)
-    typer.echo(f"the captioner is in {out}; try: sightline caption PHOTO --model {out}")
+    click.echo(f"the captioner is in {out}; try: sightline caption PHOTO --model {out}")

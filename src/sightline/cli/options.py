@@ -1,0 +1,21 @@
+"""Options that several verbs share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+PATH = click.Path(path_type=Path)
+
+model_option = click.option("--model", type=PATH, help="The model's folder; without it, the model in the package.")
+beam_size_option = click.option(
+    "--beam-size", type=click.IntRange(min=1), default=3, help="Sentences kept at every word; 1 is greedy."
+)
+length_penalty_option = click.option(
+    "--length-penalty", type=float, default=0.0, help="Rank by sum(log p) / length ** this."
+)
+table_or_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+meteor_option = click.option(
+    "--meteor/--no-meteor", default=True, help="METEOR is Java and takes longer than all else together."
+)
