@@ -36,6 +36,7 @@ def test_baseline_holds_the_methods_values():
         ("decoder:\n  attention: sometimes\n", ["decoder.attention", "every_step"]),
         ("encoder:\n  weights: none\n", ["encoder.weights", "trainable"]),
         ("encoder:\n  augmentation: true\n", ["encoder.augmentation", "trainable"]),
+        ("encoder:\n  frozen_blocks: 3\n", ["encoder.frozen_blocks", "trainable"]),
         ("decoder:\n  attention: once\ntraining:\n  objective: self_critical\n", ["every_step", "self_critical"]),
         ("decoder:\n  name: lstm\n", ["decoder.name", "lstm", "gru", "transformer"]),
         ("decoder:\n  name: transformer\n  attention_size: 3\n", ["decoder.attention_size", "heads"]),

@@ -107,6 +107,28 @@ def test_fine_tuning_starts_from_another_model(unbroken, shapes, tmp_path):
         run(other, shapes, tmp_path / "other", init=unbroken)
 
 
+def test_the_first_blocks_rest_while_the_others_learn(unbroken, shapes, tmp_path):
+    recipe = tiny(epochs=1)
+    encoder = recipe.encoder.model_copy(update={"frozen_blocks": 2})
+    out = run(recipe.model_copy(update={"encoder": encoder}), shapes, tmp_path / "run", init=unbroken)
+    before, after = load_model(unbroken)[0].encoder, load_model(out)[0].encoder
+    for number, blocks in enumerate(zip(before.blocks(), after.blocks(), strict=True)):
+        states = [block.state_dict() for block in blocks]
+        assert all(torch.equal(states[0][name], states[1][name]) for name in states[0]) == (number < 2)
+    encoder = recipe.encoder.model_copy(update={"frozen_blocks": 5})
+    with pytest.raises(SightlineError, match=r"encoder\.frozen_blocks.*4 blocks"):
+        run(recipe.model_copy(update={"encoder": encoder}), shapes, tmp_path / "more")
+
+
+def test_an_encoder_comes_from_a_model_folder(unbroken, shapes, tmp_path):
+    recipe = tiny(epochs=1)
+    encoder = recipe.encoder.model_copy(update={"weights": str(unbroken), "trainable": False})
+    out = run(recipe.model_copy(update={"encoder": encoder}), shapes, tmp_path / "run", cache=tmp_path / "cache")
+    before, after = load_model(unbroken)[0].state_dict(), load_model(out)[0].state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before if name.startswith("encoder."))
+    assert not torch.equal(before["decoder.output.weight"], after["decoder.output.weight"])
+
+
 def test_early_stopping(shapes, tmp_path):
     out = run(tiny(epochs=30, patience=1, learning_rate=0.2), shapes, tmp_path / "run")
     assert len(losses(out)) < 30

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
+from typing import TypeGuard
 
+import torch
 from torch import Tensor, nn
+from torch.nn.functional import conv2d
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from sightline.nn.registry import Registry
@@ -28,9 +32,47 @@ class Encoder(nn.Module):
         """``pixels`` float32 (B, 3, size, size), standardised -> feature map (B, D, h, w)."""
         raise NotImplementedError
 
+    def blocks(self) -> Sequence[nn.Module]:
+        """Its parts in the order in which pixels pass them, so that the first may rest while the others learn."""
+        raise NotImplementedError
+
     def forward(self, pixels: Tensor) -> Tensor:
         """``pixels`` (B, 3, size, size) -> annotation vectors (B, L = h * w, D), row-major over the grid."""
         return self.feature_map(pixels).flatten(2).transpose(1, 2)
+
+
+class Folding(nn.Sequential):
+    """Layers in a row; a convolution takes the batch normalisation after it into its weights where its statistics rest.
+
+    With mean m, variance s^2, scale g and shift b:  g (W x - m) / s + b = (g W / s) x + (b - g m / s), one pass over
+    the feature map instead of two. Gradients reach W, g and b as before.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Pass the layers."""
+        layers = list(self)
+        for layer, after in zip(layers, [*layers[1:], None], strict=True):
+            if isinstance(layer, nn.Conv2d) and isinstance(after, nn.BatchNorm2d) and not after.training:
+                x = layer._conv_forward(x, *_folded(layer, after))
+            elif isinstance(layer, nn.BatchNorm2d) and not layer.training:
+                continue
+            else:
+                x = layer(x)
+        return x
+
+
+def _folded(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    assert norm.running_mean is not None and norm.running_var is not None
+    scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+    return convolution.weight * scale[:, None, None, None], norm.bias - scale * norm.running_mean
+
+
+def _fold(module: nn.Module) -> None:
+    """Make every row of layers in ``module`` a `Folding` one; names of weights stay."""
+    for name, child in module.named_children():
+        _fold(child)
+        if isinstance(child, nn.Sequential):
+            setattr(module, name, Folding(*child))
 
 
 def fused(encoder: Encoder) -> Encoder:
@@ -60,10 +102,39 @@ class MobileNetV2(Encoder):
         from torchvision.models import mobilenet_v2
 
         self.features = mobilenet_v2(weights=None).features
+        for module in list(self.features.modules()):
+            if isinstance(module, nn.Sequential) and _is_strided_depthwise(first := module[0]):
+                module[0] = StridedDepthwise(first.out_channels)
+        _fold(self)
 
     def feature_map(self, pixels: Tensor) -> Tensor:
         """(B, 3, 224, 224) -> (B, 1280, 7, 7)."""
         return self.features(pixels)
+
+    def blocks(self) -> Sequence[nn.Module]:
+        """The first convolution, seventeen inverted residuals, the last convolution."""
+        return list(self.features)
+
+
+def _is_strided_depthwise(module: nn.Module) -> TypeGuard[nn.Conv2d]:
+    return isinstance(module, nn.Conv2d) and module.groups == module.in_channels and module.stride == (2, 2)
+
+
+class StridedDepthwise(nn.Conv2d):
+    """A 3x3 filter for each channel, at every second place.
+
+    The gradient of such a convolution is several times slower on processors than that of one at every place, of which
+    this, where gradients are wanted, keeps every second.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, channels, 3, stride=2, padding=1, groups=channels, bias=False)
+
+    def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """(B, C, 2h, 2w) -> (B, C, h, w)."""
+        if x.requires_grad and x.device.type == "cpu" and not torch.compiler.is_exporting():
+            return conv2d(x, weight, bias, padding=1, groups=self.groups)[:, :, ::2, ::2]
+        return super()._conv_forward(x, weight, bias)
 
 
 @ENCODERS.register("small_cnn")
@@ -83,8 +154,12 @@ class SmallCNN(Encoder):
         for inputs, outputs, stride in ((3, 32, 2), (32, 64, 2), (64, 96, 2), (96, 96, 1)):
             convolution = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
             layers += [convolution, nn.BatchNorm2d(outputs), nn.ReLU()]
-        self.layers = nn.Sequential(*layers)
+        self.layers = Folding(*layers)
 
     def feature_map(self, pixels: Tensor) -> Tensor:
         """(B, 3, 64, 64) -> (B, 96, 8, 8)."""
         return self.layers(pixels)
+
+    def blocks(self) -> Sequence[nn.Module]:
+        """Four convolutions, each with its normalisation and activation."""
+        return [self.layers[first : first + 3] for first in range(0, len(self.layers), 3)]

@@ -23,6 +23,7 @@ class CaptioningModule(L.LightningModule):
         seed: decides dropout, together with the step's number.
         encoder_learning_rate: None where the encoder is frozen and a batch's inputs are its annotation vectors;
             otherwise they are pixels, and the encoder's weights are trained at this rate.
+        frozen_blocks: how many of a learning encoder's blocks, from the pixels on, keep their weights.
         keep_statistics: whether the encoder's batch normalisation keeps the means and variances it came with.
         cosine: whether learning rates fall along half a cosine to nothing at the last step.
     """
@@ -34,6 +35,7 @@ class CaptioningModule(L.LightningModule):
         learning_rate: float,
         seed: int,
         encoder_learning_rate: float | None = None,
+        frozen_blocks: int = 0,
         keep_statistics: bool = False,
         cosine: bool = False,
     ) -> None:
@@ -42,12 +44,17 @@ class CaptioningModule(L.LightningModule):
         self.learning_rate, self.seed = learning_rate, seed
         self.encoder_learning_rate, self.keep_statistics = encoder_learning_rate, keep_statistics
         model.encoder.requires_grad_(encoder_learning_rate is not None)
+        self._frozen = model.encoder.blocks()[:frozen_blocks]
+        for block in self._frozen:
+            block.requires_grad_(False)
+        # Convolutions are quicker on channels that lie together.
+        model.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def train(self, mode: bool = True) -> CaptioningModule:
-        """Training mode, in which kept statistics stay out."""
+        """Training mode, from which kept statistics stay out."""
         super().train(mode)
-        if self.keep_statistics:
-            self.model.encoder.eval()
+        for part in [self.model.encoder] if self.keep_statistics else self._frozen:
+            part.eval()
         return self
 
     def on_train_epoch_start(self) -> None:
@@ -74,7 +81,8 @@ class CaptioningModule(L.LightningModule):
         held = {id(parameter) for parameter in encoder}
         groups: list[dict[str, Any]] = [{"params": [weight for weight in self.parameters() if id(weight) not in held]}]
         if self.encoder_learning_rate is not None:
-            groups.append({"params": encoder, "lr": self.encoder_learning_rate})
+            learning = [weight for weight in encoder if weight.requires_grad]
+            groups.append({"params": learning, "lr": self.encoder_learning_rate})
         # A fused step undoes mixed precision's scaling itself, after gradients would have been clipped.
         fused = self._trainer is None or self.trainer.gradient_clip_val is None
         adam = torch.optim.Adam(groups, self.learning_rate, fused=fused)

@@ -26,10 +26,13 @@ class Section(BaseModel):
 class EncoderRecipe(Section):
     """Which encoder gives the annotation vectors, and whether it learns.
 
-    ``weights``: a file with a torchvision state dict; ``download``: torchvision's ImageNet weights; ``none``: fresh.
-    ``learning_rate``: its own, where it learns; null for the decoder's. ``statistics``: whether a learning encoder's
-    batch normalisation goes on learning its means and variances, or keeps those it came with. ``augmentation``: whether
-    a learning encoder sees each photo in another crop, light and, unless a caption says left or right, mirror.
+    ``weights``: a file with a torchvision state dict; a model folder, whose encoder is taken; ``download``:
+    torchvision's ImageNet weights; ``none``: fresh.
+    ``learning_rate``: its own, where it learns; null for the decoder's. ``frozen_blocks``: how many of its blocks, from
+    the pixels on, keep their weights though the others learn: edges and colours are known, and cost most of the time.
+    ``statistics``: whether a learning encoder's batch normalisation goes on learning its means and variances, or keeps
+    those it came with. ``augmentation``: whether a learning encoder sees each photo in another crop, light and, unless
+    a caption says left or right, mirror.
     """
 
     name: Literal["mobilenet_v2", "small_cnn"] = "mobilenet_v2"
@@ -37,6 +40,7 @@ class EncoderRecipe(Section):
     projection: Count | None = None
     trainable: bool = False
     learning_rate: Rate | None = None
+    frozen_blocks: Annotated[int, Field(ge=0)] = 0
     statistics: Literal["learn", "keep"] = "learn"
     augmentation: bool = False
 
@@ -120,6 +124,8 @@ class Recipe(Section):
             raise ValueError(
                 "encoder.weights: 'none' needs encoder.trainable: true, or the encoder never learns to see"
             )
+        if self.encoder.frozen_blocks and not self.encoder.trainable:
+            raise ValueError("encoder.frozen_blocks needs encoder.trainable: true; without it the whole encoder rests")
         if self.encoder.augmentation and not self.encoder.trainable:
             raise ValueError("encoder.augmentation needs encoder.trainable: true; a frozen encoder sees a photo once")
         decoder = self.decoder

@@ -90,6 +90,8 @@ def train(
     L.seed_everything(recipe.training.seed, verbose=False)
     config = _config(recipe, dataset, init)
     model = build_model(config, vocabulary)
+    if recipe.encoder.frozen_blocks > (blocks := len(model.encoder.blocks())):
+        raise SightlineError(f"encoder.frozen_blocks: {recipe.encoder.name} has {blocks} blocks; name fewer")
     if start:
         _take_weights(model, start[0], init)
     else:
@@ -208,7 +210,8 @@ def _module(model: CaptionModel, objective: Objective, recipe: Recipe) -> Captio
     encoder_rate = (recipe.encoder.learning_rate or rate) if recipe.encoder.trainable else None
     keep = not recipe.encoder.trainable or recipe.encoder.statistics == "keep"
     cosine = recipe.training.schedule == "cosine"
-    return CaptioningModule(model, objective, rate, recipe.training.seed, encoder_rate, keep, cosine)
+    frozen = recipe.encoder.frozen_blocks
+    return CaptioningModule(model, objective, rate, recipe.training.seed, encoder_rate, frozen, keep, cosine)
 
 
 def _config(recipe: Recipe, dataset: Dataset, init: Path | None) -> ModelConfig:

@@ -7,12 +7,16 @@ from urllib.error import URLError
 
 import torch
 
+from sightline.checkpoint import load_model
 from sightline.errors import SightlineError
 from sightline.nn.encoder import Encoder
 
 
 def load_encoder_weights(encoder: Encoder, weights: str) -> None:
-    """Fill the encoder: ``weights`` is a file with torchvision's state dict, ``"download"``, or ``"none"``.
+    """Fill the encoder.
+
+    ``weights`` is a file with torchvision's state dict, a model folder, whose encoder is taken, ``"download"``, or
+    ``"none"``.
 
     Raises:
         SightlineError: no such file, a file that does not fit, or no network to download by.
@@ -29,6 +33,8 @@ def load_encoder_weights(encoder: Encoder, weights: str) -> None:
 
 
 def _read(path: Path) -> dict[str, torch.Tensor]:
+    if path.is_dir():
+        return load_model(path)[0].encoder.state_dict()
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:

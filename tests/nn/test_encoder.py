@@ -1,0 +1,58 @@
+"""What makes encoders quicker to train changes neither their features nor their gradients."""
+
+import torch
+from torch import nn
+
+from sightline.nn.encoder import Folding, MobileNetV2, StridedDepthwise
+
+
+def features_and_gradients(encoder, pixels):
+    encoder.zero_grad()
+    features = encoder(pixels)
+    weights = torch.rand(features.shape, generator=torch.Generator().manual_seed(0))
+    (features * weights).sum().backward()
+    return features.detach(), {name: weight.grad for name, weight in encoder.named_parameters()}
+
+
+def test_folded_normalisations_and_thinned_convolutions_are_the_plain_layers(encoder, monkeypatch):
+    torch.manual_seed(0)
+    for module in encoder.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.running_mean, std=0.1)
+            nn.init.uniform_(module.running_var, 0.5, 2.0)
+            nn.init.uniform_(module.weight, 0.5, 2.0)
+    pixels = torch.randn(2, 3, encoder.preprocessing.size, encoder.preprocessing.size)
+    quick = features_and_gradients(encoder.eval(), pixels)
+    monkeypatch.setattr(Folding, "forward", nn.Sequential.forward)
+    monkeypatch.setattr(StridedDepthwise, "_conv_forward", nn.Conv2d._conv_forward)
+    plain = features_and_gradients(encoder, pixels)
+
+    def close(ours, theirs):
+        torch.testing.assert_close(ours, theirs, atol=2e-4 * float(theirs.abs().max()), rtol=0)
+
+    close(quick[0], plain[0])
+    for name, gradient in plain[1].items():
+        close(quick[1][name], gradient)
+
+
+def test_statistics_that_learn_are_not_folded_away(encoder):
+    norms = [module for module in encoder.train().modules() if isinstance(module, nn.BatchNorm2d)]
+    size = encoder.preprocessing.size
+    encoder(torch.randn(2, 3, size, size))
+    assert all(int(norm.num_batches_tracked) == 1 for norm in norms)
+
+
+def test_mobilenet_keeps_torchvisions_names_and_answers():
+    from torchvision.models import mobilenet_v2
+
+    theirs = mobilenet_v2(weights=None).features.eval()
+    ours = MobileNetV2().eval()
+    ours.features.load_state_dict(theirs.state_dict())
+    pixels = torch.randn(1, 3, 224, 224)
+    with torch.no_grad():
+        torch.testing.assert_close(ours.feature_map(pixels), theirs(pixels), atol=1e-4, rtol=0)
+
+
+def test_blocks_are_all_of_the_encoder_in_order(encoder):
+    parts = [weight for block in encoder.blocks() for weight in block.parameters()]
+    assert [id(weight) for weight in parts] == [id(weight) for weight in encoder.parameters()]
