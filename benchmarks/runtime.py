@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 
 BEAM, BATCH = 3, 8
-LIGHT_TIER = ("numpy", "pillow", "onnxruntime", "typer")
+LIGHT_TIER = ("numpy", "pillow", "onnxruntime", "click")
 
 
 def main() -> None:
@@ -113,12 +113,9 @@ def export_encoder(run: Path, path: Path) -> Path:
 
 
 def encoder_session(path: Path, threads: int) -> Callable[[np.ndarray], Any]:
-    import onnxruntime
+    from sightline.captioner import start_session
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    session = start_session(path, threads)
     (name,) = (value.name for value in session.get_inputs())
     return lambda pixels: session.run(None, {name: pixels})
 

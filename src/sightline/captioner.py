@@ -157,24 +157,29 @@ class Captioner:
 
 def open_session(path: Path, threads: int) -> InferenceSession:
     """ONNX Runtime's session of a model.onnx; raises `SightlineError` where there is none, or a bad one."""
-    # Imported here, so that importing the package stays quick.
-    import onnxruntime
-
     if not path.is_file():
         raise SightlineError(f"{path.parent}: no {path.name}; `sightline export {path.parent} --out BUNDLE` makes one")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 4
-    # Threads that wait by spinning win a millisecond on an idle machine, and lose fifty on one that others use too.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        session = start_session(path, threads)
     except Exception as error:  # ONNX Runtime raises a class for each of its statuses, and no common one
         reason = str(error).splitlines()[0]
         raise SightlineError(f"{path}: damaged or truncated ({reason}); copy it anew or export again") from None
     if [output.name for output in session.get_outputs()] != list(OUTPUTS):
         raise SightlineError(f"{path}: not a model that sightline exported; `sightline export` makes one")
     return session
+
+
+def start_session(path: Path, threads: int) -> InferenceSession:
+    """ONNX Runtime on ``threads`` of the processor's cores, for any ONNX file; raises what ONNX Runtime raises."""
+    # Imported here, so that importing the package stays quick.
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 4
+    # Threads that sleep at once wake too late for the next layer; threads that spin on take the cores from others.
+    options.add_session_config_entry("session.intra_op.spin_duration_us", "50")
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
 def run_search(session: InferenceSession, pixels: Pixels, beam_size: int, length_penalty: float) -> dict[str, Any]:

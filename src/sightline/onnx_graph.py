@@ -18,6 +18,7 @@ import torch
 from onnx import GraphProto, ModelProto, TensorProto, helper
 from onnxscript import opset20
 from torch import Tensor, nn
+from torch.nn.functional import embedding
 
 from sightline.bundle import INPUTS, OUTPUTS, ModelConfig, identity
 from sightline.nn.decoder import Decoder
@@ -47,12 +48,15 @@ class _Prepare(nn.Module):
 class _Step(nn.Module):
     """Memory and beams -> whether to go on, the beams one word longer, and what was chosen."""
 
-    def __init__(self, decoder: Decoder) -> None:
+    def __init__(self, decoder: Decoder, words: int) -> None:
         super().__init__()
-        self.decoder = decoder
+        self.decoder, self.words = decoder, words
 
-    def forward(self, memory: tuple[Tensor, ...], beams: tuple[Tensor, ...], penalty: Tensor) -> tuple[Tensor, ...]:
-        after, chosen = advance(self.decoder, memory, _beams(beams), penalty)
+    def forward(self, memory: tuple[Tensor, ...], flat: tuple[Tensor, ...], penalty: Tensor) -> tuple[Tensor, ...]:
+        beams = _beams(flat)
+        # Of constants alone, so ONNX Runtime makes this table once, when it loads the model.
+        table = self.decoder.embed(torch.arange(self.words))
+        after, chosen = advance(self.decoder, memory, beams, embedding(beams.words, table), penalty)
         return (~after.ended.all(), *_flat(after), *chosen)
 
 
@@ -83,7 +87,7 @@ def to_onnx(model: CaptionModel, config: ModelConfig, vocabulary: Vocabulary) ->
         values = tuple(tensor.clone() for tensor in prepare(pixels, scores))
         memory_count = len(model.prepare(model.features(pixels)))
         memory, beams = values[:memory_count], values[memory_count:]
-        chosen = _Step(model.decoder)(memory, beams, penalty)[1 + len(beams) :]
+        chosen = _Step(model.decoder, len(vocabulary))(memory, beams, penalty)[1 + len(beams) :]
     choices = tuple(torch.stack([tensor] * min(2, config.max_words)) for tensor in chosen)
 
     names = [f"memory_{i}" for i in range(memory_count)]
@@ -94,7 +98,7 @@ def to_onnx(model: CaptionModel, config: ModelConfig, vocabulary: Vocabulary) ->
     by_step = tuple(steps | {1: _PHOTOS, 2: _BEAMS} for _ in choices)
     first = _export(prepare, (pixels, scores), ({0: _PHOTOS}, {0: _BEAMS}), INPUTS[:2], [*names, *carried])
     body = _export(
-        _Step(model.decoder),
+        _Step(model.decoder, len(vocabulary)),
         (memory, beams, penalty),
         (by_photo, by_beam, {}),
         [*names, *carried, "length_penalty"],
@@ -202,6 +206,16 @@ def _matmul(left: Any, right: Any) -> Any:
     return _op.Reshape(products, _op.Shape(left, start=0, end=-1))
 
 
+def _gather(data: Any, dim: int, index: Any, sparse_grad: bool = False) -> Any:
+    """As the exporter's, but by one index a row where `select` spread it over the row."""
+    spread = index.producer()
+    if dim == 1 and spread is not None and spread.op_type == "Expand":
+        row = spread.inputs[0]  # (P, K, 1, ...)
+        if len(row.shape) > 2 and all(size == 1 for size in row.shape[2:]):
+            return _op.GatherND(data, _op.Reshape(row, [0, 0, 1]), batch_dims=1)
+    return _op.GatherElements(data, index, axis=dim)
+
+
 def _floor_divide(left: Any, right: Any) -> Any:
     """Of indices, which are never negative; the exporter's has eight nodes to see to those that are."""
     return _op.Div(left, right)
@@ -215,6 +229,7 @@ def _lerp(start: Any, end: Any, weight: Any) -> Any:
 _TRANSLATIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     torch.ops.aten.sort.stable: _stable_sort,
     torch.ops.aten.matmul.default: _matmul,
+    torch.ops.aten.gather.default: _gather,
     torch.ops.aten.floor_divide.default: _floor_divide,
     torch.ops.aten.lerp.Tensor: _lerp,
 }

@@ -35,12 +35,11 @@ def eight_bits(model: ModelProto) -> ModelProto:
     sixteen bits because the errors of so many layers add up: at eight, twice as many captions change.
     """
     for graph in _graphs(model.graph):
-        in_loop = graph is not model.graph
         readers = {name: node for node in graph.node for name in node.input}
         weights = {weight.name: weight for weight in _large(graph) if weight.name in readers}
         nodes: list[NodeProto] = []
         for node in graph.node:
-            factor = weights.get(node.input[1]) if node.op_type == "MatMul" and in_loop else None
+            factor = weights.get(node.input[1]) if node.op_type == "MatMul" else None
             nodes += [node] if factor is None else _integer_product(graph, node, weights.pop(factor.name))
         for name, weight in weights.items():
             nodes[:0] = _restored(graph, weight, readers[name]) if len(weight.dims) == 2 else [_halved(weight)]

@@ -45,9 +45,7 @@ def test_a_beam_that_holds_everything_finds_what_enumeration_finds(decoder, feat
         score, sentence, logs = expected[rank]
         assert scores[0, rank] == pytest.approx(score, abs=1e-5)
         assert tuple(beams.tokens[0, rank][: len(sentence)].tolist()) == sentence
-        torch.testing.assert_close(
-            beams.log_probs[0, rank, : len(logs)], torch.tensor(logs).double(), atol=1e-5, rtol=0
-        )
+        torch.testing.assert_close(beams.log_probs[0, rank, : len(logs)], torch.tensor(logs), atol=1e-5, rtol=0)
         assert (beams.tokens[0, rank][len(sentence) :] == PAD).all()
     assert (scores[0, len(expected) :] < -1e8).all()
 

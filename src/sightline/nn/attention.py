@@ -22,30 +22,25 @@ class AdditiveAttention(nn.Module):
         self.v = nn.Parameter(torch.empty(attention_size).uniform_(-1, 1) / attention_size**0.5)
 
     def keys(self, features: Tensor) -> Tensor:
-        """W_a a + b. ``features`` (P, L, D) -> (P, L, A)."""
-        return self.W_a(features)
+        """2 (W_a a + b), see `layer`. ``features`` (P, L, D) -> (P, L, A)."""
+        return 2 * self.W_a(features)
 
     def forward(self, keys: Tensor, hidden: Tensor) -> Tensor:
         """Weights for C sentences of each of P photos.
 
         ``keys`` (P, L, A), ``hidden`` (P, C, H) -> alpha (P, C, L), >= 0, summing to one over the L locations.
         """
-        return attend(keys, self.W_h(hidden), self.v)
-
-
-def attend(keys: Tensor, query: Tensor, v: Tensor) -> Tensor:
-    """alpha = softmax(v^T tanh(k_i + q)): ``keys`` (P, L, A), ``query`` W_h h (P, C, A), ``v`` (A,) -> (P, C, L)."""
-    return energies(layer(keys, query), v).softmax(dim=2)
+        return energies(layer(keys, 2 * self.W_h(hidden)), self.v).softmax(dim=2)
 
 
 def layer(keys: Tensor, query: Tensor) -> Tensor:
-    """sigmoid(2 (k_i + q)): ``keys`` (P, L, A), ``query`` (P, C, A) -> (P, C, L, A), what attention's time goes into.
+    """sigmoid(k_i + q), k = 2 (W_a a + b), q = 2 W_h h: (P, L, A), (P, C, A) -> (P, C, L, A), where the time goes.
 
     tanh x = 2 sigmoid(2x) - 1, and the sigmoid is several times quicker where torch's tanh has no vector instructions.
     """
-    return ((2 * keys).unsqueeze(1) + (2 * query).unsqueeze(2)).sigmoid_()
+    return (keys.unsqueeze(1) + query.unsqueeze(2)).sigmoid_()
 
 
 def energies(layer: Tensor, v: Tensor) -> Tensor:
-    """v^T tanh(k_i + q) + sum(v), a constant the softmax takes no notice of: (P, C, L, A), (A,) -> (P, C, L)."""
+    """v^T tanh(W_a a_i + W_h h + b) + sum(v), a constant that the softmax takes no notice of: -> (P, C, L)."""
     return layer @ (2 * v)

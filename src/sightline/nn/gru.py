@@ -91,7 +91,7 @@ class GRUDecoder(Decoder):
         if len(memory) == 4:
             return super().teacher_force(memory, tree)
         keys, values, hidden = memory
-        weight = torch.cat([self.attention.W_h.weight, self.hidden_gates.weight])
+        weight = torch.cat([2 * self.attention.W_h.weight, self.hidden_gates.weight])
         weight, bias, v = (w.to(keys.dtype) for w in (weight, self.hidden_gates.bias, self.attention.v))
         words = self.embed_tree(tree)
         return AttentionGRU.apply(

@@ -40,7 +40,7 @@ class AttentionGRU(torch.autograd.Function):
         Args:
             ctx: autograd's.
             keys, values, hidden: a decoder's memory, (P, L, A), (P, L, 3H) and (P, 1, H).
-            weight: ``[W_h ; W_hh]`` (A + 3H, H), what multiplies the hidden state in attention and GRU.
+            weight: ``[2 W_h ; W_hh]`` (A + 3H, H), what multiplies the hidden state in attention and GRU.
             bias: ``b_hh`` (3H,).
             v: attention's (A,).
             parents: T tensors (P, N_t), see `PrefixTree`.
@@ -122,16 +122,16 @@ def _gru_gradient(grad: Tensor, inputs: Tensor, recurrent: Tensor, hidden: Tenso
 def _attention_gradient(
     grad: Tensor, alpha: Tensor, attention_layer: Tensor, v: Tensor, grad_keys: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Gradients of `attend` by its query and v, given the gradient (P, N, L) of alpha.
+    """Gradients of alpha by attention's query and v, given its own (P, N, L).
 
-    With s = sigmoid(2 (k + q)) and g the gradient of the energies, dq = v sum_l 4 g (s - s^2), and dk likewise over n,
-    of which all but the factor v is added to ``grad_keys`` here. The layer's s (P, N, L, A) is overwritten: it is not
+    With s = sigmoid(k + q) and g the gradient of the energies, dq = v sum_l 2 g (s - s^2), and dk likewise over n, of
+    which all but the factor v is added to ``grad_keys`` here. The layer's s (P, N, L, A) is overwritten: it is not
     needed after this, and at its size every further pass over memory counts.
     """
     grad = (alpha * (grad - (alpha * grad).sum(2, keepdim=True))).to(attention_layer.dtype)
     grad_v = 2 * (grad.flatten() @ attention_layer.flatten(0, 2))
     slope = attention_layer.addcmul_(attention_layer, attention_layer, value=-1)
-    grad = 4 * grad
+    grad = 2 * grad
     grad_query = (grad.unsqueeze(2) @ slope).squeeze(2)
     grad_keys += slope.mul_(grad.unsqueeze(3)).sum(1)
     return grad_query * v, grad_v

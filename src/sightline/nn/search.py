@@ -36,16 +36,16 @@ class Beams(NamedTuple):
 
 
 class Choices(NamedTuple):
-    """What one step chose for every beam, or, with a leading dimension, what all steps chose.
+    """What one step left of every beam, or, with a leading dimension, what all steps left.
 
     Attributes:
-        words: int64 (..., P, K), the words, ``<end>`` included, then ``<pad>``.
-        log_probs: float32 (..., P, K), their log-probabilities, 0 at padding.
-        attention: float32 (..., P, K, L), their weights, 0 at padding.
+        words: int64 (..., P, K), the words chosen, ``<end>`` included, then ``<pad>``.
+        scores: float32 (..., P, K), the sums of log-probabilities with them.
+        attention: float32 (..., P, K, L), where the beams looked before they were chosen and put in a new order.
     """
 
     words: Tensor
-    log_probs: Tensor
+    scores: Tensor
     attention: Tensor
 
 
@@ -87,36 +87,30 @@ def begin(decoder: Decoder, memory: Memory, scores: Tensor, max_words: int) -> B
     )
 
 
-def advance(decoder: Decoder, memory: Memory, beams: Beams, length_penalty: Tensor) -> tuple[Beams, Choices]:
+def advance(
+    decoder: Decoder, memory: Memory, beams: Beams, embedded: Tensor, length_penalty: Tensor
+) -> tuple[Beams, Choices]:
     """Choose every beam's next word: the K best continuations of all beams by ``sum(log p) / length ** penalty``.
 
-    An ended beam continues with itself alone. ``length_penalty`` float32 (), 0 ranks by the plain sum, 1 by the mean.
+    An ended beam continues with itself alone. ``embedded`` (P, K, E) is what the decoder reads of the beams' words;
+    ``length_penalty`` float32 (), 0 ranks by the plain sum, 1 by the mean.
     """
-    output, attention, state = decoder.step(memory, beams.state, decoder.embed(beams.words))
-    next_log_probs = _continuations(decoder.logits(output), beams)  # (P, K, V)
-
-    lengths = beams.lengths + (~beams.ended).long()
-    totals = beams.scores.unsqueeze(2) + next_log_probs
+    output, attention, state = decoder.step(memory, beams.state, embedded)
+    totals = beams.scores.unsqueeze(2) + _continuations(decoder.logits(output), beams)  # (P, K, V)
+    step = beams.step + 1
+    lengths = torch.where(beams.ended, beams.lengths, step)
     ranking = totals / lengths.to(totals.dtype).pow(length_penalty).unsqueeze(2)
     _, chosen = ranking.flatten(1).topk(ranking.shape[1], dim=1)  # (P, K)
     parents = chosen // ranking.shape[2]
     words = chosen - parents * ranking.shape[2]
+    scores = totals.flatten(1).gather(1, chosen)
 
-    attention = attention.masked_fill(beams.ended.unsqueeze(2), 0)
-    log_probs = next_log_probs.flatten(1).gather(1, chosen).to(attention.dtype)
-    path, ended, lengths, attention = select((beams.path, beams.ended, lengths, attention), parents)
+    path, lengths, *after_state = select((beams.path, lengths, *state), parents)
     now = torch.arange(path.shape[2], device=path.device) == beams.step  # (T,)
     here = torch.arange(path.shape[1], device=path.device).unsqueeze(1)  # (K, 1)
-    after = Beams(
-        step=beams.step + 1,
-        words=words,
-        path=torch.where(now, here, path),
-        scores=totals.flatten(1).gather(1, chosen),
-        lengths=lengths,
-        ended=ended | (words == END),
-        state=select(state, parents),
-    )
-    return after, Choices(words, log_probs, attention)
+    ended = (words == END) | (words == PAD)
+    after = Beams(step, words, torch.where(now, here, path), scores, lengths, ended, tuple(after_state))
+    return after, Choices(words, scores, attention)
 
 
 def finish(beams: Beams, choices: Choices, length_penalty: Tensor) -> tuple[Sentences, Tensor]:
@@ -127,8 +121,12 @@ def finish(beams: Beams, choices: Choices, length_penalty: Tensor) -> tuple[Sent
     scores = beams.scores / beams.lengths.clamp(min=1).to(beams.scores.dtype).pow(length_penalty)
     scores, order = scores.sort(dim=1, descending=True, stable=True)
     path, lengths = select((beams.path, beams.lengths), order)
-    tokens, log_probs, attention = (_follow(path, chosen) for chosen in choices)
-    return Sentences(tokens, log_probs, attention, lengths), scores
+    real = torch.arange(path.shape[2], device=path.device) < lengths.unsqueeze(2)  # (P, K, T)
+    before = torch.cat([torch.zeros_like(path[..., :1]), path[..., :-1]], dim=2)
+    totals = _follow(path, choices.scores)
+    log_probs = (totals - torch.cat([torch.zeros_like(totals[..., :1]), totals[..., :-1]], dim=2)).where(real, 0.0)
+    attention = _follow(before, choices.attention).where(real.unsqueeze(3), 0.0)
+    return Sentences(_follow(path, choices.words), log_probs, attention, lengths), scores
 
 
 @torch.no_grad()
@@ -145,7 +143,7 @@ def search(
     beams = begin(decoder, memory, first_scores(beam_size).to(device), max_words)
     choices: list[Choices] = []
     for _ in range(max_words):
-        beams, chosen = advance(decoder, memory, beams, penalty)
+        beams, chosen = advance(decoder, memory, beams, decoder.embed(beams.words), penalty)
         choices.append(chosen)
         if bool(beams.ended.all()):
             break
