@@ -56,7 +56,7 @@ def table() -> str:
     ]
     for path in sorted(RECORDS.glob("*.json")):
         row = json.loads(path.read_text())
-        after = ", from the row above" if row["init"] else ""
+        after = f", `--init {row['init']}`" if row["init"] else ""
         cells = [path.stem, row["what"], f"`{row['recipe']}`{after}", str(row["beam_size"])]
         cells += [score(row, name) for name in SCORES]
         cells.append(f"{row['training_seconds'] / 60:.0f} min")

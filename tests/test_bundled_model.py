@@ -31,7 +31,7 @@ def test_its_onnx_says_what_its_weights_say():
     from sightline.export import compare, random_photos
 
     model, config, _ = load_model(TRAINED)
-    agreement = compare(model, config, BUNDLED_MODEL / ONNX, random_photos(config.preprocessing.size)[:2])
-    assert agreement.differing_captions == 0
-    # Filters with their normalisation inside were rounded to float16 once more.
-    assert agreement.difference < 0.05
+    agreement = compare(model, config, BUNDLED_MODEL / ONNX, random_photos(config.preprocessing.size))
+    # Eight bits a weight may tip a choice between two words now and then; what stays the same is near in numbers.
+    assert agreement.differing_captions <= agreement.captions / 4
+    assert agreement.difference < 0.5

@@ -1,9 +1,9 @@
 """Make a trained model the one that comes with the package.
 
-    python tools/release_model.py RUN --name NAME
+    python tools/release_model.py RUN --name NAME [--precision int8]
 
-leaves models/NAME/ (float16 weights to train on from) and src/sightline/model/ (the float16 bundle in the wheel), each
-with MODEL_CARD.md as it stands in models/NAME/, which a person writes.
+leaves models/NAME/ (float16 weights to train on from) and src/sightline/model/ (the bundle in the wheel), each with
+MODEL_CARD.md as it stands in models/NAME/, which a person writes.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from sightline.captioner import BUNDLED_MODEL
 from sightline.checkpoint import load_model
 from sightline.errors import SightlineError
 from sightline.export import export_model
+from sightline.onnx_precision import PRECISIONS
 
 ROOT = Path(__file__).parents[1]
 LARGEST = 20e6  # bytes
 
 
-def release(run: Path, name: str) -> None:
+def release(run: Path, name: str, precision: str) -> None:
     folder = ROOT / "models" / name
     model, _, _ = load_model(run)
     folder.mkdir(parents=True, exist_ok=True)
@@ -34,7 +35,7 @@ def release(run: Path, name: str) -> None:
         shutil.copyfile(run / file, folder / file)
     with replacing(folder / WEIGHTS) as path:
         save_file({key: half(tensor).contiguous() for key, tensor in model.state_dict().items()}, path)
-    made = export_model(folder, BUNDLED_MODEL, "fp16")
+    made = export_model(folder, BUNDLED_MODEL, precision)
     for path in (folder / WEIGHTS, BUNDLED_MODEL / ONNX):
         size = path.stat().st_size
         print(f"{path.relative_to(ROOT)}: {size / 1e6:.1f} MB")
@@ -54,8 +55,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("--name", required=True)
+    parser.add_argument("--precision", choices=PRECISIONS, default="int8", help="of the bundle")
     arguments = parser.parse_args()
     try:
-        release(arguments.run, arguments.name)
+        release(arguments.run, arguments.name, arguments.precision)
     except SightlineError as error:
         sys.exit(f"release_model: {error}")

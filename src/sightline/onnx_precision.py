@@ -30,9 +30,9 @@ def half(model: ModelProto) -> ModelProto:
 def eight_bits(model: ModelProto) -> ModelProto:
     """Matrices stored as int8 with a float32 scale for each output, convolutions' filters as float16.
 
-    In the Loop, where a few rows meet large matrices at every word and fetching the weights takes longest, products
-    are computed in integers too. Everything else is turned back into float32 when the model is loaded. Filters keep
-    sixteen bits because the errors of so many layers add up: at eight, twice as many captions change.
+    Products by a matrix are computed in integers too: in the Loop a few rows meet large matrices at every word, and
+    fetching the weights takes longest. Filters and tables are turned back into float32 when the model is loaded;
+    filters keep sixteen bits because the errors of so many layers add up: at eight, twice as many captions change.
     """
     for graph in _graphs(model.graph):
         readers = {name: node for node in graph.node for name in node.input}

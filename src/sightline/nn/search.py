@@ -153,9 +153,10 @@ def search(
 def _continuations(logits: Tensor, beams: Beams) -> Tensor:
     """``logits`` (P, K, V) -> log-probabilities; an ended beam's only continuation is ``<pad>``, at no cost."""
     words = torch.arange(logits.shape[2], device=logits.device)
-    barred = (words == PAD) | (words == START) | (words == UNKNOWN) | ((words == END) & (beams.step == 0))
-    log_probs = logits.float().masked_fill(barred, float("-inf")).log_softmax(dim=2)
-    padding = torch.where(words == PAD, 0.0, float("-inf")).to(log_probs.dtype)
+    never = torch.where((words == PAD) | (words == START) | (words == UNKNOWN), float("-inf"), 0.0)
+    at_first = torch.where(words == END, float("-inf"), never)
+    log_probs = (logits.float() + torch.where(beams.step == 0, at_first, never)).log_softmax(dim=2)
+    padding = torch.where(words == PAD, 0.0, float("-inf"))
     return torch.where(beams.ended.unsqueeze(2), padding, log_probs)
 
 
