@@ -34,7 +34,7 @@ def draw_epochs(path: Path, epochs: Sequence[dict[str, Any]], objective: Objecti
         (numbers[best], held_out[best]),
         xytext=(0, 12),
         textcoords="offset points",
-        ha="center",
+        ha="right" if 2 * best >= len(epochs) else "left",  # towards the middle, where there is room
         color="#c8442b",
     )
     axes.set(xlabel="epoch", ylabel=objective.label)
