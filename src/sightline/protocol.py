@@ -197,7 +197,7 @@ def _about_training(dataset: Dataset, split: str, training: Mapping[str, Any]) -
     if split == "train":
         yield "the model was trained on these photos"
     if split == "val" and not {"kept_epoch", "val_loss"}.isdisjoint(training):
-        yield "val chose the checkpoint: the model is the epoch with the least loss on this split, so scores flatter it"
+        yield "val chose the checkpoint: the model is the epoch that did best on this split, so scores flatter it"
     now: dict[str, object] = {"split_source": dataset.split_source}
     now |= {f"{name}_photos": len(dataset.splits.get(name, ())) for name in ("train", "val")}
     if changed := [key for key in now if key in training and training[key] != now[key]]:

@@ -127,6 +127,9 @@ def test_an_encoder_comes_from_a_model_folder(unbroken, shapes, tmp_path):
     before, after = load_model(unbroken)[0].state_dict(), load_model(out)[0].state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before if name.startswith("encoder."))
     assert not torch.equal(before["decoder.output.weight"], after["decoder.output.weight"])
+    encoder = encoder.model_copy(update={"name": "mobilenet_v2"})
+    with pytest.raises(SightlineError, match="has a SmallCNN, the recipe a MobileNetV2"):
+        run(recipe.model_copy(update={"encoder": encoder}), shapes, tmp_path / "other")
 
 
 def test_early_stopping(shapes, tmp_path):

@@ -76,7 +76,10 @@ def _fold(module: nn.Module) -> None:
 
 
 def fused(encoder: Encoder) -> Encoder:
-    """A copy in evaluation mode, its batch normalisations inside their convolutions: the same features, sooner."""
+    """A copy in evaluation mode, its batch normalisations inside their convolutions: the same features, sooner.
+
+    For weights that rest; `Folding` does as much at every step for weights that learn.
+    """
     encoder = copy.deepcopy(encoder).eval()
     for sequence in [module for module in encoder.modules() if isinstance(module, nn.Sequential)]:
         for i in range(len(sequence) - 1):

@@ -23,7 +23,12 @@ def load_encoder_weights(encoder: Encoder, weights: str) -> None:
     """
     if weights == "none":
         return
-    state = _download(encoder) if weights == "download" else _read(Path(weights))
+    if weights == "download":
+        state = _download(encoder)
+    elif Path(weights).is_dir():
+        state = _of_model(Path(weights), encoder)
+    else:
+        state = _read(Path(weights))
     state = {name: tensor for name, tensor in state.items() if not name.startswith("classifier.")}
     try:
         encoder.load_state_dict(state)
@@ -32,9 +37,16 @@ def load_encoder_weights(encoder: Encoder, weights: str) -> None:
         raise SightlineError(f"encoder.weights: {weights} does not fit {type(encoder).__name__} ({reason})") from None
 
 
+def _of_model(folder: Path, encoder: Encoder) -> dict[str, torch.Tensor]:
+    theirs = load_model(folder)[0].encoder
+    if type(theirs) is not type(encoder):
+        raise SightlineError(
+            f"encoder.weights: {folder} has a {type(theirs).__name__}, the recipe a {type(encoder).__name__}"
+        )
+    return theirs.state_dict()
+
+
 def _read(path: Path) -> dict[str, torch.Tensor]:
-    if path.is_dir():
-        return load_model(path)[0].encoder.state_dict()
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
