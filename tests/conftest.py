@@ -37,11 +37,10 @@ class Tiny(NamedTuple):
     vocabulary: Vocabulary
 
 
-def make_tiny(encoder: str = "small_cnn", decoder: str = "gru") -> Tiny:
+def make_tiny(encoder: str = "small_cnn", decoder: str = "gru", **options: object) -> Tiny:
     kind = ENCODERS[encoder]
-    config = ModelConfig(
-        encoder, 16, decoder, OPTIONS.get(decoder, {}), kind.grid, 9, kind.preprocessing, {"data": "nothing"}
-    )
+    options = OPTIONS.get(decoder, {}) | options
+    config = ModelConfig(encoder, 16, decoder, options, kind.grid, 9, kind.preprocessing, {"data": "nothing"})
     vocabulary = Vocabulary.from_captions(CAPTIONS)
     torch.manual_seed(0)
     model = build_model(config, vocabulary)
@@ -52,7 +51,7 @@ def make_tiny(encoder: str = "small_cnn", decoder: str = "gru") -> Tiny:
                 module.momentum = 1.0
         model.encoder.train()(torch.from_numpy(random_photos(kind.preprocessing.size)))
         # Large weights, so that what is said depends on the photo, and words are far from equally likely.
-        model.projection.weight.mul_(4)
+        model.projection.weight.mul_(5)
         for parameter in model.decoder.parameters():
             parameter.mul_(3 if decoder == "gru" else 1.5)  # layer upon layer, more would magnify rounding alone
     return Tiny(model.eval(), config, vocabulary)

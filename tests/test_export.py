@@ -108,6 +108,14 @@ def test_every_encoder_and_decoder_is_exported_exactly(encoder, decoder, tmp_pat
     assert agreement.difference < 10 * TOLERANCE
 
 
+def test_a_gru_whose_attention_asks_by_the_word_is_exported_exactly(tmp_path):
+    made = make_tiny(query="hidden_and_word")
+    onnx.save(to_onnx(*made), path := tmp_path / "model.onnx")
+    agreement = compare(made.model, made.config, path, random_photos(made.config.preprocessing.size))
+    assert (agreement.captions, agreement.differing_beams) == (24, 0)
+    assert agreement.difference < 10 * TOLERANCE
+
+
 def test_a_bundle_holds_what_captioning_needs_and_the_card(tiny_run, tmp_path, instant, photos):
     run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
     (run / "MODEL_CARD.md").write_text("# Tiny\n")

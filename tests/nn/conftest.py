@@ -30,9 +30,10 @@ def make_decoder(name: str, **options: object) -> Decoder:
     return decoder
 
 
-@pytest.fixture(params=DECODERS.names())
+@pytest.fixture(params=[*DECODERS.names(), "gru, query=hidden_and_word"])
 def decoder(request: pytest.FixtureRequest) -> Decoder:
-    return make_decoder(request.param)
+    name, _, option = request.param.partition(", ")
+    return make_decoder(name, **dict([option.split("=")] if option else []))
 
 
 @pytest.fixture(params=ENCODERS.names())

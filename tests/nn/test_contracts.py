@@ -4,10 +4,10 @@ import numpy as np
 import torch
 
 from sightline.nn.decoder import Decoder, select
-from sightline.nn.encoder import fused
+from sightline.nn.encoder import ENCODERS, fused
 from sightline.nn.prefix_tree import PrefixTree
 from sightline.vocabulary import PAD, START
-from tests.nn.conftest import FEATURE_SIZE, LOCATIONS, captions_with_shared_beginnings
+from tests.nn.conftest import FEATURE_SIZE, LOCATIONS, captions_with_shared_beginnings, make_decoder
 
 
 def one_caption_at_a_time(decoder, features, targets):
@@ -106,3 +106,24 @@ def test_encoder_gives_its_grid_row_by_row(encoder):
     assert features.shape == (2, height * width, encoder.feature_size)
     assert feature_map.shape == (2, encoder.feature_size, height, width)
     torch.testing.assert_close(features[:, 1 * width + 2], feature_map[:, :, 1, 2])
+
+
+def test_an_annotation_vector_of_the_small_encoder_sees_around_the_middle_of_its_cell():
+    encoder = ENCODERS["small_cnn"]().eval()
+    size, (height, width) = encoder.preprocessing.size, encoder.grid
+    pixels = torch.randn(1, 3, size, size, requires_grad=True)
+    row, column = 3, 4  # far enough from the border for all that it sees to lie inside
+    encoder.feature_map(pixels)[0, :, row, column].sum().backward()
+    seen = pixels.grad.abs().sum((0, 1)).nonzero()
+    middle = (seen.amin(0) + seen.amax(0) + 1) / 2
+    torch.testing.assert_close(middle, torch.tensor([(row + 0.5) * size / height, (column + 0.5) * size / width]))
+
+
+def test_attention_by_the_word_depends_on_the_word_and_by_the_hidden_state_alone_does_not(features):
+    def looked(decoder, word):
+        memory = decoder.prepare(features)
+        return decoder.step(memory, decoder.initial_state(memory), decoder.embed(torch.full((3, 1), word)))[1]
+
+    for query, differ in (("hidden", False), ("hidden_and_word", True)):
+        decoder = make_decoder("gru", query=query)
+        assert torch.allclose(looked(decoder, 4), looked(decoder, 5)) != differ

@@ -25,12 +25,16 @@ class AdditiveAttention(nn.Module):
         """2 (W_a a + b), see `layer`. ``features`` (P, L, D) -> (P, L, A)."""
         return 2 * self.W_a(features)
 
-    def forward(self, keys: Tensor, hidden: Tensor) -> Tensor:
+    def query(self, hidden: Tensor) -> Tensor:
+        """2 W_h h, see `layer`. ``hidden`` (P, C, H) -> (P, C, A)."""
+        return 2 * self.W_h(hidden)
+
+    def forward(self, keys: Tensor, query: Tensor) -> Tensor:
         """Weights for C sentences of each of P photos.
 
-        ``keys`` (P, L, A), ``hidden`` (P, C, H) -> alpha (P, C, L), >= 0, summing to one over the L locations.
+        ``keys`` (P, L, A), ``query`` (P, C, A) -> alpha (P, C, L), >= 0, summing to one over the L locations.
         """
-        return energies(layer(keys, 2 * self.W_h(hidden)), self.v).softmax(dim=2)
+        return energies(layer(keys, query), self.v).softmax(dim=2)
 
 
 def layer(keys: Tensor, query: Tensor) -> Tensor:

@@ -144,7 +144,8 @@ class StridedDepthwise(nn.Conv2d):
 class SmallCNN(Encoder):
     """Four convolutions for small drawings, trained from scratch: 64x64 pixels -> 8x8 vectors of 96.
 
-    Its receptive field stays at 31 pixels: an annotation vector speaks of its own place, and attention can point.
+    An annotation vector sees 30x30 pixels around the middle of its own cell, so attention can point. Strides over 3x3
+    filters would each shift that middle by half a pixel of their input, together by half a cell.
     """
 
     preprocessing = Preprocessing(size=64, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
@@ -154,8 +155,8 @@ class SmallCNN(Encoder):
     def __init__(self) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        for inputs, outputs, stride in ((3, 32, 2), (32, 64, 2), (64, 96, 2), (96, 96, 1)):
-            convolution = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
+        for inputs, outputs, kernel, stride in ((3, 32, 4, 2), (32, 64, 4, 2), (64, 96, 2, 2), (96, 96, 3, 1)):
+            convolution = nn.Conv2d(inputs, outputs, kernel, stride, padding=(kernel - 1) // 2, bias=False)
             layers += [convolution, nn.BatchNorm2d(outputs), nn.ReLU()]
         self.layers = Folding(*layers)
 

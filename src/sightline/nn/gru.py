@@ -22,6 +22,9 @@ class GRUDecoder(Decoder):
     The GRU's input product is linear in z, so ``W_z z = sum_i alpha_i (W_z a_i)``: the values ``W_z a_i`` are computed
     once a photo, which costs a third of projecting the context at every word.
 
+    h was left by the words before y: by it alone, attention chooses where to look without knowing y. With ``query``
+    ``"hidden_and_word"`` it knows: alpha = attention(a, h, embedding(y)), and after "red" can look for what is red.
+
     Args:
         vocabulary_size: V.
         feature_size: D, the width of an annotation vector.
@@ -30,6 +33,7 @@ class GRUDecoder(Decoder):
         attention: ``"every_step"``, or ``"once"``: while training, the attention of the first hidden state serves the
             whole caption (generating still recomputes it).
         initial_state: ``"zeros"``, or ``"mean"``: ``tanh(W mean_i a_i)``.
+        query: what attention asks by, ``"hidden"`` or ``"hidden_and_word"``.
     """
 
     def __init__(
@@ -42,12 +46,14 @@ class GRUDecoder(Decoder):
         dropout: float = 0.5,
         attention: str = "every_step",
         initial_state: str = "zeros",
+        query: str = "hidden",
     ) -> None:
         super().__init__()
         self.output_size = hidden_size
         self.once = attention == "once"
         self.embedding = nn.Embedding(vocabulary_size, embedding_size)
         self.attention = AdditiveAttention(feature_size, hidden_size, attention_size)
+        self.word_query = nn.Linear(embedding_size, attention_size, bias=False) if query != "hidden" else None
         # The GRU's three gates in the order reset, update, candidate; W_ih = [W_y W_z] of the usual form.
         self.word_gates = nn.Linear(embedding_size, 3 * hidden_size)
         self.context_gates = nn.Linear(feature_size, 3 * hidden_size, bias=False)
@@ -64,7 +70,7 @@ class GRUDecoder(Decoder):
         else:
             hidden = torch.tanh(self.mean_state(features.mean(1, keepdim=True)))
         if self.once and self.training:
-            return keys, values, hidden, self.attention(keys, hidden)
+            return keys, values, hidden, self.attention(keys, self.attention.query(hidden))
         return keys, values, hidden
 
     def initial_state(self, memory: Memory) -> State:
@@ -72,14 +78,26 @@ class GRUDecoder(Decoder):
         return (memory[2],)
 
     def embed(self, tokens: Tensor) -> Tensor:
-        """The words' part of the GRU's input product: ``tokens`` (...) -> W_y embedding(y) + b (..., 3H)."""
-        return self.word_gates(self.embedding(tokens))
+        """The words' part of the GRU's input product, then of attention's query: ``tokens`` (...) -> (..., 3H[ + A]).
+
+        W_y embedding(y) + b, and 2 W_q embedding(y), doubled as `AdditiveAttention.query` is.
+        """
+        embedded = self.embedding(tokens)
+        gates = self.word_gates(embedded)
+        return gates if self.word_query is None else torch.cat([gates, 2 * self.word_query(embedded)], dim=-1)
 
     def step(self, memory: Memory, state: State, words: Tensor) -> tuple[Tensor, Tensor, State]:
-        """``words`` (P, C, 3H), hidden (P, C, H) -> new hidden (P, C, H), alpha (P, C, L), (new hidden,)."""
+        """``words`` (P, C, 3H[ + A]), hidden (P, C, H) -> new hidden (P, C, H), alpha (P, C, L), (new hidden,)."""
         (hidden,) = state
         keys, values = memory[:2]
-        alpha = memory[3].expand(-1, words.shape[1], -1) if len(memory) == 4 else self.attention(keys, hidden)
+        if len(memory) == 4:
+            alpha = memory[3].expand(-1, words.shape[1], -1)
+        else:
+            query = self.attention.query(hidden)
+            if self.word_query is not None:
+                words, asked = words.split((values.shape[2], query.shape[2]), dim=2)
+                query = query + asked
+            alpha = self.attention(keys, query)
         inputs = words + alpha @ values  # (P, C, 3H)
         hidden = gru_update(inputs, self.hidden_gates(hidden), hidden)
         return hidden, alpha, (hidden,)

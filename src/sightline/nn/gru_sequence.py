@@ -44,7 +44,7 @@ class AttentionGRU(torch.autograd.Function):
             bias: ``b_hh`` (3H,).
             v: attention's (A,).
             parents: T tensors (P, N_t), see `PrefixTree`.
-            words: T tensors (P, N_t, 3H), what the GRU reads of the words.
+            words: T tensors (P, N_t, 3H[ + A]), what the GRU, then attention's query, reads of the words.
 
         Products are taken in the type of ``keys``, ``values``, ``weight``, ``v`` and ``words``, which agree (bfloat16
         under autocast); hidden states, gates and softmax stay in the type of ``hidden``.
@@ -54,11 +54,15 @@ class AttentionGRU(torch.autograd.Function):
         """
         saved = []
         attention_size = keys.shape[2]
+        ctx.word_asks = words[0].shape[2] > bias.shape[0]
         states, alphas = [], []
         for level_parents, level_words in zip(parents, words, strict=True):
             (previous,) = select((hidden,), level_parents)
             query, recurrent = (previous.to(weight.dtype) @ weight.t()).split((attention_size, bias.shape[0]), dim=2)
             recurrent = recurrent + bias
+            if ctx.word_asks:
+                level_words, asked = level_words.split((bias.shape[0], attention_size), dim=2)
+                query = query + asked
             attention_layer = layer(keys, query)
             alpha = energies(attention_layer, v).to(hidden.dtype).softmax(dim=2)
             inputs = level_words.to(hidden.dtype) + alpha.to(values.dtype) @ values
@@ -79,7 +83,7 @@ class AttentionGRU(torch.autograd.Function):
         widths = [level.shape[1] for level in ctx.parents]
         grads_states, grads_alphas = grad_states.split(widths, 1), grad_alphas.split(widths, 1)
         grad_keys, grad_v = torch.zeros_like(keys, dtype=full), torch.zeros_like(v, dtype=full)
-        grads_recurrent, grads_inputs = [], []
+        grads_recurrent, grads_inputs, grads_words = [], [], []
         below = torch.zeros_like(grads_states[-1])
         for level in reversed(range(len(widths))):
             previous, recurrent, inputs, alpha, attention_layer = saved[5 * level : 5 * level + 5]
@@ -95,6 +99,7 @@ class AttentionGRU(torch.autograd.Function):
             below = _to_parents(grad_previous, ctx.parents[level], widths[level - 1] if level else 1)
             grads_recurrent.append(grad_recurrent)
             grads_inputs.append(grad_inputs)
+            grads_words.append(torch.cat([grad_inputs, grad_query], dim=2) if ctx.word_asks else grad_inputs)
 
         flat_recurrent = torch.cat([grad.flatten(0, 1) for grad in grads_recurrent])
         flat_previous = torch.cat([previous.flatten(0, 1) for previous in saved[0::5][::-1]]).to(low)
@@ -102,7 +107,7 @@ class AttentionGRU(torch.autograd.Function):
         grad_bias = flat_recurrent[:, keys.shape[2] :].sum(0)
         grad_weight = flat_recurrent.t() @ flat_previous
         grad_keys = (grad_keys * v).to(low)
-        return grad_keys, grad_values, below, grad_weight, grad_bias, grad_v.to(low), None, *grads_inputs[::-1]
+        return grad_keys, grad_values, below, grad_weight, grad_bias, grad_v.to(low), None, *grads_words[::-1]
 
 
 def _gru_gradient(grad: Tensor, inputs: Tensor, recurrent: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -55,6 +55,7 @@ class GRURecipe(Section):
     dropout: Probability = 0.5
     attention: Literal["every_step", "once"] = "every_step"
     initial_state: Literal["zeros", "mean"] = "zeros"
+    query: Literal["hidden", "hidden_and_word"] = "hidden"
 
 
 class TransformerRecipe(Section):
@@ -135,6 +136,8 @@ class Recipe(Section):
             and self.training.objective == "self_critical"
         ):
             raise ValueError("training.objective: self_critical needs decoder.attention: every_step")
+        if isinstance(decoder, GRURecipe) and decoder.attention == "once" and decoder.query != "hidden":
+            raise ValueError("decoder.query: with decoder.attention: once, there is no word to ask by; leave it hidden")
         if isinstance(decoder, TransformerRecipe) and self.vocabulary.max_words >= decoder.positions:
             raise ValueError("decoder.positions must be more than vocabulary.max_words")
         if isinstance(decoder, TransformerRecipe) and decoder.hidden_size % decoder.heads:
