@@ -30,10 +30,9 @@ def make_decoder(name: str, **options: object) -> Decoder:
     return decoder
 
 
-@pytest.fixture(params=[*DECODERS.names(), "gru, query=hidden_and_word"])
+@pytest.fixture(params=[*({"name": name} for name in DECODERS.names()), {"name": "gru", "query": "hidden_and_word"}])
 def decoder(request: pytest.FixtureRequest) -> Decoder:
-    name, _, option = request.param.partition(", ")
-    return make_decoder(name, **dict([option.split("=")] if option else []))
+    return make_decoder(**request.param)
 
 
 @pytest.fixture(params=ENCODERS.names())

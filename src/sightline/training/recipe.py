@@ -130,14 +130,13 @@ class Recipe(Section):
         if self.encoder.augmentation and not self.encoder.trainable:
             raise ValueError("encoder.augmentation needs encoder.trainable: true; a frozen encoder sees a photo once")
         decoder = self.decoder
-        if (
-            isinstance(decoder, GRURecipe)
-            and decoder.attention == "once"
-            and self.training.objective == "self_critical"
-        ):
-            raise ValueError("training.objective: self_critical needs decoder.attention: every_step")
-        if isinstance(decoder, GRURecipe) and decoder.attention == "once" and decoder.query != "hidden":
-            raise ValueError("decoder.query: with decoder.attention: once, there is no word to ask by; leave it hidden")
+        if isinstance(decoder, GRURecipe) and decoder.attention == "once":
+            if self.training.objective == "self_critical":
+                raise ValueError("training.objective: self_critical needs decoder.attention: every_step")
+            if decoder.query != "hidden":
+                raise ValueError(
+                    "decoder.query: with decoder.attention: once, there is no word to ask by; leave it hidden"
+                )
         if isinstance(decoder, TransformerRecipe) and self.vocabulary.max_words >= decoder.positions:
             raise ValueError("decoder.positions must be more than vocabulary.max_words")
         if isinstance(decoder, TransformerRecipe) and decoder.hidden_size % decoder.heads:
