@@ -9,11 +9,14 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import torch
 from PIL import Image
 
 import sightline
 from sightline import Caption, Captioner, SightlineError
 from sightline.captioner import available_cores
+from sightline.nn.evidence import evidence
+from sightline.preprocess import preprocess
 from sightline.training.generate import generate
 
 from .conftest import Tiny
@@ -86,6 +89,23 @@ def test_a_stream_passes_the_options_on(captioner, photos):
         streamed = list(captioner.stream(photos, **options))
         assert [len(caption.alternatives) for caption in streamed] == [options["beam_size"] - 1] * len(photos)
         assert [caption.text for caption in streamed] == [captioner(photo, **options).text for photo in photos]
+
+
+def test_evidence_comes_where_it_is_asked_for(tiny: Tiny, captioner, photos):
+    streamed = captioner.stream(photos, evidence=True)
+    for photo, of_many in zip(photos, streamed, strict=True):
+        plain, explained = captioner(photo), captioner(photo, evidence=True)
+        assert plain.evidence is None and "evidence" not in plain.as_dict()
+        assert {name: explained.as_dict()[name] for name in plain.as_dict()} == plain.as_dict()
+        assert explained.evidence.shape == of_many.evidence.shape == (len(plain.words), 8, 8)
+        assert np.shape(explained.as_dict()["evidence"]) == explained.evidence.shape
+        pixels = torch.from_numpy(preprocess(photo, tiny.config.preprocessing)[None])
+        with torch.no_grad():
+            memory = tiny.model.prepare(tiny.model.features(pixels))
+        tokens = torch.tensor([tiny.vocabulary.encode(plain.text, len(plain.words))])
+        expected = evidence(tiny.model.decoder, memory, tokens)[0, : len(plain.words)].reshape(-1, 8, 8)
+        np.testing.assert_allclose(explained.evidence, expected, atol=1e-4)
+        np.testing.assert_allclose(of_many.evidence, expected, atol=1e-4)
 
 
 def test_errors_come_in_their_places(captioner, photos, tmp_path):
@@ -231,7 +251,7 @@ def anothers_onnx(bundle: Path) -> None:
         (cut(0.5), "damaged or truncated .*; copy it anew or export again"),
         (cut(0.999), "damaged or truncated .*; copy it anew or export again|another config.json"),
         (lambda bundle: (bundle / "model.onnx").write_text("<html>404"), "damaged or truncated"),
-        (anothers_onnx, "not a model that sightline exported; `sightline export` makes one"),
+        (anothers_onnx, "not a model that this sightline exported; `sightline export` makes one"),
         (other_words(lambda words: [*words, "more"]), r"\(vocabulary: 24 words.*here 25 words.*export the model again"),
         (other_words(lambda words: words[:-1]), r"\(vocabulary: 24 words.*here 23 words"),
         (other_words(lambda words: [*words[:-2], words[-1], words[-2]]), r"\(vocabulary: 24 words.*here 24 words"),

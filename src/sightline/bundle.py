@@ -22,8 +22,8 @@ CONFIG, VOCABULARY, WEIGHTS = "config.json", "vocabulary.json", "model.safetenso
 ONNX, CARD = "model.onnx", "MODEL_CARD.md"
 
 # What model.onnx takes and gives; shapes and meaning are told by `sightline.onnx_graph.to_onnx`.
-INPUTS = ("pixels", "first_scores", "length_penalty")
-OUTPUTS = ("tokens", "log_probs", "lengths", "scores", "attention")
+INPUTS = ("pixels", "first_scores", "length_penalty", "explain")
+OUTPUTS = ("tokens", "log_probs", "lengths", "scores", "attention", "evidence")
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,9 @@ class Caption:
         score: what the search ranks by: ``sum(log p) / length ** length_penalty``, where the sum and the length
             count ``<end>`` if the sentence reached it.
         alternatives: the search's other sentences, best first; theirs are empty.
+        evidence: None where it was not asked for; otherwise float32 ``(T, h, w)``, what each word rests on: the
+            log-odds, in nats, that it loses where attention may not look at a cell; below zero, the cell spoke
+            against the word. See `sightline.nn.evidence`.
     """
 
     text: str
@@ -31,18 +34,21 @@ class Caption:
     attention: NDArray[np.float32]
     score: float
     alternatives: tuple[Caption, ...] = ()
+    evidence: NDArray[np.float32] | None = None
 
     def __str__(self) -> str:
         return self.text
 
     def as_dict(self) -> dict[str, object]:
-        """The caption as plain lists, strings and numbers, ready for JSON."""
+        """The caption as plain lists, strings and numbers, ready for JSON; evidence only where it was asked for."""
+        evidence = {} if self.evidence is None else {"evidence": np.round(self.evidence.astype(float), 6).tolist()}
         return {
             "caption": self.text,
             "words": list(self.words),
             "log_probs": [round(float(value), 6) for value in self.log_probs],
             "score": round(self.score, 6),
             "attention": np.round(self.attention.astype(float), 6).tolist(),
+            **evidence,
             "alternatives": [{"caption": other.text, "score": round(other.score, 6)} for other in self.alternatives],
         }
 
@@ -54,16 +60,19 @@ def read_captions(
     log_probs: NDArray[np.float32],
     attention: NDArray[np.float32],
     scores: NDArray[np.float32],
+    evidence: NDArray[np.float32] | None = None,
 ) -> list[Caption]:
     """What a search found, as one `Caption` a photo.
 
     ``tokens`` and ``log_probs`` (P, K, T), ``attention`` (P, K, T, L), ``scores`` (P, K), best beam first; a beam whose
-    score is near -1e9 holds no sentence and is dropped.
+    score is near -1e9 holds no sentence and is dropped. ``evidence`` (P, T, L), the best beam's, or None.
     """
     captions = []
-    for photo in zip(tokens, log_probs, attention, scores, strict=True):
+    for number, photo in enumerate(zip(tokens, log_probs, attention, scores, strict=True)):
         best, *others = (_sentence(vocabulary, grid, *beam) for beam in zip(*photo, strict=True) if beam[-1] > -1e8)
-        captions.append(replace(best, alternatives=tuple(others)))
+        length = len(best.words)
+        of_best = None if evidence is None else evidence[number, :length].reshape(length, *grid)
+        captions.append(replace(best, alternatives=tuple(others), evidence=of_best))
     return captions
 
 

@@ -72,7 +72,9 @@ class Captioner:
                 )
         self.precision = recorded["sightline.precision"]
 
-    def __call__(self, photo: Photo, beam_size: int = 3, length_penalty: float = 0.0) -> Caption:
+    def __call__(
+        self, photo: Photo, beam_size: int = 3, length_penalty: float = 0.0, evidence: bool = False
+    ) -> Caption:
         """Caption one photo: a path, an image file's bytes, a PIL image, or a uint8 array (H, W[, 3 or 4]).
 
         All cores work on the one photo; many photos are captioned faster by `stream`.
@@ -81,16 +83,22 @@ class Captioner:
             photo: what to caption.
             beam_size: sentences kept at every word, 1 or more; 1 is greedy decoding.
             length_penalty: sentences are ranked by ``sum(log p) / length ** length_penalty``.
+            evidence: whether to find out what each word rests on, which takes some times as long; see `Caption`.
 
         Raises:
             SightlineError: the photo cannot be read, or an option is impossible.
         """
         _check(beam_size, length_penalty)
         pixels = preprocess(photo, self.config.preprocessing)[None]
-        return self._search(self._session(threads=self._cores), pixels, beam_size, length_penalty)[0]
+        return self._search(self._session(threads=self._cores), pixels, beam_size, length_penalty, evidence)[0]
 
     def stream(
-        self, photos: Iterable[Photo], beam_size: int = 3, length_penalty: float = 0.0, batch_size: int = 8
+        self,
+        photos: Iterable[Photo],
+        beam_size: int = 3,
+        length_penalty: float = 0.0,
+        batch_size: int = 8,
+        evidence: bool = False,
     ) -> Iterator[Caption | SightlineError]:
         """Caption many photos, in their order: every core decodes a batch of photos, then runs the model on them.
 
@@ -103,17 +111,17 @@ class Captioner:
         _check(beam_size, length_penalty)
         if batch_size < 1:
             raise SightlineError(f"batch size {batch_size}: it must be 1 or more")
-        return self._stream(iter(photos), beam_size, length_penalty, batch_size)
+        return self._stream(iter(photos), batch_size, beam_size, length_penalty, evidence)
 
     def _stream(
-        self, photos: Iterator[Photo], beam_size: int, length_penalty: float, batch_size: int
+        self, photos: Iterator[Photo], batch_size: int, beam_size: int, length_penalty: float, evidence: bool
     ) -> Iterator[Caption | SightlineError]:
         batches = iter(lambda: list(islice(photos, batch_size)), [])
         waiting: deque[Future[list[Caption | SightlineError]]] = deque()
         with ThreadPoolExecutor(self._cores) as pool:
             try:
                 for batch in batches:
-                    waiting.append(pool.submit(self._caption_batch, batch, beam_size, length_penalty))
+                    waiting.append(pool.submit(self._caption_batch, batch, beam_size, length_penalty, evidence))
                     if len(waiting) > self._cores:
                         yield from waiting.popleft().result()
                 while waiting:
@@ -123,13 +131,15 @@ class Captioner:
                     future.cancel()
 
     def _caption_batch(
-        self, photos: Sequence[Photo], beam_size: int, length_penalty: float
+        self, photos: Sequence[Photo], beam_size: int, length_penalty: float, evidence: bool
     ) -> list[Caption | SightlineError]:
         decoded = [self._decode(photo) for photo in photos]
         readable = [pixels for pixels in decoded if not isinstance(pixels, SightlineError)]
         # A thread for each batch: cores that share one batch spend much of their time waiting for each other.
         session = self._session(threads=1)
-        captions = iter(self._search(session, np.stack(readable), beam_size, length_penalty) if readable else ())
+        captions = iter(
+            self._search(session, np.stack(readable), beam_size, length_penalty, evidence) if readable else ()
+        )
         return [item if isinstance(item, SightlineError) else next(captions) for item in decoded]
 
     def _decode(self, photo: Photo) -> Pixels | SightlineError:
@@ -139,13 +149,17 @@ class Captioner:
             return error
 
     def _search(
-        self, session: InferenceSession, pixels: Pixels, beam_size: int, length_penalty: float
+        self, session: InferenceSession, pixels: Pixels, beam_size: int, length_penalty: float, evidence: bool
     ) -> list[Caption]:
-        found = run_search(session, pixels, beam_size, length_penalty)
+        found = run_search(session, pixels, beam_size, length_penalty, evidence)
         return read_captions(
             self.vocabulary,
             self.config.grid,
-            *(found[name] for name in ("tokens", "log_probs", "attention", "scores")),
+            found["tokens"],
+            found["log_probs"],
+            found["attention"],
+            found["scores"],
+            found["evidence"] if evidence else None,
         )
 
     def _session(self, threads: int) -> InferenceSession:
@@ -165,7 +179,7 @@ def open_session(path: Path, threads: int) -> InferenceSession:
         reason = str(error).splitlines()[0]
         raise SightlineError(f"{path}: damaged or truncated ({reason}); copy it anew or export again") from None
     if [output.name for output in session.get_outputs()] != list(OUTPUTS):
-        raise SightlineError(f"{path}: not a model that sightline exported; `sightline export` makes one")
+        raise SightlineError(f"{path}: not a model that this sightline exported; `sightline export` makes one")
     return session
 
 
@@ -182,11 +196,18 @@ def start_session(path: Path, threads: int) -> InferenceSession:
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
-def run_search(session: InferenceSession, pixels: Pixels, beam_size: int, length_penalty: float) -> dict[str, Any]:
+def run_search(
+    session: InferenceSession, pixels: Pixels, beam_size: int, length_penalty: float, evidence: bool = False
+) -> dict[str, Any]:
     """One run of a model.onnx: ``pixels`` (B, 3, size, size) -> its `OUTPUTS` by name, best beam first."""
     first_scores = np.full(beam_size, -1e9, np.float32)
     first_scores[0] = 0
-    feed = {"pixels": pixels, "first_scores": first_scores, "length_penalty": np.array(length_penalty, np.float32)}
+    feed = {
+        "pixels": pixels,
+        "first_scores": first_scores,
+        "length_penalty": np.array(length_penalty, np.float32),
+        "explain": np.array(evidence),
+    }
     return dict(zip(OUTPUTS, session.run(OUTPUTS, feed), strict=True))
 
 

@@ -16,14 +16,16 @@ from sightline.bundle import CARD, CONFIG, ONNX, OUTPUTS, VOCABULARY, ModelConfi
 from sightline.captioner import available_cores, open_session, run_search
 from sightline.checkpoint import load_model
 from sightline.errors import SightlineError
+from sightline.nn.evidence import evidence
 from sightline.nn.model import CaptionModel
 from sightline.nn.search import search
 from sightline.onnx_graph import to_onnx
 from sightline.onnx_precision import PRECISIONS
+from sightline.onnx_sharing import share_weights
 from sightline.preprocess import Photo, preprocess
 
 TOLERANCE = 1e-4
-"""The largest difference of a log-probability, score or attention weight that an fp32 export may show."""
+"""The largest difference of a log-probability, score, attention weight or evidence that an fp32 export may show."""
 
 _BEAMS_AND_PENALTIES = ((1, 0.0), (3, 0.0), (3, 0.7))
 _RANDOM_PHOTOS = 8
@@ -39,7 +41,8 @@ class Agreement:
         captions: how many captions were compared.
         differing_captions: how many of them, the best beam's, have other words.
         differing_beams: how many sentences have other words, all beams counted.
-        difference: the largest difference of a log-probability, score or attention weight in sentences of equal words.
+        difference: the largest difference of a log-probability, score, attention weight or evidence in sentences of
+            equal words.
     """
 
     photos: int
@@ -103,7 +106,7 @@ def _export(folder: Path, path: Path, precision: str, photos: Sequence[Photo]) -
     if precision not in PRECISIONS:
         raise SightlineError(f"unknown precision {precision!r}; there are: {', '.join(PRECISIONS)}")
     model, config, vocabulary = load_model(folder)
-    graph = PRECISIONS[precision](to_onnx(model, config, vocabulary))
+    graph = share_weights(PRECISIONS[precision](to_onnx(model, config, vocabulary)))
     graph.metadata_props.add(key="sightline.precision", value=precision)
     onnx.save(graph, path)
     real = [preprocess(photo, config.preprocessing) for photo in photos]
@@ -132,7 +135,7 @@ def compare(model: CaptionModel, config: ModelConfig, path: Path, pixels: Sequen
     for batch in _batches(pixels):
         for beam_size, penalty in _BEAMS_AND_PENALTIES:
             ours = _torch_search(model, config, batch, beam_size, penalty)
-            theirs = run_search(session, batch, beam_size, penalty)
+            theirs = run_search(session, batch, beam_size, penalty, evidence=True)
             same, apart = _differences(ours, theirs)
             captions += len(batch)
             captions_apart += int((~same[:, 0]).sum())
@@ -152,7 +155,8 @@ def _torch_search(
 ) -> dict[str, NDArray[np.generic]]:
     memory = model.prepare(model.features(torch.from_numpy(pixels)))
     sentences, scores = search(model.decoder, memory, beam_size, config.max_words, penalty)
-    return {name: (scores if name == "scores" else getattr(sentences, name)).numpy() for name in OUTPUTS}
+    others = {"scores": scores, "evidence": evidence(model.decoder, memory, sentences.tokens[:, 0])}
+    return {name: (others[name] if name in others else getattr(sentences, name)).numpy() for name in OUTPUTS}
 
 
 def _differences(ours: dict[str, NDArray], theirs: dict[str, NDArray]) -> tuple[NDArray[np.bool_], float]:  # type: ignore[type-arg]
@@ -160,9 +164,10 @@ def _differences(ours: dict[str, NDArray], theirs: dict[str, NDArray]) -> tuple[
     parted = ours["tokens"] != theirs["tokens"]  # (P, K, T)
     equal = ~parted.any(2) & (ours["lengths"] == theirs["lengths"])
     none = (ours["scores"] < -1e8) & (theirs["scores"] < -1e8)
-    numbers = (
+    numbers = [
         np.abs(ours[name] - theirs[name])[equal & ~none].max(initial=0) for name in ("log_probs", "attention", "scores")
-    )
+    ]
+    numbers.append(np.abs(ours["evidence"] - theirs["evidence"])[equal[:, 0]].max(initial=0))
     return equal | none | _tied(ours["log_probs"], theirs["log_probs"], parted), float(max(numbers))
 
 

@@ -1,7 +1,8 @@
 """Torch model -> one ONNX graph with the search inside it.
 
-Three modules are exported and joined: what is computed once a photo, one word of the search as the body of an ONNX
-`Loop`, and the final ordering of the beams. The Loop ends as soon as every beam has ended.
+Modules are exported and joined: what is computed once a photo; one word of the search as the body of an ONNX `Loop`,
+which ends as soon as every beam has ended; the final ordering of the beams; and, under an `If`, the evidence for each
+word of the best sentence, as the body of a `Scan`.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ import copy
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import onnx
 import torch
-from onnx import GraphProto, ModelProto, TensorProto, helper
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper
 from onnxscript import opset20
 from torch import Tensor, nn
 from torch.nn.functional import embedding
@@ -23,10 +24,12 @@ from torch.nn.functional import embedding
 from sightline.bundle import INPUTS, OUTPUTS, ModelConfig, identity
 from sightline.nn.decoder import Decoder
 from sightline.nn.encoder import fused
+from sightline.nn.evidence import word_evidence
 from sightline.nn.model import CaptionModel
 from sightline.nn.search import Beams, Choices, advance, begin, finish, first_scores
-from sightline.vocabulary import Vocabulary
+from sightline.vocabulary import START, Vocabulary
 
+_FOUND = tuple(name for name in OUTPUTS if name != "evidence")  # by the search
 _FIELDS = Beams._fields[:-1]  # the decoder's state, a tuple of tensors, is counted apart
 _CHOSEN = [f"chosen_{name}" for name in Choices._fields]
 _op: Any = opset20
@@ -34,28 +37,30 @@ _PHOTOS, _BEAMS = torch.export.Dim("photos"), torch.export.Dim("beams")
 
 
 class _Prepare(nn.Module):
-    """Pixels -> the decoder's memory and the beams before their first word."""
+    """Pixels -> the decoder's memory, the table of embedded words and the beams before their first word."""
 
-    def __init__(self, model: CaptionModel, max_words: int) -> None:
+    def __init__(self, model: CaptionModel, words: int, max_words: int) -> None:
         super().__init__()
-        self.model, self.max_words = model, max_words
+        self.model, self.words, self.max_words = model, words, max_words
 
     def forward(self, pixels: Tensor, first_scores: Tensor) -> tuple[Tensor, ...]:
         memory = self.model.prepare(self.model.features(pixels))
-        return (*memory, *_flat(begin(self.model.decoder, memory, first_scores, self.max_words)))
+        # Of constants alone, so ONNX Runtime makes this table once, when it loads the model.
+        table = self.model.decoder.embed(torch.arange(self.words))
+        return (*memory, table, *_flat(begin(self.model.decoder, memory, first_scores, self.max_words)))
 
 
 class _Step(nn.Module):
-    """Memory and beams -> whether to go on, the beams one word longer, and what was chosen."""
+    """Memory, table and beams -> whether to go on, the beams one word longer, and what was chosen."""
 
-    def __init__(self, decoder: Decoder, words: int) -> None:
+    def __init__(self, decoder: Decoder) -> None:
         super().__init__()
-        self.decoder, self.words = decoder, words
+        self.decoder = decoder
 
-    def forward(self, memory: tuple[Tensor, ...], flat: tuple[Tensor, ...], penalty: Tensor) -> tuple[Tensor, ...]:
+    def forward(
+        self, memory: tuple[Tensor, ...], table: Tensor, flat: tuple[Tensor, ...], penalty: Tensor
+    ) -> tuple[Tensor, ...]:
         beams = _beams(flat)
-        # Of constants alone, so ONNX Runtime makes this table once, when it loads the model.
-        table = self.decoder.embed(torch.arange(self.words))
         after, chosen = advance(self.decoder, memory, beams, embedding(beams.words, table), penalty)
         return (~after.ended.all(), *_flat(after), *chosen)
 
@@ -65,94 +70,198 @@ class _Finish(nn.Module):
 
     def forward(self, beams: tuple[Tensor, ...], choices: tuple[Tensor, ...], penalty: Tensor) -> tuple[Tensor, ...]:
         sentences, scores = finish(_beams(beams), Choices(*choices), penalty)
-        return tuple(scores if name == "scores" else getattr(sentences, name) for name in OUTPUTS)
+        return tuple(scores if name == "scores" else getattr(sentences, name) for name in _FOUND)
+
+
+class _BestSentence(nn.Module):
+    """Memory and all sentences -> what is read and what is said at every word of the best one, and the first state."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        super().__init__()
+        self.decoder = decoder
+
+    def forward(self, memory: tuple[Tensor, ...], tokens: Tensor) -> tuple[Tensor, ...]:
+        said = tokens[:, 0]
+        read = torch.cat([torch.full_like(said[:, :1], START), said[:, :-1]], dim=1)
+        return (read, said, *(tensor.clone() for tensor in self.decoder.initial_state(memory)))
+
+
+class _Evidence(nn.Module):
+    """Memory, table, state and one word -> the state after it, and its evidence."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        super().__init__()
+        self.decoder = decoder
+
+    def forward(
+        self, memory: tuple[Tensor, ...], table: Tensor, state: tuple[Tensor, ...], read: Tensor, said: Tensor
+    ) -> tuple[Tensor, ...]:
+        found, after = word_evidence(self.decoder, memory, state, embedding(read.unsqueeze(1), table), said)
+        return (*after, found)
 
 
 def to_onnx(model: CaptionModel, config: ModelConfig, vocabulary: Vocabulary) -> ModelProto:
     """The whole captioner as one float32 ONNX model; B photos and K beams are free at run time.
 
     Inputs: ``pixels`` float32 (B, 3, size, size); ``first_scores`` float32 (K,), ``[0, -1e9, -1e9, ...]``;
-    ``length_penalty`` float32 (). Outputs, best beam first: ``tokens`` int64 (B, K, T), ``log_probs`` float32
-    (B, K, T), ``lengths`` int64 (B, K), ``scores`` float32 (B, K), ``attention`` float32 (B, K, T, L); see
-    `sightline.nn.search.Sentences`. ``model`` must be in evaluation mode. A decoder's state must keep its shapes from
-    word to word.
+    ``length_penalty`` float32 (); ``explain`` bool (). Outputs, best beam first:
+    ``tokens`` int64 (B, K, T), ``log_probs`` float32 (B, K, T), ``lengths`` int64 (B, K), ``scores`` float32 (B, K),
+    ``attention`` float32 (B, K, T, L), see `sightline.nn.search.Sentences`; ``evidence`` float32, where ``explain``
+    (B, T, L), the best beams', see `sightline.nn.evidence`, otherwise (0, 0, 0). ``model`` must be in evaluation mode.
+    A decoder's state must keep its shapes from word to word.
     """
     size = config.preprocessing.size
     model = copy.deepcopy(model)
     model.encoder = fused(model.encoder)  # as the exporter would do, much later, after tracing them
-    # Two photos, three beams and two steps, because a dimension of one would be taken as fixed.
-    pixels, scores, penalty = torch.zeros(2, 3, size, size), first_scores(3), torch.tensor(0.0)
-    prepare = _Prepare(model, config.max_words)
-    with torch.no_grad():
-        values = tuple(tensor.clone() for tensor in prepare(pixels, scores))
-        memory_count = len(model.prepare(model.features(pixels)))
-        memory, beams = values[:memory_count], values[memory_count:]
-        chosen = _Step(model.decoder, len(vocabulary))(memory, beams, penalty)[1 + len(beams) :]
-    choices = tuple(torch.stack([tensor] * min(2, config.max_words)) for tensor in chosen)
-
-    names = [f"memory_{i}" for i in range(memory_count)]
-    carried = [*_FIELDS, *(f"state_{i}" for i in range(len(beams) - len(_FIELDS)))]
-    by_photo = tuple({0: _PHOTOS} for _ in memory)
-    by_beam = tuple({0: _PHOTOS, 1: _BEAMS} if tensor.dim() else {} for tensor in beams)
-    steps = {0: torch.export.Dim("steps", max=config.max_words)} if config.max_words > 1 else {}
-    by_step = tuple(steps | {1: _PHOTOS, 2: _BEAMS} for _ in choices)
-    first = _export(prepare, (pixels, scores), ({0: _PHOTOS}, {0: _BEAMS}), INPUTS[:2], [*names, *carried])
-    body = _export(
-        _Step(model.decoder, len(vocabulary)),
-        (memory, beams, penalty),
-        (by_photo, by_beam, {}),
-        [*names, *carried, "length_penalty"],
-        ["go_on", *(f"next_{name}" for name in carried), *_CHOSEN],
-    )
-    last = _export(
-        _Finish(),
-        (beams, choices, penalty),
-        (by_beam, by_step, {}),
-        [*carried, *_CHOSEN, "length_penalty"],
-        [f"best_{name}" for name in OUTPUTS],
-    )
-
+    parts = _parts(model, size, len(vocabulary), config.max_words)
     joined = ModelProto()
-    joined.CopyFrom(first)
-    joined.graph.CopyFrom(_join(first.graph, body.graph, last.graph, carried, config.max_words))
+    joined.CopyFrom(parts.first)
+    joined.graph.CopyFrom(_join(parts, config.max_words))
     helper.set_model_props(joined, identity(config, vocabulary))
     onnx.checker.check_model(joined)
     return joined
 
 
-def _join(first: GraphProto, body: GraphProto, last: GraphProto, carried: Sequence[str], max_words: int) -> GraphProto:
-    """``first``, then a Loop of ``body`` at most ``max_words`` times, then ``last``, as one graph."""
-    shared = {name: name for name in INPUTS}
-    memory = {value.name: f"first/{value.name}" for value in body.input if value.name.startswith("memory_")}
-    from_loop = [*carried, *_CHOSEN]
-    _rename(first, "first", shared)
-    _rename(body, "word", shared | memory)
-    _rename(last, "last", shared | {f"best_{name}": name for name in OUTPUTS} | {n: f"loop/{n}" for n in from_loop})
+class _Parts(NamedTuple):
+    """What is joined, and the names of what travels from word to word of the search."""
 
-    # The body reads memory and length_penalty from the graph around it; only the beams travel from word to word.
-    beams = [value for value in body.input if value.name in {f"word/{name}" for name in carried}]
-    counter = helper.make_tensor_value_info("word/number", TensorProto.INT64, [])
-    condition = helper.make_tensor_value_info("word/goes_on", TensorProto.BOOL, [])
-    del body.input[:]
-    body.input.extend([counter, condition, *beams])
-    loop = helper.make_node(
-        "Loop",
-        ["loop/max_words", "loop/begins", *(f"first/{name}" for name in carried)],
-        [f"loop/{name}" for name in from_loop],
-        name="loop",
-        body=body,
+    first: ModelProto
+    word: ModelProto
+    last: ModelProto
+    best: ModelProto
+    evidence: ModelProto
+    carried: list[str]
+
+
+def _parts(model: CaptionModel, size: int, words: int, max_words: int) -> _Parts:
+    # Two photos, three beams and two steps, because a dimension of one would be taken as fixed.
+    pixels, scores, penalty = torch.zeros(2, 3, size, size), first_scores(3), torch.tensor(0.0)
+    decoder, prepare = model.decoder, _Prepare(model, words, max_words)
+    with torch.no_grad():
+        values = tuple(tensor.clone() for tensor in prepare(pixels, scores))
+        memory_count = len(model.prepare(model.features(pixels)))
+        memory, table, beams = values[:memory_count], values[memory_count], values[memory_count + 1 :]
+        chosen = _Step(decoder)(memory, table, beams, penalty)[1 + len(beams) :]
+        choices = tuple(torch.stack([tensor] * min(2, max_words)) for tensor in chosen)
+        tokens = _Finish()(beams, choices, penalty)[0]
+        read, said, *state = _BestSentence(decoder)(memory, tokens)
+
+    of_photo = [*(f"memory_{i}" for i in range(memory_count)), "table"]
+    states = [f"state_{i}" for i in range(len(state))]
+    carried = [*_FIELDS, *states]
+    by_photo, by_state = tuple({0: _PHOTOS} for _ in memory), tuple({0: _PHOTOS} for _ in state)
+    by_beam = tuple({0: _PHOTOS, 1: _BEAMS} if tensor.dim() else {} for tensor in beams)
+    steps = {0: torch.export.Dim("steps", max=max_words)} if max_words > 1 else {}
+    by_step = tuple(steps | {1: _PHOTOS, 2: _BEAMS} for _ in choices)
+    return _Parts(
+        _export(prepare, (pixels, scores), ({0: _PHOTOS}, {0: _BEAMS}), INPUTS[:2], [*of_photo, *carried]),
+        _export(
+            _Step(decoder),
+            (memory, table, beams, penalty),
+            (by_photo, {}, by_beam, {}),
+            [*of_photo, *carried, "length_penalty"],
+            ["go_on", *(f"next_{name}" for name in carried), *_CHOSEN],
+        ),
+        _export(
+            _Finish(),
+            (beams, choices, penalty),
+            (by_beam, by_step, {}),
+            [*carried, *_CHOSEN, "length_penalty"],
+            [f"best_{name}" for name in _FOUND],
+        ),
+        _export(
+            _BestSentence(decoder),
+            (memory, tokens),
+            (by_photo, {0: _PHOTOS, 1: _BEAMS}),
+            [*of_photo[:-1], "tokens"],
+            ["read", "said", *states],
+        ),
+        _export(
+            _Evidence(decoder),
+            (memory, table, tuple(state), read[:, 0], said[:, 0]),
+            (by_photo, {}, by_state, {0: _PHOTOS}, {0: _PHOTOS}),
+            [*of_photo, *states, "read", "said"],
+            [*(f"next_{name}" for name in states), "evidence"],
+        ),
+        carried,
     )
+
+
+def _join(parts: _Parts, max_words: int) -> GraphProto:
+    """``first``, a Loop of ``word`` at most ``max_words`` times, ``last``, and the evidence if it is asked for."""
+    first, word, last, best, evidence = (part.graph for part in parts[:5])
+    # Bodies read memory, table and length_penalty from the graph around them; only beams and states travel.
+    shared = {name: name for name in INPUTS}
+    of_photo = {
+        value.name: f"first/{value.name}" for value in word.input if value.name.startswith(("memory_", "table"))
+    }
+    from_loop = {name: f"loop/{name}" for name in (*parts.carried, *_CHOSEN)}
+    _rename(first, "first", shared)
+    _rename(word, "word", shared | of_photo)
+    _rename(last, "last", shared | {f"best_{name}": name for name in _FOUND} | from_loop)
+    _rename(best, "best", of_photo | {"tokens": "tokens"})
+    _rename(evidence, "evidence", of_photo)
     constants = (
         helper.make_tensor("loop/max_words", TensorProto.INT64, [], [max_words]),
         helper.make_tensor("loop/begins", TensorProto.BOOL, [], [True]),
     )
     return helper.make_graph(
-        [*first.node, loop, *last.node],
+        [*first.node, _loop(word, parts.carried), *last.node, _if_explain(best, evidence)],
         "sightline",
-        [*first.input, *(value for value in last.input if value.name == "length_penalty")],
-        last.output,
+        [
+            *first.input,
+            *(value for value in last.input if value.name == "length_penalty"),
+            helper.make_tensor_value_info("explain", TensorProto.BOOL, []),
+        ],
+        [*last.output, helper.make_tensor_value_info("evidence", TensorProto.FLOAT, ["explained", "words", "places"])],
         [*first.initializer, *last.initializer, *constants],
     )
+
+
+def _loop(word: GraphProto, carried: Sequence[str]) -> NodeProto:
+    counter = helper.make_tensor_value_info("word/number", TensorProto.INT64, [])
+    condition = helper.make_tensor_value_info("word/goes_on", TensorProto.BOOL, [])
+    beams = [value for value in word.input if value.name in {f"word/{name}" for name in carried}]
+    del word.input[:]
+    word.input.extend([counter, condition, *beams])
+    return helper.make_node(
+        "Loop",
+        ["loop/max_words", "loop/begins", *(f"first/{name}" for name in carried)],
+        [f"loop/{name}" for name in (*carried, *_CHOSEN)],
+        name="loop",
+        body=word,
+    )
+
+
+def _if_explain(best: GraphProto, evidence: GraphProto) -> NodeProto:
+    """The best sentence once more, word by word, for the evidence; nothing where it is not asked for."""
+    read_and_said, states = best.output[:2], best.output[2:]
+    own = [value for value in evidence.input if value.name.startswith("evidence/")]  # states, read, said
+    del evidence.input[:]
+    evidence.input.extend(own)
+    scan = helper.make_node(
+        "Scan",
+        [value.name for value in (*states, *read_and_said)],
+        [*(f"scan/{value.name}" for value in states), "then/evidence"],
+        name="scan",
+        body=evidence,
+        num_scan_inputs=2,
+        scan_input_axes=[1, 1],
+        scan_output_axes=[1],
+    )
+    of_type = helper.make_tensor_value_info
+    shape = ["explained", "words", "places"]
+    then = helper.make_graph(
+        [*best.node, scan], "then", [], [of_type("then/evidence", TensorProto.FLOAT, shape)], best.initializer
+    )
+    nothing = helper.make_tensor("else/evidence", TensorProto.FLOAT, [0, 0, 0], [])
+    otherwise = helper.make_graph(
+        [helper.make_node("Constant", [], ["else/evidence"], value=nothing)],
+        "else",
+        [],
+        [of_type("else/evidence", TensorProto.FLOAT, shape)],
+    )
+    return helper.make_node("If", ["explain"], ["evidence"], name="if_explain", then_branch=then, else_branch=otherwise)
 
 
 def _rename(graph: GraphProto, prefix: str, known: Mapping[str, str]) -> None:

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
+from sightline.onnx_sharing import graphs_within
+
 _WORTH_SHRINKING = 256
 _LARGEST = 127
 # Processors without dot-product instructions add two products of 8 bits in 16: seven bits cannot overflow these.
@@ -21,7 +23,7 @@ def as_they_are(model: ModelProto) -> ModelProto:
 
 def half(model: ModelProto) -> ModelProto:
     """Weights stored as float16, turned back into float32 when the model is loaded: half the file, the same speed."""
-    for graph in _graphs(model.graph):
+    for graph in graphs_within(model.graph):
         restoring = [_halved(weight) for weight in list(_large(graph))]
         _replace_nodes(graph, [*restoring, *graph.node])
     return model
@@ -34,7 +36,7 @@ def eight_bits(model: ModelProto) -> ModelProto:
     fetching the weights takes longest. Filters and tables are turned back into float32 when the model is loaded;
     filters keep sixteen bits because the errors of so many layers add up: at eight, twice as many captions change.
     """
-    for graph in _graphs(model.graph):
+    for graph in graphs_within(model.graph):
         readers = {name: node for node in graph.node for name in node.input}
         weights = {weight.name: weight for weight in _large(graph) if weight.name in readers}
         nodes: list[NodeProto] = []
@@ -48,12 +50,6 @@ def eight_bits(model: ModelProto) -> ModelProto:
 
 
 PRECISIONS: dict[str, Callable[[ModelProto], ModelProto]] = {"fp32": as_they_are, "fp16": half, "int8": eight_bits}
-
-
-def _graphs(graph: GraphProto) -> list[GraphProto]:
-    """The bodies of the graph's Loops, then the graph itself, so that changing one leaves the next in its place."""
-    inner = [attribute.g for node in graph.node for attribute in node.attribute if attribute.HasField("g")]
-    return [*(found for body in inner for found in _graphs(body)), graph]
 
 
 def _large(graph: GraphProto) -> Iterable[TensorProto]:

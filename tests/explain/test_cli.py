@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,12 +23,13 @@ def loaded(monkeypatch, make_caption) -> list[tuple[object, ...]]:
         def __init__(self, model: object) -> None:
             self.model = model
 
-        def stream(self, photos: Iterable[Path], *options: float) -> Iterator[Caption | SightlineError]:
-            asked.append((self.model, *options))
+        def stream(self, photos: Iterable[Path], *options: float, evidence: bool) -> Iterator[Caption | SightlineError]:
+            asked.append((self.model, *options, *(["evidence"] if evidence else [])))
             for photo in photos:
                 try:
                     open_photo(photo)
-                    yield make_caption("a dog")
+                    caption = make_caption("a dog")
+                    yield replace(caption, evidence=caption.attention) if evidence else caption
                 except SightlineError as error:
                     yield error
 
@@ -67,6 +69,13 @@ def test_the_default_folder_and_model(loaded, tmp_path, monkeypatch):
     assert run(draw(tmp_path / "one.jpg")).exit_code == 0
     assert (tmp_path / "explained" / "one.png").exists()
     assert loaded == [(None, 3, 0.0)]
+
+
+def test_evidence_is_asked_for_and_shown(loaded, tmp_path):
+    result = run(draw(tmp_path / "one.jpg"), "--out", tmp_path / "out", "--evidence")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert loaded == [(None, 3, 0.0, "evidence")]
+    assert "What each word rests on" in (tmp_path / "out" / "index.html").read_text()
 
 
 def test_unreadable_photos_are_named_and_skipped(loaded, tmp_path):

@@ -1,9 +1,11 @@
-"""Attention weights -> how strongly to show them, and in which colours: the same on the image and on the page."""
+"""What a caption says of places -> how strongly to show them, in which colours: the same on image and page."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+
+from sightline.caption import Caption
 
 # (R, G, B, opacity) laid over the photo where emphasis is 0 and where it is 1. The shade leaves the photo readable,
 # the tint tells attended from merely bright; cool against warm survives every common colour blindness.
@@ -13,18 +15,22 @@ TINT = (255, 140, 20, 0.26)
 # A peak below this many times the uniform weight is not shown in full: a word that looked everywhere must look so.
 FULL_AT_LEAST = 3.0
 
+# Evidence, in nats: a word that no cell spoke for with this much is not shown in full either.
+FULL_EVIDENCE = 0.1
 
-def emphasis(attention: NDArray[np.float32]) -> NDArray[np.float32]:
-    """How strongly to show each weight, in [0, 1]: a word's peak is 1, unless its attention is nearly uniform.
 
-    Args:
-        attention: float32 ``(T, h, w)``, >= 0, each word's weights sum to one.
+def emphasis(caption: Caption) -> NDArray[np.float32]:
+    """How strongly to show each cell for each word: by the caption's evidence where it has any, or by its attention.
 
     Returns:
-        float32 ``(T, h, w)``: the weights divided by the word's largest or by ``3 / (h * w)``, whichever is more.
+        float32 ``(T, h, w)`` in [0, 1]: the weights divided by the word's largest or by ``3 / (h * w)``, whichever is
+        more; or the evidence above zero, by the word's largest or by 0.1 nats.
     """
-    words, height, width = attention.shape
-    if words == 0:
-        return attention
-    peak = attention.max(axis=(1, 2), keepdims=True)
-    return attention / np.maximum(peak, FULL_AT_LEAST / (height * width))
+    if caption.evidence is not None:
+        return _shown(np.maximum(caption.evidence, 0), FULL_EVIDENCE)
+    height, width = caption.attention.shape[1:]
+    return _shown(caption.attention, FULL_AT_LEAST / (height * width))
+
+
+def _shown(values: NDArray[np.float32], full_at_least: float) -> NDArray[np.float32]:
+    return values / np.maximum(values.max(axis=(1, 2), keepdims=True, initial=0), np.float32(full_at_least))

@@ -1,4 +1,4 @@
-"""A caption's attention as one image: the photo, then a tile a word."""
+"""A caption's attention, or its evidence, as one image: the photo, then a tile a word."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 def draw_attention(photo: Photo, caption: Caption, tile_size: int = 240, font: str | Path | None = None) -> Image.Image:
     """A contact sheet: the sentence, the photo, and for every word the photo lit where the model looked.
 
+    Where the caption carries evidence, the photo is lit by what each word rests on instead.
+
     The photo stands upright and in its own aspect; the attention, which the encoder computed on the photo squashed
     to a square, is stretched back over it. Above each tile stand its word and the word's probability.
 
@@ -56,8 +58,10 @@ def draw_attention(photo: Photo, caption: Caption, tile_size: int = 240, font: s
     places = sheet.places(len(title))
     x, y = next(places)
     draw.text((x, y - sheet.gap), "photo", MUTED, small_font, anchor="ls")
+    shown = "attention" if caption.evidence is None else "evidence"
+    draw.text((x + sheet.cell, y - sheet.gap), shown, MUTED, small_font, anchor="rs")
     canvas.paste(picture, (x, y))
-    lights = emphasis(caption.attention)
+    lights = emphasis(caption)
     for word, log_prob, light, (x, y) in zip(caption.words, caption.log_probs, lights, places, strict=True):
         probability = f"{math.exp(log_prob):.0%}"
         room = sheet.cell - round(small_font.getlength(probability)) - sheet.gap

@@ -1,4 +1,4 @@
-"""Many captions' attention as one self-contained web page."""
+"""Many captions' attention, or their evidence, as one self-contained web page."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from importlib import resources
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,13 @@ from sightline.preprocess import Photo, open_photo
 # Enough for a sharp photo on a page, about 60 kB of JPEG.
 PHOTO_SIDE, JPEG_QUALITY = 720, 80
 
+# The page's heading, and what the light means.
+_LOOKED = ("Where the model looked", "where the model looked when it wrote that word")
+_RESTS_ON = (
+    "What each word rests on",
+    "at the places that made that word likelier: had the model not looked there, it would have been less sure of it",
+)
+
 # The page's style shows one of the three.
 _PLAY = (
     '<button type="button" class="play">'
@@ -32,8 +40,10 @@ _PLAY = (
 )
 
 
-def write_page(path: Path, items: Iterable[tuple[Photo, Caption]], title: str = "Where the model looked") -> int:
+def write_page(path: Path, items: Iterable[tuple[Photo, Caption]], title: str | None = None) -> int:
     """Write one HTML file that shows, for every word of every caption, where the model looked.
+
+    Captions that carry evidence are shown by it instead: by what each word rests on.
 
     It needs no other file and no network. Photos are written as they come, so memory does not grow with their number;
     until the last one is written, whatever stood at ``path`` stays.
@@ -41,7 +51,7 @@ def write_page(path: Path, items: Iterable[tuple[Photo, Caption]], title: str = 
     Args:
         path: the file to write; its folder is made if need be.
         items: photos, as `sightline.preprocess.open_photo` takes them, each with its caption.
-        title: the page's heading.
+        title: the page's heading; None says what the page shows.
 
     Returns:
         how many photos the page shows.
@@ -49,12 +59,16 @@ def write_page(path: Path, items: Iterable[tuple[Photo, Caption]], title: str = 
     Raises:
         SightlineError: a photo cannot be read.
     """
-    before, after = (fill(part, TITLE=html.escape(title)) for part in _read("page.html").split("__PHOTOS__\n"))
+    items = iter(items)
+    first = next(items, None)
+    heading, light = _LOOKED if first is None or first[1].evidence is None else _RESTS_ON
+    told = {"TITLE": html.escape(title or heading), "LIGHT": light}
+    before, after = (fill(part, **told) for part in _read("page.html").split("__PHOTOS__\n"))
     number = 0
     # A file name need not be valid text.
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", errors="backslashreplace") as file:
         file.write(before)
-        for number, (photo, caption) in enumerate(items, start=1):
+        for number, (photo, caption) in enumerate(items if first is None else chain([first], items), start=1):
             name = Path(photo).name if isinstance(photo, str | os.PathLike) else f"photo {number}"
             file.write(article(photo, name, caption))
         file.write(after)
@@ -110,7 +124,7 @@ def _replace(template: str, parts: Mapping[str, str]) -> str:
 def _words(caption: Caption) -> str:
     """A button a word, which carries its emphasis as two hexadecimal digits a grid cell, row by row."""
     buttons = []
-    words = zip(caption.words, caption.log_probs, emphasis(caption.attention), strict=True)
+    words = zip(caption.words, caption.log_probs, emphasis(caption), strict=True)
     for index, (word, log_prob, light) in enumerate(words):
         probability = math.exp(log_prob)
         buttons.append(

@@ -29,12 +29,20 @@ class AdditiveAttention(nn.Module):
         """2 W_h h, see `layer`. ``hidden`` (P, C, H) -> (P, C, A)."""
         return 2 * self.W_h(hidden)
 
-    def forward(self, keys: Tensor, query: Tensor) -> Tensor:
+    def forward(self, keys: Tensor, query: Tensor, visible: Tensor | None = None) -> Tensor:
         """Weights for C sentences of each of P photos.
 
-        ``keys`` (P, L, A), ``query`` (P, C, A) -> alpha (P, C, L), >= 0, summing to one over the L locations.
+        ``keys`` (P, L, A), ``query`` (P, C, A) -> alpha (P, C, L), >= 0, summing to one over the L locations, of which
+        those that ``visible``, bool (C, L), leaves out weigh nothing.
         """
-        return energies(layer(keys, query), self.v).softmax(dim=2)
+        return softmax_over(energies(layer(keys, query), self.v), visible)
+
+
+def softmax_over(energies: Tensor, visible: Tensor | None) -> Tensor:
+    """Softmax over the L locations of (..., C, L), of which ``visible``, bool (C, L), may leave some out."""
+    if visible is not None:
+        energies = energies.masked_fill(~visible, float("-inf"))
+    return energies.softmax(dim=-1)
 
 
 def layer(keys: Tensor, query: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from sightline.nn.prefix_tree import PrefixTree
 from sightline.nn.registry import Registry
 
 Memory: TypeAlias = tuple[Tensor, ...]
-"""What a decoder computes once a photo; every tensor begins with P photos."""
+"""What a decoder computes once a photo; every tensor begins with P photos, the first with (P, L locations)."""
 
 State: TypeAlias = tuple[Tensor, ...]
 """What a decoder carries from word to word; every tensor begins with (P photos, C sentences of each)."""
@@ -38,10 +38,13 @@ class Decoder(nn.Module):
         """What `step` reads of the previous words: ``tokens`` int64 (...) -> (..., E)."""
         raise NotImplementedError
 
-    def step(self, memory: Memory, state: State, words: Tensor) -> tuple[Tensor, Tensor, State]:
+    def step(
+        self, memory: Memory, state: State, words: Tensor, visible: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, State]:
         """One word further.
 
         ``words`` (P, C, E), the embedded previous words -> output (P, C, H), attention (P, C, L), the new state.
+        ``visible``, bool (C, L), says which locations each sentence's attention may look at; None: at all.
         """
         raise NotImplementedError
 

@@ -86,7 +86,9 @@ class GRUDecoder(Decoder):
         gates = self.word_gates(embedded)
         return gates if self.word_query is None else torch.cat([gates, 2 * self.word_query(embedded)], dim=-1)
 
-    def step(self, memory: Memory, state: State, words: Tensor) -> tuple[Tensor, Tensor, State]:
+    def step(
+        self, memory: Memory, state: State, words: Tensor, visible: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, State]:
         """``words`` (P, C, 3H[ + A]), hidden (P, C, H) -> new hidden (P, C, H), alpha (P, C, L), (new hidden,)."""
         (hidden,) = state
         keys, values = memory[:2]
@@ -97,7 +99,7 @@ class GRUDecoder(Decoder):
             if self.word_query is not None:
                 words, asked = words.split((values.shape[2], query.shape[2]), dim=2)
                 query = query + asked
-            alpha = self.attention(keys, query)
+            alpha = self.attention(keys, query, visible)
         inputs = words + alpha @ values  # (P, C, 3H)
         hidden = gru_update(inputs, self.hidden_gates(hidden), hidden)
         return hidden, alpha, (hidden,)

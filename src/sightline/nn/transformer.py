@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
+from sightline.nn.attention import softmax_over
 from sightline.nn.decoder import DECODERS, Decoder, Memory, State
 from sightline.nn.prefix_tree import PrefixTree
 
@@ -66,7 +67,9 @@ class TransformerDecoder(Decoder):
         """``tokens`` int64 (...) -> (..., H)."""
         return self.embedding(tokens)
 
-    def step(self, memory: Memory, state: State, words: Tensor) -> tuple[Tensor, Tensor, State]:
+    def step(
+        self, memory: Memory, state: State, words: Tensor, visible: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, State]:
         """``words`` (P, C, H) -> output (P, C, H), alpha (P, C, L), the state with these words' keys and values."""
         all_keys, all_values, position = state
         photos, sentences, width = words.shape
@@ -81,7 +84,7 @@ class TransformerDecoder(Decoder):
             values = torch.where(now, value.unsqueeze(2).to(all_values.dtype), all_values[:, :, index])
             flat = (query.reshape(-1, 1, width), keys.flatten(0, 1), values.flatten(0, 1))
             seen = layer.self_attention(*flat, so_far).reshape(x.shape)  # type: ignore[operator]
-            x, alpha = layer.rest(x, seen, *memory[2 * index : 2 * index + 2])  # type: ignore[operator]
+            x, alpha = layer.rest(x, seen, *memory[2 * index : 2 * index + 2], visible)  # type: ignore[operator]
             new_keys.append(keys)
             new_values.append(values)
         return self.norm(x), alpha, (torch.stack(new_keys, 2), torch.stack(new_values, 2), position + 1)
@@ -136,17 +139,20 @@ class Layer(nn.Module):
         seen = scaled_dot_product_attention(query, keys, values, attn_mask=mask.unsqueeze(1))
         return seen.transpose(1, 2).flatten(2)
 
-    def rest(self, x: Tensor, seen: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+    def rest(
+        self, x: Tensor, seen: Tensor, keys: Tensor, values: Tensor, visible: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Add what self-attention saw, look at the photo, think.
 
-        ``x``, ``seen`` (P, C, H), the photo's ``keys`` and ``values`` (P, L, H) -> (P, C, H), alpha (P, C, L).
+        ``x``, ``seen`` (P, C, H), the photo's ``keys`` and ``values`` (P, L, H) -> (P, C, H), alpha (P, C, L);
+        ``visible`` as in `Decoder.step`.
         """
         x = x + self.dropout(self.words_out(seen))
         query, keys, values = (
             tensor.unflatten(2, (self.heads, -1)).transpose(1, 2)
             for tensor in (self.photo_query(self.photo_norm(x)), keys, values)
         )  # (P, heads, C or L, H / heads)
-        alpha = (query @ keys.transpose(2, 3) / query.shape[3] ** 0.5).softmax(dim=3)  # (P, heads, C, L)
+        alpha = softmax_over(query @ keys.transpose(2, 3) / query.shape[3] ** 0.5, visible)  # (P, heads, C, L)
         x = x + self.dropout(self.photo_out((alpha.to(values.dtype) @ values).transpose(1, 2).flatten(2)))
         x = x + self.dropout(self.feed_forward(self.forward_norm(x)))
         return x, alpha.mean(dim=1)
