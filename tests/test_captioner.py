@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import itertools
 import json
 import threading
@@ -106,6 +107,19 @@ def test_evidence_comes_where_it_is_asked_for(tiny: Tiny, captioner, photos):
         expected = evidence(tiny.model.decoder, memory, tokens)[0, : len(plain.words)].reshape(-1, 8, 8)
         np.testing.assert_allclose(explained.evidence, expected, atol=1e-4)
         np.testing.assert_allclose(of_many.evidence, expected, atol=1e-4)
+
+
+def test_a_model_from_before_there_was_evidence_still_captions(bundle, tiny_graph, captioner, photos):
+    made = copy.deepcopy(tiny_graph)
+    nodes = [node for node in made.graph.node if node.op_type != "If"]
+    del made.graph.node[:], made.graph.output[-1], made.graph.input[-1]
+    made.graph.node.extend(nodes)
+    onnx.save(made, bundle / "model.onnx")
+    old = Captioner(bundle)
+    assert same(old(photos[0]), captioner(photos[0]))
+    for ask in (lambda: old(photos[0], evidence=True), lambda: old.stream(photos, evidence=True)):
+        with pytest.raises(SightlineError, match="made before there was evidence; `sightline export` makes"):
+            ask()
 
 
 def test_errors_come_in_their_places(captioner, photos, tmp_path):
@@ -251,7 +265,7 @@ def anothers_onnx(bundle: Path) -> None:
         (cut(0.5), "damaged or truncated .*; copy it anew or export again"),
         (cut(0.999), "damaged or truncated .*; copy it anew or export again|another config.json"),
         (lambda bundle: (bundle / "model.onnx").write_text("<html>404"), "damaged or truncated"),
-        (anothers_onnx, "not a model that this sightline exported; `sightline export` makes one"),
+        (anothers_onnx, "not a model that sightline exported; `sightline export` makes one"),
         (other_words(lambda words: [*words, "more"]), r"\(vocabulary: 24 words.*here 25 words.*export the model again"),
         (other_words(lambda words: words[:-1]), r"\(vocabulary: 24 words.*here 23 words"),
         (other_words(lambda words: [*words[:-2], words[-1], words[-2]]), r"\(vocabulary: 24 words.*here 24 words"),

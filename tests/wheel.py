@@ -36,6 +36,7 @@ assert again.words == tuple(captions[0]["words"]) or list(again.words) == captio
 assert abs(again.attention.sum((1, 2)) - 1).max() < 1e-4
 
 run("explain", *photos[:2], "--out", str(work / "explained"))
+run("explain", *photos[:2], "--out", str(work / "explained"), "--evidence")
 assert (work / "explained" / "index.html").stat().st_size > 10_000
 told = run("info").stdout
 assert "CIDEr" in told and "research" in told, told

@@ -23,7 +23,8 @@ ONNX, CARD = "model.onnx", "MODEL_CARD.md"
 
 # What model.onnx takes and gives; shapes and meaning are told by `sightline.onnx_graph.to_onnx`.
 INPUTS = ("pixels", "first_scores", "length_penalty", "explain")
-OUTPUTS = ("tokens", "log_probs", "lengths", "scores", "attention", "evidence")
+SEARCHED = ("tokens", "log_probs", "lengths", "scores", "attention")
+OUTPUTS = (*SEARCHED, "evidence")
 
 
 @dataclass(frozen=True)

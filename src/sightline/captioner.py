@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from sightline.bundle import CONFIG, ONNX, OUTPUTS, VOCABULARY, identity, load_description
+from sightline.bundle import CONFIG, ONNX, OUTPUTS, SEARCHED, VOCABULARY, identity, load_description
 from sightline.caption import Caption, read_captions
 from sightline.errors import SightlineError
 from sightline.preprocess import Photo, preprocess
@@ -62,7 +62,9 @@ class Captioner:
         self._cores = available_cores()
         self._opening = threading.Lock()
         self._sessions: dict[int, InferenceSession] = {}
-        recorded = self._session(threads=1).get_modelmeta().custom_metadata_map
+        session = self._session(threads=1)
+        self._explains = explains(session)
+        recorded = session.get_modelmeta().custom_metadata_map
         for key, value in identity(self.config, self.vocabulary).items():
             if recorded.get(key) != value:
                 what = key.removeprefix("sightline.")
@@ -88,7 +90,7 @@ class Captioner:
         Raises:
             SightlineError: the photo cannot be read, or an option is impossible.
         """
-        _check(beam_size, length_penalty)
+        self._check(beam_size, length_penalty, evidence)
         pixels = preprocess(photo, self.config.preprocessing)[None]
         return self._search(self._session(threads=self._cores), pixels, beam_size, length_penalty, evidence)[0]
 
@@ -108,7 +110,7 @@ class Captioner:
         Raises:
             SightlineError: an option is impossible.
         """
-        _check(beam_size, length_penalty)
+        self._check(beam_size, length_penalty, evidence)
         if batch_size < 1:
             raise SightlineError(f"batch size {batch_size}: it must be 1 or more")
         return self._stream(iter(photos), batch_size, beam_size, length_penalty, evidence)
@@ -159,8 +161,18 @@ class Captioner:
             found["log_probs"],
             found["attention"],
             found["scores"],
-            found["evidence"] if evidence else None,
+            found.get("evidence"),
         )
+
+    def _check(self, beam_size: int, length_penalty: float, evidence: bool) -> None:
+        if beam_size < 1:
+            raise SightlineError(f"beam size {beam_size}: it must be 1 (greedy) or more")
+        if not math.isfinite(length_penalty):
+            raise SightlineError(f"length penalty {length_penalty}: it must be a finite number")
+        if evidence and not self._explains:
+            raise SightlineError(
+                f"{self.folder / ONNX}: made before there was evidence; `sightline export` makes one that has it"
+            )
 
     def _session(self, threads: int) -> InferenceSession:
         with self._opening:
@@ -178,8 +190,8 @@ def open_session(path: Path, threads: int) -> InferenceSession:
     except Exception as error:  # ONNX Runtime raises a class for each of its statuses, and no common one
         reason = str(error).splitlines()[0]
         raise SightlineError(f"{path}: damaged or truncated ({reason}); copy it anew or export again") from None
-    if [output.name for output in session.get_outputs()] != list(OUTPUTS):
-        raise SightlineError(f"{path}: not a model that this sightline exported; `sightline export` makes one")
+    if tuple(output.name for output in session.get_outputs()) not in (SEARCHED, OUTPUTS):
+        raise SightlineError(f"{path}: not a model that sightline exported; `sightline export` makes one")
     return session
 
 
@@ -199,25 +211,24 @@ def start_session(path: Path, threads: int) -> InferenceSession:
 def run_search(
     session: InferenceSession, pixels: Pixels, beam_size: int, length_penalty: float, evidence: bool = False
 ) -> dict[str, Any]:
-    """One run of a model.onnx: ``pixels`` (B, 3, size, size) -> its `OUTPUTS` by name, best beam first."""
+    """One run of a model.onnx: ``pixels`` (B, 3, size, size) -> what was searched, best beam first, by name.
+
+    ``evidence``, for a session that `explains`, adds the best beam's.
+    """
     first_scores = np.full(beam_size, -1e9, np.float32)
     first_scores[0] = 0
-    feed = {
-        "pixels": pixels,
-        "first_scores": first_scores,
-        "length_penalty": np.array(length_penalty, np.float32),
-        "explain": np.array(evidence),
-    }
-    return dict(zip(OUTPUTS, session.run(OUTPUTS, feed), strict=True))
+    feed = {"pixels": pixels, "first_scores": first_scores, "length_penalty": np.array(length_penalty, np.float32)}
+    if explains(session):
+        feed["explain"] = np.array(evidence)
+    names = OUTPUTS if evidence else SEARCHED
+    return dict(zip(names, session.run(names, feed), strict=True))
+
+
+def explains(session: InferenceSession) -> bool:
+    """Whether a model.onnx can find evidence; those made before there was any cannot."""
+    return len(session.get_outputs()) == len(OUTPUTS)
 
 
 def available_cores() -> int:
     """The cores this process may use, which in a container are fewer than the machine's."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _check(beam_size: int, length_penalty: float) -> None:
-    if beam_size < 1:
-        raise SightlineError(f"beam size {beam_size}: it must be 1 (greedy) or more")
-    if not math.isfinite(length_penalty):
-        raise SightlineError(f"length penalty {length_penalty}: it must be a finite number")

@@ -21,7 +21,7 @@ from onnxscript import opset20
 from torch import Tensor, nn
 from torch.nn.functional import embedding
 
-from sightline.bundle import INPUTS, OUTPUTS, ModelConfig, identity
+from sightline.bundle import INPUTS, SEARCHED, ModelConfig, identity
 from sightline.nn.decoder import Decoder
 from sightline.nn.encoder import fused
 from sightline.nn.evidence import word_evidence
@@ -29,7 +29,6 @@ from sightline.nn.model import CaptionModel
 from sightline.nn.search import Beams, Choices, advance, begin, finish, first_scores
 from sightline.vocabulary import START, Vocabulary
 
-_FOUND = tuple(name for name in OUTPUTS if name != "evidence")  # by the search
 _FIELDS = Beams._fields[:-1]  # the decoder's state, a tuple of tensors, is counted apart
 _CHOSEN = [f"chosen_{name}" for name in Choices._fields]
 _op: Any = opset20
@@ -70,7 +69,7 @@ class _Finish(nn.Module):
 
     def forward(self, beams: tuple[Tensor, ...], choices: tuple[Tensor, ...], penalty: Tensor) -> tuple[Tensor, ...]:
         sentences, scores = finish(_beams(beams), Choices(*choices), penalty)
-        return tuple(scores if name == "scores" else getattr(sentences, name) for name in _FOUND)
+        return tuple(scores if name == "scores" else getattr(sentences, name) for name in SEARCHED)
 
 
 class _BestSentence(nn.Module):
@@ -167,7 +166,7 @@ def _parts(model: CaptionModel, size: int, words: int, max_words: int) -> _Parts
             (beams, choices, penalty),
             (by_beam, by_step, {}),
             [*carried, *_CHOSEN, "length_penalty"],
-            [f"best_{name}" for name in _FOUND],
+            [f"best_{name}" for name in SEARCHED],
         ),
         _export(
             _BestSentence(decoder),
@@ -198,7 +197,7 @@ def _join(parts: _Parts, max_words: int) -> GraphProto:
     from_loop = {name: f"loop/{name}" for name in (*parts.carried, *_CHOSEN)}
     _rename(first, "first", shared)
     _rename(word, "word", shared | of_photo)
-    _rename(last, "last", shared | {f"best_{name}": name for name in _FOUND} | from_loop)
+    _rename(last, "last", shared | {f"best_{name}": name for name in SEARCHED} | from_loop)
     _rename(best, "best", of_photo | {"tokens": "tokens"})
     _rename(evidence, "evidence", of_photo)
     constants = (
