@@ -71,6 +71,16 @@ def test_onnx_finds_what_torch_finds(tiny: Tiny, tiny_bundle: Path, photos, beam
     np.testing.assert_allclose(found["attention"].sum(-1), real, atol=1e-5)
 
 
+def test_evidence_goes_as_far_as_the_longest_sentence_and_only_where_it_is_asked_for(tiny_bundle: Path):
+    session = open_session(tiny_bundle / "model.onnx", threads=1)
+    for pixels in (random_photos(64)[:1], random_photos(64)):
+        found = run_search(session, pixels, 1, 0.0, evidence=True)
+        assert found["evidence"].shape == (len(pixels), found["lengths"].max(), 64)
+        assert found["evidence"].any((1, 2)).all()
+    feed = {"pixels": pixels, "first_scores": np.zeros(1, np.float32), "length_penalty": np.array(0, np.float32)}
+    assert session.run(["evidence"], feed | {"explain": np.array(False)})[0].size == 0
+
+
 def test_the_tiny_model_is_worth_testing_with(tiny_bundle: Path):
     found = run_search(open_session(tiny_bundle / "model.onnx", threads=1), random_photos(64), 3, 0.0)
     assert len({tuple(tokens) for tokens in found["tokens"][:, 0]}) > 4

@@ -167,7 +167,8 @@ def _differences(ours: dict[str, NDArray], theirs: dict[str, NDArray]) -> tuple[
     numbers = [
         np.abs(ours[name] - theirs[name])[equal & ~none].max(initial=0) for name in ("log_probs", "attention", "scores")
     ]
-    numbers.append(np.abs(ours["evidence"] - theirs["evidence"])[equal[:, 0]].max(initial=0))
+    longest = theirs["evidence"].shape[1]
+    numbers.append(np.abs(ours["evidence"][:, :longest] - theirs["evidence"])[equal[:, 0]].max(initial=0))
     return equal | none | _tied(ours["log_probs"], theirs["log_probs"], parted), float(max(numbers))
 
 

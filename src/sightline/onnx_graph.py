@@ -105,9 +105,9 @@ def to_onnx(model: CaptionModel, config: ModelConfig, vocabulary: Vocabulary) ->
     Inputs: ``pixels`` float32 (B, 3, size, size); ``first_scores`` float32 (K,), ``[0, -1e9, -1e9, ...]``;
     ``length_penalty`` float32 (); ``explain`` bool (). Outputs, best beam first:
     ``tokens`` int64 (B, K, T), ``log_probs`` float32 (B, K, T), ``lengths`` int64 (B, K), ``scores`` float32 (B, K),
-    ``attention`` float32 (B, K, T, L), see `sightline.nn.search.Sentences`; ``evidence`` float32, where ``explain``
-    (B, T, L), the best beams', see `sightline.nn.evidence`, otherwise (0, 0, 0). ``model`` must be in evaluation mode.
-    A decoder's state must keep its shapes from word to word.
+    ``attention`` float32 (B, K, T, L), see `sightline.nn.search.Sentences`; ``evidence`` float32, where
+    ``explain`` (B, longest, L), the best beams', see `sightline.nn.evidence`, otherwise (0, 0, 0). ``model`` must be in
+    evaluation mode. A decoder's state must keep its shapes from word to word.
     """
     size = config.preprocessing.size
     model = copy.deepcopy(model)
@@ -234,14 +234,20 @@ def _loop(word: GraphProto, carried: Sequence[str]) -> NodeProto:
 
 def _if_explain(best: GraphProto, evidence: GraphProto) -> NodeProto:
     """The best sentence once more, word by word, for the evidence; nothing where it is not asked for."""
-    read_and_said, states = best.output[:2], best.output[2:]
+    read_and_said, states = [value.name for value in best.output[:2]], [value.name for value in best.output[2:]]
     own = [value for value in evidence.input if value.name.startswith("evidence/")]  # states, read, said
     del evidence.input[:]
     evidence.input.extend(own)
+    # No further than the longest sentence: every word is looked at once for each location.
+    trim = [helper.make_node("ReduceMax", ["lengths"], ["then/longest"], keepdims=0)]
+    trim.append(helper.make_node("Unsqueeze", ["then/longest", "then/first"], ["then/end"]))
+    for name in read_and_said:
+        trim.append(helper.make_node("Slice", [name, "then/first", "then/end", "then/second"], [f"{name}/trimmed"]))
+    axes = [helper.make_tensor(f"then/{n}", TensorProto.INT64, [1], [i]) for i, n in enumerate(("first", "second"))]
     scan = helper.make_node(
         "Scan",
-        [value.name for value in (*states, *read_and_said)],
-        [*(f"scan/{value.name}" for value in states), "then/evidence"],
+        [*states, *(f"{name}/trimmed" for name in read_and_said)],
+        [*(f"scan/{name}" for name in states), "then/evidence"],
         name="scan",
         body=evidence,
         num_scan_inputs=2,
@@ -251,7 +257,11 @@ def _if_explain(best: GraphProto, evidence: GraphProto) -> NodeProto:
     of_type = helper.make_tensor_value_info
     shape = ["explained", "words", "places"]
     then = helper.make_graph(
-        [*best.node, scan], "then", [], [of_type("then/evidence", TensorProto.FLOAT, shape)], best.initializer
+        [*best.node, *trim, scan],
+        "then",
+        [],
+        [of_type("then/evidence", TensorProto.FLOAT, shape)],
+        [*best.initializer, *axes],
     )
     nothing = helper.make_tensor("else/evidence", TensorProto.FLOAT, [0, 0, 0], [])
     otherwise = helper.make_graph(
