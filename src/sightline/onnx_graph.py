@@ -103,11 +103,11 @@ def to_onnx(model: CaptionModel, config: ModelConfig, vocabulary: Vocabulary) ->
     """The whole captioner as one float32 ONNX model; B photos and K beams are free at run time.
 
     Inputs: ``pixels`` float32 (B, 3, size, size); ``first_scores`` float32 (K,), ``[0, -1e9, -1e9, ...]``;
-    ``length_penalty`` float32 (); ``explain`` bool (). Outputs, best beam first:
-    ``tokens`` int64 (B, K, T), ``log_probs`` float32 (B, K, T), ``lengths`` int64 (B, K), ``scores`` float32 (B, K),
-    ``attention`` float32 (B, K, T, L), see `sightline.nn.search.Sentences`; ``evidence`` float32, where
-    ``explain`` (B, longest, L), the best beams', see `sightline.nn.evidence`, otherwise (0, 0, 0). ``model`` must be in
-    evaluation mode. A decoder's state must keep its shapes from word to word.
+    ``length_penalty`` float32 (); ``explain`` bool (). Outputs, best beam first: ``tokens`` int64 (B, K, T),
+    ``log_probs`` float32 (B, K, T), ``lengths`` int64 (B, K), ``scores`` float32 (B, K), ``attention`` float32
+    (B, K, T, L), see `sightline.nn.search.Sentences`; ``evidence`` float32, where ``explain`` (B, longest, L), the best
+    beams', see `sightline.nn.evidence`, otherwise (0, 0, 0). ``model`` must be in evaluation mode. A decoder's state
+    must keep its shapes from word to word.
     """
     size = config.preprocessing.size
     model = copy.deepcopy(model)
@@ -234,33 +234,16 @@ def _loop(word: GraphProto, carried: Sequence[str]) -> NodeProto:
 
 def _if_explain(best: GraphProto, evidence: GraphProto) -> NodeProto:
     """The best sentence once more, word by word, for the evidence; nothing where it is not asked for."""
-    read_and_said, states = [value.name for value in best.output[:2]], [value.name for value in best.output[2:]]
-    own = [value for value in evidence.input if value.name.startswith("evidence/")]  # states, read, said
-    del evidence.input[:]
-    evidence.input.extend(own)
-    # No further than the longest sentence: every word is looked at once for each location.
-    trim = [helper.make_node("ReduceMax", ["lengths"], ["then/longest"], keepdims=0)]
-    trim.append(helper.make_node("Unsqueeze", ["then/longest", "then/first"], ["then/end"]))
-    for name in read_and_said:
-        trim.append(helper.make_node("Slice", [name, "then/first", "then/end", "then/second"], [f"{name}/trimmed"]))
-    axes = [helper.make_tensor(f"then/{n}", TensorProto.INT64, [1], [i]) for i, n in enumerate(("first", "second"))]
-    scan = helper.make_node(
-        "Scan",
-        [*states, *(f"{name}/trimmed" for name in read_and_said)],
-        [*(f"scan/{name}" for name in states), "then/evidence"],
-        name="scan",
-        body=evidence,
-        num_scan_inputs=2,
-        scan_input_axes=[1, 1],
-        scan_output_axes=[1],
-    )
-    of_type = helper.make_tensor_value_info
     shape = ["explained", "words", "places"]
+    result = [helper.make_tensor_value_info("then/evidence", TensorProto.FLOAT, shape)]
+    read_and_said = [value.name for value in best.output[:2]]
+    states = [value.name for value in best.output[2:]]
+    axes = [helper.make_tensor(f"then/{i}", TensorProto.INT64, [1], [i]) for i in range(2)]
     then = helper.make_graph(
-        [*best.node, *trim, scan],
+        [*best.node, *_trim(read_and_said), _scan(evidence, states, [f"{name}/trimmed" for name in read_and_said])],
         "then",
         [],
-        [of_type("then/evidence", TensorProto.FLOAT, shape)],
+        result,
         [*best.initializer, *axes],
     )
     nothing = helper.make_tensor("else/evidence", TensorProto.FLOAT, [0, 0, 0], [])
@@ -268,9 +251,34 @@ def _if_explain(best: GraphProto, evidence: GraphProto) -> NodeProto:
         [helper.make_node("Constant", [], ["else/evidence"], value=nothing)],
         "else",
         [],
-        [of_type("else/evidence", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("else/evidence", TensorProto.FLOAT, shape)],
     )
     return helper.make_node("If", ["explain"], ["evidence"], name="if_explain", then_branch=then, else_branch=otherwise)
+
+
+def _trim(names: Sequence[str]) -> list[NodeProto]:
+    """Tensors (B, T) no further than the longest sentence, as every word is looked at once for each location."""
+    return [
+        helper.make_node("ReduceMax", ["lengths"], ["then/longest"], keepdims=0),
+        helper.make_node("Unsqueeze", ["then/longest", "then/0"], ["then/end"]),
+        *(helper.make_node("Slice", [name, "then/0", "then/end", "then/1"], [f"{name}/trimmed"]) for name in names),
+    ]
+
+
+def _scan(evidence: GraphProto, states: Sequence[str], read_and_said: Sequence[str]) -> NodeProto:
+    own = [value for value in evidence.input if value.name.startswith("evidence/")]  # states, read, said
+    del evidence.input[:]
+    evidence.input.extend(own)
+    return helper.make_node(
+        "Scan",
+        [*states, *read_and_said],
+        [*(f"scan/{name}" for name in states), "then/evidence"],
+        name="scan",
+        body=evidence,
+        num_scan_inputs=2,
+        scan_input_axes=[1, 1],
+        scan_output_axes=[1],
+    )
 
 
 def _rename(graph: GraphProto, prefix: str, known: Mapping[str, str]) -> None:
