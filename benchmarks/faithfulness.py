@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sightline.bundle import ModelConfig
 from sightline.checkpoint import load_model
 from sightline.data.dataset import read_dataset
 from sightline.nn.encoder import fused
@@ -29,7 +30,7 @@ from sightline.nn.model import CaptionModel
 from sightline.nn.prefix_tree import PrefixTree
 from sightline.nn.search import search
 from sightline.preprocess import preprocess
-from sightline.vocabulary import END, PAD, split_words
+from sightline.vocabulary import END, PAD, Vocabulary, split_words
 
 FUNCTION_WORDS = frozenset(
     split_words(
@@ -50,7 +51,7 @@ def log_probs(model: CaptionModel, features: Tensor, tokens: Tensor) -> Tensor:
     return found.where(tokens != PAD, 0.0)
 
 
-def content_words(vocabulary, tokens: Tensor, random: np.random.Generator) -> list[tuple[int, int]]:  # type: ignore[no-untyped-def]
+def content_words(vocabulary: Vocabulary, tokens: Tensor, random: np.random.Generator) -> list[tuple[int, int]]:
     """(photo, word) of up to two content words of each caption."""
     chosen = []
     for photo, sentence in enumerate(tokens.tolist()):
@@ -76,18 +77,10 @@ def covered(pixels: Tensor, cells: Sequence[int], grid: tuple[int, int]) -> Tens
 
 
 @torch.inference_mode()
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--split", default="val")
-    parser.add_argument("--photos", type=int, default=200)
-    arguments = parser.parse_args()
-    model, config, vocabulary = load_model(arguments.model)
-    model.encoder = fused(model.encoder).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    model.eval()
-    examples = read_dataset(arguments.data).split(arguments.split)[: arguments.photos]
-    pixels = torch.from_numpy(np.stack([preprocess(example.path, config.preprocessing) for example in examples]))
+def nats_lost(
+    model: CaptionModel, config: ModelConfig, vocabulary: Vocabulary, pixels: Tensor
+) -> dict[str, np.ndarray]:
+    """By where the square lies: float32 (N,), what each of the N content words said of the photos loses."""
 
     def encode(photos: Tensor) -> Tensor:
         return torch.cat([model.features(batch) for batch in photos.split(BATCH)])
@@ -111,15 +104,31 @@ def main() -> None:
     for name, cells in peaks.items():
         after = log_probs(model, encode(covered(pixels[photos], cells, config.grid)), tokens[photos])
         lost[name] = (before[photos, places] - after[torch.arange(len(words)), places]).numpy()
+    return lost
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--split", default="val")
+    parser.add_argument("--photos", type=int, default=200)
+    arguments = parser.parse_args()
+    model, config, vocabulary = load_model(arguments.model)
+    model.encoder = fused(model.encoder).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model.eval()
+    examples = read_dataset(arguments.data).split(arguments.split)[: arguments.photos]
+    pixels = torch.from_numpy(np.stack([preprocess(example.path, config.preprocessing) for example in examples]))
+    lost = nats_lost(model, config, vocabulary, pixels)
     difference = lost["evidence"] - lost["attention"]
     print(
         json.dumps(
             {
                 "photos": len(examples),
-                "words": len(words),
+                "words": len(difference),
                 "nats lost": {name: round(float(values.mean()), 3) for name, values in lost.items()},
                 "evidence - attention": round(float(difference.mean()), 3),
-                "half of its 95% interval": round(float(1.96 * difference.std() / len(words) ** 0.5), 3),
+                "half of its 95% interval": round(float(1.96 * difference.std() / len(difference) ** 0.5), 3),
             }
         )
     )

@@ -11,7 +11,7 @@ _WORTH_SHARING = 1024  # bytes
 
 
 def graphs_within(graph: GraphProto) -> Iterator[GraphProto]:
-    """The graph's branches and bodies, the innermost first, then the graph itself."""
+    """The graph's branches and bodies, the innermost first, then the graph itself; each may be changed as it comes."""
     for node in graph.node:
         for attribute in node.attribute:
             if attribute.HasField("g"):
@@ -39,5 +39,7 @@ def share_weights(model: ModelProto) -> ModelProto:
 
 
 def _read(graph: GraphProto, old: str, new: str) -> None:
-    for node in graph.node:
-        node.input[:] = [new if name == old else name for name in node.input]
+    """Let the graph and those within it, which may read what it holds, read another weight."""
+    for reader in graphs_within(graph):
+        for node in reader.node:
+            node.input[:] = [new if name == old else name for name in node.input]
