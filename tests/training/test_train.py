@@ -11,6 +11,7 @@ from sightline.checkpoint import load_model
 from sightline.data.dataset import read_dataset
 from sightline.errors import SightlineError
 from sightline.training.generate import generate
+from sightline.training.objective import CrossEntropy
 from sightline.training.recipe import TransformerRecipe
 from sightline.training.train import train
 from tests.training.conftest import tiny
@@ -80,6 +81,17 @@ def test_resuming_equals_an_unbroken_training(recipe, shapes, tmp_path, monkeypa
     assert losses(out) == losses(unbroken)
     weights, expected = load_model(out)[0].state_dict(), load_model(unbroken)[0].state_dict()
     assert all(torch.equal(weights[name], expected[name]) for name in expected)
+
+
+def test_resuming_goes_on_after_the_last_epoch_not_after_the_best(shapes, tmp_path, monkeypatch):
+    monkeypatch.setattr(CrossEntropy, "better", "max")  # the first epoch is then the best
+    out = run(tiny(), shapes, tmp_path / "run")
+    epochs = [
+        torch.load(out / "checkpoints" / name, weights_only=False)["epoch"] for name in ("best.ckpt", "last.ckpt")
+    ]
+    assert epochs == [0, 2]
+    run(tiny(epochs=4), shapes, out, resume=True)
+    assert [row["epoch"] for row in losses(out)] == ["1", "2", "3", "4"]
 
 
 def test_a_second_run_never_overwrites_the_first(unbroken, shapes):

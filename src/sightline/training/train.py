@@ -246,10 +246,13 @@ def _trainer(recipe: Recipe, objective: Objective, record: EpochRecord, out: Pat
     ):
         warnings.filterwarnings("ignore", message)
     monitor, better = f"val_{objective.value}", objective.better
-    checkpoint = ModelCheckpoint(
-        out / "checkpoints", "best", monitor=monitor, mode=better, save_last=True, enable_version_counter=False
-    )
-    callbacks: list[Callback] = [record, checkpoint]
+    folder = out / "checkpoints"
+    callbacks: list[Callback] = [
+        record,
+        ModelCheckpoint(folder, "best", monitor=monitor, mode=better, enable_version_counter=False),
+        # Its save_last would save the last epoch that was better, and resuming would repeat all after it.
+        ModelCheckpoint(folder, "last", enable_version_counter=False),
+    ]
     if recipe.training.patience is not None:
         callbacks.append(EarlyStopping(monitor, patience=recipe.training.patience, mode=better))
     if progress:
