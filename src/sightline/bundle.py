@@ -40,6 +40,7 @@ class ModelConfig:
         max_words: the longest sentence it writes.
         preprocessing: how photos must be prepared.
         training: what is known of its training (data, epochs, losses), for people to read.
+        members: the models that an ensemble is made of; encoder and decoder are then named ``"ensemble"``.
     """
 
     encoder: str
@@ -50,11 +51,25 @@ class ModelConfig:
     max_words: int
     preprocessing: Preprocessing
     training: Mapping[str, Any]
+    members: tuple[ModelConfig, ...] = ()
 
     def save(self, path: Path) -> None:
         """Write config.json."""
-        values = {**self.__dict__, "preprocessing": self.preprocessing.as_dict(), "format": FORMAT}
+        values = {**self._as_dict(), "format": FORMAT}
         path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    def _as_dict(self) -> dict[str, Any]:
+        values = {**self.__dict__, "preprocessing": self.preprocessing.as_dict()}
+        members = [member._as_dict() for member in values.pop("members")]
+        return values | ({"members": members} if members else {})
+
+    @classmethod
+    def _from_dict(cls, values: dict[str, Any]) -> ModelConfig:
+        prepared = values.pop("preprocessing")
+        preprocessing = Preprocessing(prepared["size"], tuple(prepared["mean"]), tuple(prepared["std"]))
+        height, width = values.pop("grid")
+        members = tuple(map(cls._from_dict, values.pop("members", ())))
+        return cls(**values, grid=(height, width), preprocessing=preprocessing, members=members)
 
     @classmethod
     def load(cls, path: Path) -> ModelConfig:
@@ -66,10 +81,7 @@ class ModelConfig:
                 raise SightlineError(
                     f"{path}: model format {version}, this sightline reads {FORMAT}; upgrade sightline or export again"
                 )
-            prepared = values.pop("preprocessing")
-            preprocessing = Preprocessing(prepared["size"], tuple(prepared["mean"]), tuple(prepared["std"]))
-            height, width = values.pop("grid")
-            return cls(**values, grid=(height, width), preprocessing=preprocessing)
+            return cls._from_dict(values)
         except FileNotFoundError:
             raise SightlineError(
                 f"{path.parent}: no model folder (no {path.name}); train or export one there"

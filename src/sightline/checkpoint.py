@@ -14,12 +14,15 @@ from sightline.bundle import CONFIG, VOCABULARY, WEIGHTS, ModelConfig, load_desc
 from sightline.errors import SightlineError
 from sightline.nn.decoder import DECODERS
 from sightline.nn.encoder import ENCODERS
+from sightline.nn.ensemble import ensemble
 from sightline.nn.model import CaptionModel
 from sightline.vocabulary import Vocabulary
 
 
 def build_model(config: ModelConfig, vocabulary: Vocabulary) -> CaptionModel:
     """A model of this shape with fresh weights."""
+    if config.members:
+        return ensemble([build_model(member, vocabulary) for member in config.members])
     encoder = ENCODERS[config.encoder]()
     feature_size = config.projection or encoder.feature_size
     decoder = DECODERS[config.decoder](len(vocabulary), feature_size, **config.decoder_options)

@@ -4,7 +4,9 @@ import torch
 
 from sightline.checkpoint import DECODERS  # importing it registers every decoder
 from sightline.nn.decoder import Decoder
-from sightline.nn.encoder import ENCODERS
+from sightline.nn.encoder import ENCODERS, Encoder
+from sightline.nn.ensemble import DecoderEnsemble
+from sightline.nn.model import CaptionModel
 from sightline.vocabulary import END
 
 VOCABULARY_SIZE, FEATURE_SIZE, LOCATIONS = 9, 7, 6
@@ -30,8 +32,32 @@ def make_decoder(name: str, **options: object) -> Decoder:
     return decoder
 
 
-@pytest.fixture(params=[*({"name": name} for name in DECODERS.names()), {"name": "gru", "query": "hidden_and_word"}])
+class _NoEncoder(Encoder):
+    """Says how wide its annotation vectors would be."""
+
+    def __init__(self, feature_size: int) -> None:
+        super().__init__()
+        self.feature_size = feature_size
+
+
+def make_members() -> list[CaptionModel]:
+    """A GRU that reads the first four of a location's `FEATURE_SIZE` numbers, and a transformer that reads the rest."""
+    torch.manual_seed(0)
+    gru, transformer = (
+        DECODERS["gru"](VOCABULARY_SIZE, 4, 5, 3, 6),
+        DECODERS["transformer"](VOCABULARY_SIZE, 5, 8, 2, 2),
+    )
+    members = [CaptionModel(_NoEncoder(4), gru), CaptionModel(_NoEncoder(FEATURE_SIZE - 4), transformer, 5)]
+    return [member.eval() for member in members]
+
+
+@pytest.fixture(
+    params=[*({"name": name} for name in DECODERS.names()), {"name": "gru", "query": "hidden_and_word"}, "ensemble"],
+    ids=lambda param: param if isinstance(param, str) else "-".join(param.values()),
+)
 def decoder(request: pytest.FixtureRequest) -> Decoder:
+    if request.param == "ensemble":
+        return DecoderEnsemble(make_members()).double()
     return make_decoder(**request.param)
 
 

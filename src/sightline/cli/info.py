@@ -30,21 +30,34 @@ def info(model: Path | None) -> None:
 
 
 def _parts(config: ModelConfig, vocabulary: Vocabulary) -> list[str]:
-    height, width = config.grid
-    options = ", ".join(f"{name} {value}" for name, value in config.decoder_options.items())
     rows = {
-        "encoder": f"{config.encoder}, {height}x{width} places"
-        + (f", projected to {config.projection}" * bool(config.projection)),
-        "decoder": config.decoder + f" ({options})" * bool(options),
+        **_shape(config),
         "vocabulary": f"{len(vocabulary):,} words",
         "captions": f"{config.max_words} words at most",
         "photos": f"resized to {config.preprocessing.size}x{config.preprocessing.size}",
-        **{
-            name.replace("_", " "): f"{value:,}" if isinstance(value, int) else value
-            for name, value in config.training.items()
-        },
+        **{name.replace("_", " "): _value(value) for name, value in config.training.items()},
     }
     return [f"{name:<14}  {value}" for name, value in rows.items()]
+
+
+def _shape(config: ModelConfig) -> dict[str, str]:
+    if config.members:
+        shapes = [", ".join(_shape(member).values()) for member in config.members]
+        return {f"member {number}": shape for number, shape in enumerate(shapes, start=1)}
+    height, width = config.grid
+    options = ", ".join(f"{name} {value}" for name, value in config.decoder_options.items())
+    encoder = f"{config.encoder}, {height}x{width} places"
+    return {
+        "encoder": encoder + f", projected to {config.projection}" * bool(config.projection),
+        "decoder": config.decoder + f" ({options})" * bool(options),
+    }
+
+
+def _value(value: object) -> str:
+    """A number with its thousands apart; an ensemble's members' values, where they differ, one after another."""
+    if isinstance(value, list):
+        return "; ".join(map(_value, value))
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _files(folder: Path) -> list[str]:

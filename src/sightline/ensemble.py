@@ -1,0 +1,67 @@
+"""Model folders -> the model folder of their ensemble."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sightline.bundle import ModelConfig, replacing_folder
+from sightline.checkpoint import load_model, save_model
+from sightline.errors import SightlineError
+from sightline.export import Export, export_into
+from sightline.nn.ensemble import ensemble
+from sightline.vocabulary import Vocabulary
+
+
+def make_ensemble(folders: Sequence[Path], out: Path) -> Export:
+    """Write the model folder ``out``, its model.onnx included, of an ensemble; see `DecoderEnsemble`.
+
+    Args:
+        folders: two model folders or more.
+        out: a new or empty folder.
+
+    Raises:
+        SightlineError: fewer than two folders, one that is no model folder or does not go with the first, or ``out``
+            holds something; nothing is written then.
+    """
+    if len(folders) < 2:
+        raise SightlineError("an ensemble has two members at least: name another model folder")
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise SightlineError(f"{out}: exists already; name a new folder")
+    models, configs, vocabularies = zip(*map(load_model, folders), strict=True)
+    _check(folders, configs, vocabularies)
+    with replacing_folder(out, frozenset(), "ensemble") as new:
+        save_model(new, ensemble(models), _config(configs), vocabularies[0])
+        made = export_into(new)
+    return Export(out / made.path.name, made.precision, made.size, made.agreement)
+
+
+def _check(folders: Sequence[Path], configs: Sequence[ModelConfig], vocabularies: Sequence[Vocabulary]) -> None:
+    first, config, vocabulary = folders[0], configs[0], vocabularies[0]
+    for folder, other, words in zip(folders, configs, vocabularies, strict=True):
+        if words.words != vocabulary.words:
+            raise SightlineError(f"{folder} knows other words than {first}: train one with --init from the other's")
+        if (other.grid, other.preprocessing) != (config.grid, config.preprocessing):
+            raise SightlineError(f"{folder} and {first} see photos differently: their encoders do not go together")
+
+
+def _config(members: Sequence[ModelConfig]) -> ModelConfig:
+    return ModelConfig(
+        encoder="ensemble",
+        projection=None,
+        decoder="ensemble",
+        decoder_options={},
+        grid=members[0].grid,
+        max_words=min(member.max_words for member in members),
+        preprocessing=members[0].preprocessing,
+        training=_training(members),
+        members=tuple(members),
+    )
+
+
+def _training(members: Sequence[ModelConfig]) -> dict[str, Any]:
+    """What is known of all members' training: one value where they agree, otherwise each one's."""
+    known = [key for key in members[0].training if all(key in member.training for member in members)]
+    values = {key: [member.training[key] for member in members] for key in known}
+    return {key: each[0] if all(value == each[0] for value in each) else each for key, each in values.items()}
