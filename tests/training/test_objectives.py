@@ -4,11 +4,13 @@ import torch
 from PIL import Image
 
 from sightline.checkpoint import load_model
+from sightline.data.dataset import read_dataset
 from sightline.errors import SightlineError
 from sightline.nn.prefix_tree import PrefixTree
 from sightline.training import self_critical
 from sightline.training.augment import augment
 from sightline.training.batches import Batch
+from sightline.training.generate import generate
 from sightline.training.objective import CrossEntropy
 from sightline.training.self_critical import SelfCritical
 from sightline.vocabulary import END
@@ -67,6 +69,35 @@ def test_self_critical_loss_is_reinforce_against_the_other_samples(trained, monk
     assert float(step.value) == pytest.approx(
         np.mean(rewards) / 2 + own.score([[4, 5, 6, END], [4, 9, END]], [0, 0]).mean() / 2
     )
+
+
+def test_wide_attention_costs_what_the_recipe_says(trained, monkeypatch):
+    model = load_model(trained)[0]
+    targets = np.array([[[4, 5, 6, END], [4, 5, END, 0]], [[7, END, 0, 0], [4, 8, END, 0]]])
+    features, batch = batch_of(model, targets)
+    forced = model(features, batch.captions)
+    alpha = forced.attention[batch.captions.node_of_word[torch.from_numpy(targets) > 0]].double()
+    entropy = torch.distributions.Categorical(alpha).entropy().mean()
+    assert 0.1 < entropy < np.log(64)
+    monkeypatch.setattr(self_critical, "sample", lambda *args: torch.from_numpy(targets))
+    for make in (
+        lambda weight: CrossEntropy(attention_entropy=weight),
+        lambda weight: SelfCritical(targets, targets, 2, 4, attention_entropy=weight),
+    ):
+        plain, narrow = (make(weight).training(model, features, batch) for weight in (0.0, 0.3))
+        assert (narrow.loss - plain.loss).item() == pytest.approx(0.3 * entropy.item(), rel=1e-4)
+        assert narrow.value == plain.value
+        held_out = [make(weight).held_out(model, features, batch).loss for weight in (0.0, 0.3)]
+        assert held_out[0] == held_out[1]
+
+
+def test_attention_that_costs_grows_narrow(trained, shapes, tmp_path):
+    widths = []
+    for weight in (0.0, 0.3):
+        out = run(tiny(epochs=2, attention_entropy=weight), shapes, tmp_path / str(weight), init=trained)
+        photos = [example.path for example in read_dataset(shapes).split("val")]
+        widths.append(np.mean([caption.attention.max((1, 2)).mean() for caption in generate(*load_model(out), photos)]))
+    assert widths[1] > 1.5 * widths[0]
 
 
 def test_self_critical_training_raises_the_reward(trained, shapes, tmp_path):

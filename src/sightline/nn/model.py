@@ -22,6 +22,12 @@ class TeacherForced(NamedTuple):
     logits: Tensor
     attention: Tensor
 
+    def entropy(self) -> Tensor:
+        """How wide attention is, -sum_i alpha_i log alpha_i: (N,), in nats, from 0 (one location) to log L (all)."""
+        alpha = self.attention.float()
+        # An alpha of zero adds nothing; the bound keeps its logarithm's gradient finite.
+        return -(alpha * alpha.clamp(min=1e-8).log()).sum(dim=1)
+
 
 class CaptionModel(nn.Module):
     """A photo's pixels -> annotation vectors -> words.

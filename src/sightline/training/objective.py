@@ -54,31 +54,38 @@ class CrossEntropy:
     Args:
         label_smoothing: e; training then lowers ``(1 - e) * -log p(word) + e * mean over V of -log p``
             (Szegedy et al. 2016, section 7). The recorded value stays the plain loss.
+        attention_entropy: what training adds to its loss for every nat of attention's mean entropy over the words
+            (Grandvalet & Bengio 2005, of attention instead of classes), so that attention points instead of spreading.
     """
 
     value: str = "loss"
     better: Literal["min", "max"] = "min"
     label: str = "loss (nats a word)"
 
-    def __init__(self, label_smoothing: float = 0.0) -> None:
-        self.label_smoothing = label_smoothing
+    def __init__(self, label_smoothing: float = 0.0, attention_entropy: float = 0.0) -> None:
+        self.label_smoothing, self.attention_entropy = label_smoothing, attention_entropy
 
     def training(self, model: CaptionModel, features: Tensor, batch: Batch) -> Step:
         """As the class says."""
-        return self._step(model, features, batch, self.label_smoothing)
+        return self._step(model, features, batch, self.label_smoothing, self.attention_entropy)
 
     def held_out(self, model: CaptionModel, features: Tensor, batch: Batch) -> Step:
-        """The same, never smoothed."""
-        return self._step(model, features, batch, 0.0)
+        """The same, never smoothed, whatever attention does."""
+        return self._step(model, features, batch, 0.0, 0.0)
 
-    def _step(self, model: CaptionModel, features: Tensor, batch: Batch, smoothing: float) -> Step:
+    def _step(
+        self, model: CaptionModel, features: Tensor, batch: Batch, smoothing: float, attention_entropy: float
+    ) -> Step:
         captions = batch.captions
         real = captions.targets != PAD
         nodes, words = captions.node_of_word[real], captions.targets[real]
-        log_probs = model(features, captions).logits.float().log_softmax(dim=1)  # (N, V)
+        forced = model(features, captions)
+        log_probs = forced.logits.float().log_softmax(dim=1)  # (N, V)
         loss = value = -log_probs[nodes, words].mean()
         if smoothing:
             # Captions that begin alike share a node: each word counts, so a node counts as often as it is read.
             counts = torch.bincount(nodes, minlength=len(log_probs)).to(log_probs.dtype)
             loss = (1 - smoothing) * value - smoothing * (counts @ log_probs.mean(dim=1)) / len(words)
+        if attention_entropy:
+            loss = loss + attention_entropy * forced.entropy()[nodes].mean()
         return Step(loss, value.detach(), len(words))

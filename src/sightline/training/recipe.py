@@ -89,14 +89,17 @@ class TrainingRecipe(Section):
     """How the model learns. A batch is ``batch_size`` photos, each with all its captions.
 
     ``objective``: cross_entropy, teacher forcing with ``label_smoothing``; self_critical, the CIDEr-D of ``samples``
-    sentences drawn for each photo, for a model that can write already. ``schedule``: cosine lowers the learning rates
-    along half a cosine to nothing at the last step. ``precision``: auto takes bfloat16 where the device computes in it.
-    ``threads``: of the processor; null for one a core. A small model is quickest on one, which waits for no other.
+    sentences drawn for each photo, for a model that can write already. ``attention_entropy``: what a nat of attention's
+    entropy costs beside either; above zero, attention points instead of spreading. ``schedule``: cosine lowers the
+    learning rates along half a cosine to nothing at the last step. ``precision``: auto takes bfloat16 where the device
+    computes in it. ``threads``: of the processor; null for one a core. A small model is quickest on one, which waits
+    for no other.
     """
 
     objective: Literal["cross_entropy", "self_critical"] = "cross_entropy"
     label_smoothing: Probability = 0.0
     samples: Annotated[int, Field(ge=2)] = 5
+    attention_entropy: Annotated[float, Field(ge=0)] = 0.0
 
     batch_size: Count = 32
     epochs: Count = 10

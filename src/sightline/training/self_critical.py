@@ -34,6 +34,7 @@ class SelfCritical:
             `encode_captions`; document frequencies come from either's own captions.
         samples: C, at least 2.
         max_words: the longest sentence drawn.
+        attention_entropy: as in `CrossEntropy`, over the words drawn.
     """
 
     value: str = "cider"
@@ -41,10 +42,15 @@ class SelfCritical:
     label: str = "CIDEr-D (training: of samples; held out: greedy)"
 
     def __init__(
-        self, train_targets: NDArray[np.int64], val_targets: NDArray[np.int64], samples: int, max_words: int
+        self,
+        train_targets: NDArray[np.int64],
+        val_targets: NDArray[np.int64],
+        samples: int,
+        max_words: int,
+        attention_entropy: float = 0.0,
     ) -> None:
         self._rewards = {True: CiderD(_words(train_targets)), False: CiderD(_words(val_targets))}
-        self.samples, self.max_words = samples, max_words
+        self.samples, self.max_words, self.attention_entropy = samples, max_words, attention_entropy
 
     def training(self, model: CaptionModel, features: Tensor, batch: Batch) -> Step:
         """As the class says; the value is the samples' mean reward."""
@@ -56,9 +62,12 @@ class SelfCritical:
 
         tree = move_data_to_device(PrefixTree.from_captions(drawn.cpu().numpy()), drawn.device)
         real = tree.targets != PAD
-        log_probs = without_specials(model(features, tree).logits.float()).log_softmax(dim=1)
-        log_probs = log_probs[tree.node_of_word[real], tree.targets[real]]
+        nodes, words = tree.node_of_word[real], tree.targets[real]
+        forced = model(features, tree)
+        log_probs = without_specials(forced.logits.float()).log_softmax(dim=1)[nodes, words]
         loss = -(advantage.unsqueeze(2).expand(tree.targets.shape)[real] * log_probs).mean()
+        if self.attention_entropy:
+            loss = loss + self.attention_entropy * forced.entropy()[nodes].mean()
         return Step(loss, rewards.mean(), rewards.numel())
 
     def held_out(self, model: CaptionModel, features: Tensor, batch: Batch) -> Step:

@@ -201,8 +201,9 @@ def _take_weights(model: CaptionModel, start: CaptionModel, init: Path | None) -
 def _objective(recipe: Recipe, targets: dict[str, NDArray[np.int64]]) -> Objective:
     settings = recipe.training
     if settings.objective == "cross_entropy":
-        return CrossEntropy(settings.label_smoothing)
-    return SelfCritical(targets["train"], targets["val"], settings.samples, recipe.vocabulary.max_words)
+        return CrossEntropy(settings.label_smoothing, settings.attention_entropy)
+    longest = recipe.vocabulary.max_words
+    return SelfCritical(targets["train"], targets["val"], settings.samples, longest, settings.attention_entropy)
 
 
 def _module(model: CaptionModel, objective: Objective, recipe: Recipe) -> CaptioningModule:
