@@ -4,7 +4,8 @@
     python benchmarks/results.py --write                                   write the table anew
     python benchmarks/results.py                                           check it; status 1 if it says otherwise
 
-RUN is a training's folder, REPORT what `sightline evaluate` wrote of it; both end in benchmarks/results/NAME.json.
+RUN is a training's folder, REPORT what `sightline evaluate` wrote of it; both end in benchmarks/results/NAME.json. An
+ensemble was not trained: leave out --run.
 """
 
 from __future__ import annotations
@@ -23,16 +24,15 @@ BEGIN, END = "<!-- table: benchmarks/results.py --write -->\n", "<!-- end of tab
 SCORES = ("BLEU-1", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr")
 
 
-def record(name: str, run: Path, report: Path, recipe: str, what: str, conditions: str) -> None:
+def record(name: str, run: Path | None, report: Path, recipe: str, what: str, conditions: str) -> None:
     """Keep what a row of the table rests on."""
     evaluation = json.loads((report / "scores.json").read_text())
-    with (run / "metrics.csv").open() as file:
-        seconds = [float(row["seconds"]) for row in csv.DictReader(file)]
+    seconds = epoch_seconds(run) if run else []
     training = evaluation["model"]["training"]
     row = {
         "what": what,
         "recipe": recipe,
-        "init": training["init"],
+        "init": training["init"] if run else None,
         "split": evaluation["split"],
         "beam_size": evaluation["beam_size"],
         "length_penalty": evaluation["length_penalty"],
@@ -48,6 +48,12 @@ def record(name: str, run: Path, report: Path, recipe: str, what: str, condition
     (RECORDS / f"{name}.json").write_text(json.dumps(row, indent=2) + "\n")
 
 
+def epoch_seconds(run: Path) -> list[float]:
+    """How long each epoch took."""
+    with (run / "metrics.csv").open() as file:
+        return [float(row["seconds"]) for row in csv.DictReader(file)]
+
+
 def table() -> str:
     """The table in Markdown, rows in the order of the records' names."""
     lines = [
@@ -59,7 +65,7 @@ def table() -> str:
         after = f", `--init {row['init']}`" if row["init"] else ""
         cells = [path.stem, row["what"], f"`{row['recipe']}`{after}", str(row["beam_size"])]
         cells += [score(row, name) for name in SCORES]
-        cells.append(f"{row['training_seconds'] / 60:.0f} min")
+        cells.append(f"{row['training_seconds'] / 60:.0f} min" if row["epochs"] else "none")
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 

@@ -117,6 +117,9 @@ def test_fine_tuning_starts_from_another_model(unbroken, shapes, tmp_path):
     other = recipe.model_copy(update={"decoder": recipe.decoder.model_copy(update={"hidden_size": 8})})
     with pytest.raises(SightlineError, match="another shape"):
         run(other, shapes, tmp_path / "other", init=unbroken)
+    other = recipe.model_copy(update={"decoder": TransformerRecipe(name="transformer", hidden_size=8, heads=2)})
+    with pytest.raises(SightlineError, match=r"another shape than the recipe's \(gru, not transformer\)$"):
+        run(other, shapes, tmp_path / "third", init=unbroken)
 
 
 def test_the_first_blocks_rest_while_the_others_learn(unbroken, shapes, tmp_path):

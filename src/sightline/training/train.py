@@ -93,7 +93,7 @@ def train(
     if recipe.encoder.frozen_blocks > (blocks := len(model.encoder.blocks())):
         raise SightlineError(f"encoder.frozen_blocks: {recipe.encoder.name} has {blocks} blocks; name fewer")
     if start:
-        _take_weights(model, start[0], init)
+        _take_weights(model, config, start[:2], init)
     else:
         load_encoder_weights(model.encoder, recipe.encoder.weights)
     with replacing(out / "recipe.yaml") as path:
@@ -190,11 +190,15 @@ def _vocabulary(recipe: Recipe, examples: Sequence[Example]) -> Vocabulary:
     return Vocabulary.from_captions(captions, recipe.vocabulary.min_count)
 
 
-def _take_weights(model: CaptionModel, start: CaptionModel, init: Path | None) -> None:
+def _take_weights(
+    model: CaptionModel, config: ModelConfig, start: tuple[CaptionModel, ModelConfig], init: Path | None
+) -> None:
     try:
-        model.load_state_dict(start.state_dict())
+        model.load_state_dict(start[0].state_dict())
     except RuntimeError as error:
-        reason = str(error).splitlines()[-1].strip()
+        kinds = [(start[1].encoder, config.encoder), (start[1].decoder, config.decoder)]
+        others = [f"{theirs}, not {ours}" for theirs, ours in kinds if theirs != ours]
+        reason = "; ".join(others) or str(error).splitlines()[-1].strip()
         raise SightlineError(f"--init {init}: a model of another shape than the recipe's ({reason})") from None
 
 
