@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 
@@ -117,6 +118,23 @@ def test_every_word_carries_its_attention_and_probability(make_caption, tmp_path
         assert grid[place] == 255 and grid.sum() == 255
     assert page.text("small") == ["37%", "37%"]
     assert [word["tabindex"] for word in words] == ["0", "-1"]
+
+
+def test_where_there_is_evidence_a_switch_shows_attention_instead(make_caption, tmp_path):
+    caption = make_caption("look there", [(0, 4), (2, 1)], grid=(3, 5))
+    rests = np.zeros((2, 3, 5), np.float32)
+    rests[0, 1, 1] = rests[1, 2, 2] = 2.0
+    write_page(tmp_path / "p.html", [(photo(), replace(caption, evidence=rests))])
+    page = Page(tmp_path / "p.html")
+    kinds = [choice["value"] for choice in page.all("input")]
+    assert [choice["value"] for choice in page.all("input") if "checked" in choice] == kinds[:1] == ["light"]
+    for word, *places in zip(page.all("button", "word"), [(1, 1), (2, 2)], [(0, 4), (2, 1)], strict=True):
+        for kind, place in zip(kinds, places, strict=True):
+            grid = np.frombuffer(bytes.fromhex(word[f"data-{kind}"]), np.uint8).reshape(3, 5)
+            assert grid[place] == 255 and grid.sum() == 255
+    write_page(tmp_path / "plain.html", [(photo(), caption)])
+    plain = Page(tmp_path / "plain.html")
+    assert not plain.all("input") and all("data-attention" not in word for word in plain.all("button", "word"))
 
 
 def test_alternatives_are_listed_with_their_scores(make_caption, tmp_path):

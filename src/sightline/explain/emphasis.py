@@ -20,16 +20,19 @@ FULL_EVIDENCE = 0.1
 
 
 def emphasis(caption: Caption) -> NDArray[np.float32]:
-    """How strongly to show each cell for each word: by the caption's evidence where it has any, or by its attention.
+    """How strongly to show each cell for each word: `by_evidence` where the caption carries any, or `by_attention`."""
+    return by_attention(caption) if caption.evidence is None else by_evidence(caption.evidence)
 
-    Returns:
-        float32 ``(T, h, w)`` in [0, 1]: the weights divided by the word's largest or by ``3 / (h * w)``, whichever is
-        more; or the evidence above zero, by the word's largest or by 0.1 nats.
-    """
-    if caption.evidence is not None:
-        return _shown(np.maximum(caption.evidence, 0), FULL_EVIDENCE)
+
+def by_attention(caption: Caption) -> NDArray[np.float32]:
+    """Float32 ``(T, h, w)`` in [0, 1]: the weights by the word's largest or ``3 / (h * w)``, whichever is more."""
     height, width = caption.attention.shape[1:]
     return _shown(caption.attention, FULL_AT_LEAST / (height * width))
+
+
+def by_evidence(evidence: NDArray[np.float32]) -> NDArray[np.float32]:
+    """``evidence`` ``(T, h, w)`` in nats -> what of it is above zero, by the word's largest or 0.1 nats: in [0, 1]."""
+    return _shown(np.maximum(evidence, 0), FULL_EVIDENCE)
 
 
 def _shown(values: NDArray[np.float32], full_at_least: float) -> NDArray[np.float32]:

@@ -67,12 +67,18 @@ function glide(canvas, target) {
   step(start);
 }
 
+// What the page's switch, if it has one, says to show.
+function lightOf(word) {
+  const kind = document.querySelector(".switch input:checked")?.value;
+  return decode(word.dataset[kind] ?? word.dataset.light);
+}
+
 function show(article, word) {
   article.querySelector(".shown")?.classList.remove("shown");
   const canvas = article.querySelector("canvas");
   if (word) {
     word.classList.add("shown");
-    glide(canvas, decode(word.dataset.light));
+    glide(canvas, lightOf(word));
   }
   canvas.classList.toggle("lit", Boolean(word));
 }
@@ -153,6 +159,10 @@ document.addEventListener("click", event => {
   if (!word) return;
   stop(article);
   pin(article, word.getAttribute("aria-pressed") === "true" ? null : word);
+});
+document.addEventListener("change", event => {
+  if (!event.target.closest?.(".switch")) return;
+  for (const word of document.querySelectorAll(".word.shown")) show(word.closest("article"), word);
 });
 document.addEventListener("keydown", event => {
   const word = wordAt(event);

@@ -20,7 +20,7 @@ from PIL import Image
 
 from sightline.bundle import replacing
 from sightline.caption import Caption
-from sightline.explain.emphasis import SHADE, TINT, emphasis
+from sightline.explain.emphasis import SHADE, TINT, by_attention, emphasis
 from sightline.preprocess import Photo, open_photo
 
 # Enough for a sharp photo on a page, about 60 kB of JPEG.
@@ -33,6 +33,14 @@ _RESTS_ON = (
     "at the places that made that word likelier: had the model not looked there, it would have been less sure of it",
 )
 
+# Where there is evidence, attention can be lit instead.
+_SWITCH = """
+<fieldset class="switch">
+<legend class="visually-hidden">What lights up</legend>
+<label><input type="radio" name="light" value="light" checked><span>What the word rests on</span></label>
+<label><input type="radio" name="light" value="attention"><span>Where the model looked</span></label>
+</fieldset>"""
+
 # The page's style shows one of the three.
 _PLAY = (
     '<button type="button" class="play">'
@@ -43,7 +51,7 @@ _PLAY = (
 def write_page(path: Path, items: Iterable[tuple[Photo, Caption]], title: str | None = None) -> int:
     """Write one HTML file that shows, for every word of every caption, where the model looked.
 
-    Captions that carry evidence are shown by it instead: by what each word rests on.
+    Captions that carry evidence are shown by what each word rests on, and a switch shows where the model looked.
 
     It needs no other file and no network. Photos are written as they come, so memory does not grow with their number;
     until the last one is written, whatever stood at ``path`` stays.
@@ -61,8 +69,9 @@ def write_page(path: Path, items: Iterable[tuple[Photo, Caption]], title: str | 
     """
     items = iter(items)
     first = next(items, None)
-    heading, light = _LOOKED if first is None or first[1].evidence is None else _RESTS_ON
-    told = {"TITLE": html.escape(title or heading), "LIGHT": light}
+    rests = first is not None and first[1].evidence is not None
+    heading, light = _RESTS_ON if rests else _LOOKED
+    told = {"TITLE": html.escape(title or heading), "LIGHT": light, "SWITCH": _SWITCH * rests}
     before, after = (fill(part, **told) for part in _read("page.html").split("__PHOTOS__\n"))
     number = 0
     # A file name need not be valid text.
@@ -122,14 +131,18 @@ def _replace(template: str, parts: Mapping[str, str]) -> str:
 
 
 def _words(caption: Caption) -> str:
-    """A button a word, which carries its emphasis as two hexadecimal digits a grid cell, row by row."""
+    """A button a word, which carries its emphasis as two hexadecimal digits a grid cell, row by row.
+
+    Where that shows evidence, it carries the emphasis of attention as well.
+    """
     buttons = []
-    words = zip(caption.words, caption.log_probs, emphasis(caption), strict=True)
-    for index, (word, log_prob, light) in enumerate(words):
+    words = zip(caption.words, caption.log_probs, emphasis(caption), by_attention(caption), strict=True)
+    for index, (word, log_prob, light, looked) in enumerate(words):
         probability = math.exp(log_prob)
+        attention = "" if caption.evidence is None else f' data-attention="{_digits(looked)}"'
         buttons.append(
             f'<button type="button" class="word" aria-pressed="false" tabindex="{-1 if index else 0}"'
-            f' style="--p:{probability:.3f}" data-light="{_digits(light)}">'
+            f' style="--p:{probability:.3f}" data-light="{_digits(light)}"{attention}>'
             f"<span>{html.escape(word)}</span> <small>{probability:.0%}</small></button>"
         )
     lines = "\n".join(buttons)
