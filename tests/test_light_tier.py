@@ -89,7 +89,14 @@ def test_info_works_without_torch(tiny_bundle):
     assert "small_cnn" in done.stdout
 
 
-@pytest.mark.parametrize("verb", [("export", "run", "--out", "bundle"), ("train", "--data", "d", "--out", "o")])
+@pytest.mark.parametrize(
+    "verb",
+    [
+        ("export", "run", "--out", "bundle"),
+        ("ensemble", "a", "b", "--out", "c"),
+        ("train", "--data", "d", "--out", "o"),
+    ],
+)
 def test_verbs_of_the_training_tier_say_how_to_get_it(verb):
     done = without_torch(*verb)
     assert (done.returncode, done.stdout) == (1, "")
