@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,13 +45,11 @@ def test_an_ensemble_is_a_model_folder_like_its_members(both, tiny_run, transfor
 
 def test_what_is_known_of_the_members_training_is_kept(tiny: Tiny, tmp_path):
     for name, epoch in (("one", 3), ("other", 5)):
-        config = tiny.config.__class__(**{**tiny.config.__dict__, "training": {"data": "d", "kept_epoch": epoch}})
+        config = replace(tiny.config, training={"data": "d", "kept_epoch": epoch})
         save_model(tmp_path / name, tiny.model, config, tiny.vocabulary)
     make_ensemble([tmp_path / "one", tmp_path / "other"], tmp_path / "both")
-    assert json.loads((tmp_path / "both" / "config.json").read_text())["training"] == {
-        "data": "d",
-        "kept_epoch": [3, 5],
-    }
+    known = json.loads((tmp_path / "both" / "config.json").read_text())["training"]
+    assert known == {"data": "d", "kept_epoch": [3, 5]}
 
 
 def test_models_that_do_not_go_together_are_refused(tiny: Tiny, tiny_run, tmp_path):

@@ -43,10 +43,8 @@ class _NoEncoder(Encoder):
 def make_members() -> list[CaptionModel]:
     """A GRU that reads the first four of a location's `FEATURE_SIZE` numbers, and a transformer that reads the rest."""
     torch.manual_seed(0)
-    gru, transformer = (
-        DECODERS["gru"](VOCABULARY_SIZE, 4, 5, 3, 6),
-        DECODERS["transformer"](VOCABULARY_SIZE, 5, 8, 2, 2),
-    )
+    gru = DECODERS["gru"](VOCABULARY_SIZE, 4, 5, 3, 6)
+    transformer = DECODERS["transformer"](VOCABULARY_SIZE, 5, 8, 2, 2)
     members = [CaptionModel(_NoEncoder(4), gru), CaptionModel(_NoEncoder(FEATURE_SIZE - 4), transformer, 5)]
     return [member.eval() for member in members]
 

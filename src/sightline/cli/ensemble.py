@@ -17,8 +17,8 @@ def ensemble(runs: tuple[Path, ...], out: Path) -> None:
 
     RUN: The model folders that trainings left, two or more, of one vocabulary.
 
-    MODEL is then a model folder like theirs: caption, explain, evaluate and export take it. It captions better than
-    each of them where they err differently, in the time of all of them together.
+    MODEL is then a model folder like theirs: caption, explain, evaluate and export take it. Members that err
+    differently make up for one another; a photo takes the time of all of them together.
     """
     from sightline.cli.training_tier import require_training_tier
 

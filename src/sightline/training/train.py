@@ -255,7 +255,7 @@ def _trainer(recipe: Recipe, objective: Objective, record: EpochRecord, out: Pat
     callbacks: list[Callback] = [
         record,
         ModelCheckpoint(folder, "best", monitor=monitor, mode=better, enable_version_counter=False),
-        # Its save_last would save the last epoch that was better, and resuming would repeat all after it.
+        # The best's own save_last saves only when the best improves: resuming would repeat every epoch after it.
         ModelCheckpoint(folder, "last", enable_version_counter=False),
     ]
     if recipe.training.patience is not None:
