@@ -1,5 +1,6 @@
 import csv
 import json
+import shutil
 
 import pytest
 import torch
@@ -60,9 +61,8 @@ def test_training_learns_and_keeps_the_best_epoch(unbroken):
     assert config["training"]["val_loss"] == min(float(row["val_loss"]) for row in rows)
 
 
-@pytest.mark.parametrize("recipe", [tiny(), tiny(schedule="cosine", augmentation=True)], ids=["plain", "scheduled"])
-def test_resuming_equals_an_unbroken_training(recipe, shapes, tmp_path, monkeypatch):
-    unbroken, out = run(recipe, shapes, tmp_path / "unbroken"), tmp_path / "broken"
+def assert_resuming_equals(unbroken, out, monkeypatch, begin, resume):
+    """Break a training off in its second epoch and go on."""
     steps = module.CaptioningModule.training_step
     taken = []
 
@@ -74,13 +74,41 @@ def test_resuming_equals_an_unbroken_training(recipe, shapes, tmp_path, monkeypa
 
     monkeypatch.setattr(module.CaptioningModule, "training_step", interrupted)
     with pytest.raises(SightlineError, match="--resume"):
-        run(recipe, shapes, out)
+        begin()
     monkeypatch.undo()
-    run(recipe, shapes, out, resume=True)
-
+    resume()
     assert losses(out) == losses(unbroken)
     weights, expected = load_model(out)[0].state_dict(), load_model(unbroken)[0].state_dict()
     assert all(torch.equal(weights[name], expected[name]) for name in expected)
+
+
+@pytest.mark.parametrize("recipe", [tiny(), tiny(schedule="cosine", augmentation=True)], ids=["plain", "scheduled"])
+def test_resuming_equals_an_unbroken_training(recipe, shapes, tmp_path, monkeypatch):
+    unbroken, out = run(recipe, shapes, tmp_path / "unbroken"), tmp_path / "broken"
+    assert_resuming_equals(
+        unbroken, out, monkeypatch, lambda: run(recipe, shapes, out), lambda: run(recipe, shapes, out, resume=True)
+    )
+
+
+def test_resuming_needs_nothing_of_what_a_training_started_from(unbroken, shapes, tmp_path, monkeypatch):
+    init, out = shutil.copytree(unbroken, tmp_path / "init"), tmp_path / "broken"
+    recipe = tiny(objective="self_critical", samples=3, epochs=2, augmentation=True)
+    whole = run(recipe, shapes, tmp_path / "whole", init=init)
+
+    def resume():
+        shutil.rmtree(init)
+        run(recipe, shapes, out, resume=True)
+
+    assert_resuming_equals(whole, out, monkeypatch, lambda: run(recipe, shapes, out, init=init), resume)
+    assert load_model(out)[1].training == load_model(whole)[1].training
+    assert load_model(out)[1].training["init"] == "init"
+
+
+def test_a_damaged_checkpoint_is_named(unbroken, shapes, tmp_path):
+    shutil.copytree(unbroken, out := tmp_path / "run")
+    (out / "checkpoints" / "last.ckpt").write_bytes(b"nothing")
+    with pytest.raises(SightlineError, match=r"last\.ckpt: damaged"):
+        run(tiny(), shapes, out, resume=True)
 
 
 def test_resuming_goes_on_after_the_last_epoch_not_after_the_best(shapes, tmp_path, monkeypatch):
@@ -98,6 +126,9 @@ def test_a_second_run_never_overwrites_the_first(unbroken, shapes):
     before = (unbroken / "model.safetensors").read_bytes()
     with pytest.raises(SightlineError, match="--resume"):
         run(tiny(), shapes, unbroken)
+    exported = shutil.copytree(unbroken, unbroken.parent / "exported", ignore=shutil.ignore_patterns("checkpoints"))
+    with pytest.raises(SightlineError, match="holds a model already"):
+        run(tiny(), shapes, exported)
     with pytest.raises(SightlineError, match="another recipe"):
         run(tiny(learning_rate=0.5), shapes, unbroken, resume=True)
     with pytest.raises(SightlineError, match="nothing to resume"):

@@ -19,7 +19,7 @@ from sightline.cli.options import PATH
     "--recipe", type=PATH, help="A YAML recipe, e.g. recipes/baseline.yaml; with --resume, RUN's own by default."
 )
 @click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Override the recipe: training.epochs=3")
-@click.option("--resume", is_flag=True, help="Go on with an interrupted training in --out.")
+@click.option("--resume", is_flag=True, help="Go on with an interrupted training: --data and --out will do.")
 @click.option("--init", type=PATH, help="A model folder to start from, e.g. to fine-tune its encoder.")
 @click.option("--cache", type=PATH, help="Where a frozen encoder's features are kept [default: the user's cache].")
 @click.option("--quiet", is_flag=True, help="No progress bars.")

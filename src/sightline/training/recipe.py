@@ -99,7 +99,7 @@ class TrainingRecipe(Section):
     objective: Literal["cross_entropy", "self_critical"] = "cross_entropy"
     label_smoothing: Probability = 0.0
     samples: Annotated[int, Field(ge=2)] = 5
-    attention_entropy: Annotated[float, Field(ge=0)] = 0.0
+    attention_entropy: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
 
     batch_size: Count = 32
     epochs: Count = 10

@@ -8,7 +8,7 @@ import math
 import os
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,11 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from sightline.bundle import ModelConfig, replacing
-from sightline.checkpoint import build_model, load_model, save_model
-from sightline.data.dataset import Dataset, Example, read_dataset
+from sightline.checkpoint import save_model
+from sightline.data.dataset import Example, read_dataset
 from sightline.data.features import FeatureCache
 from sightline.errors import SightlineError
 from sightline.export import export_into
-from sightline.nn.encoder import ENCODERS
 from sightline.nn.model import CaptionModel
 from sightline.training.allocator import keep_freed_memory
 from sightline.training.batches import CachedFeatures, LengthSampler, Pixels, encode_captions
@@ -34,9 +33,9 @@ from sightline.training.generate import generate
 from sightline.training.module import CaptioningModule
 from sightline.training.objective import CrossEntropy, Objective
 from sightline.training.pictures import draw_epochs, draw_samples
-from sightline.training.recipe import Recipe, load_recipe
+from sightline.training.recipe import Recipe
 from sightline.training.self_critical import SelfCritical
-from sightline.training.weights import load_encoder_weights
+from sightline.training.start import check_out, last_checkpoint, start, start_again
 from sightline.vocabulary import Vocabulary
 
 _PRECISION = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}
@@ -65,6 +64,7 @@ def train(
         out: a new or empty folder, unless ``resume``.
         resume: continue an interrupted training; the result equals an unbroken one's.
         init: a model folder to start from, with its vocabulary; the recipe must describe a model of the same shape.
+            Resuming does without.
         cache: where a frozen encoder's features are kept; by default ``features`` in the user's cache folder.
         export: also write model.onnx, by which the model captions without torch.
         progress: show progress bars.
@@ -76,28 +76,14 @@ def train(
     keep_freed_memory()
     if recipe.training.threads is not None:
         torch.set_num_threads(recipe.training.threads)
-    _check_out(out, recipe, resume)
+    check_out(out, recipe, resume)
     dataset = read_dataset(data)
     examples = {split: dataset.split(split) for split in ("train", "val")}
     if dataset.split_source == "derived":
         say("this dataset lists no splits: its photos are split 80/10/10 by file name")
-    if recipe.training.objective == "self_critical" and init is None:
-        raise SightlineError("self-critical training improves a model that can write: name its folder with --init")
-    start = load_model(init) if init else None
-    vocabulary = start[2] if start else _vocabulary(recipe, examples["train"])
-    say(f"{len(examples['train'])} training photos, {len(examples['val'])} held out, {len(vocabulary)} words")
-
     L.seed_everything(recipe.training.seed, verbose=False)
-    config = _config(recipe, dataset, init)
-    model = build_model(config, vocabulary)
-    if recipe.encoder.frozen_blocks > (blocks := len(model.encoder.blocks())):
-        raise SightlineError(f"encoder.frozen_blocks: {recipe.encoder.name} has {blocks} blocks; name fewer")
-    if start:
-        _take_weights(model, config, start[:2], init)
-    else:
-        load_encoder_weights(model.encoder, recipe.encoder.weights)
-    with replacing(out / "recipe.yaml") as path:
-        recipe.save(path)
+    model, config, vocabulary = start_again(out) if resume else start(recipe, dataset, out, init)
+    say(f"{len(examples['train'])} training photos, {len(examples['val'])} held out, {len(vocabulary)} words")
 
     longest = recipe.vocabulary.max_words
     targets = {split: encode_captions(photos, vocabulary, longest) for split, photos in examples.items()}
@@ -161,47 +147,6 @@ def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
         writer.writerows(rows)
 
 
-def _check_out(out: Path, recipe: Recipe, resume: bool) -> None:
-    started = (out / "recipe.yaml").exists()
-    if resume and not (out / "checkpoints" / "last.ckpt").exists():
-        raise SightlineError(f"{out}: nothing to resume here (no finished epoch); leave out --resume to start")
-    if resume and _fixed(load_recipe(out / "recipe.yaml")) != _fixed(recipe):
-        raise SightlineError(f"{out}: was begun with another recipe (its recipe.yaml); resume with that one")
-    if not resume and started and (out / "checkpoints" / "last.ckpt").exists():
-        raise SightlineError(f"{out}: holds a training already; go on with --resume, or name another --out")
-    if out.exists() and not out.is_dir():
-        raise SightlineError(f"{out}: is a file; --out must be a folder")
-
-
-def _fixed(recipe: Recipe) -> dict[str, Any]:
-    """A recipe without what may change between two sittings of one training."""
-    values = recipe.model_dump()
-    changeable = ["patience", "devices", "workers", "threads"]
-    if recipe.training.schedule == "constant":  # any other is laid out over all epochs
-        changeable.append("epochs")
-    for key in changeable:
-        values["training"].pop(key)
-    values["encoder"].pop("weights")
-    return values
-
-
-def _vocabulary(recipe: Recipe, examples: Sequence[Example]) -> Vocabulary:
-    captions = (caption for example in examples for caption in example.captions)
-    return Vocabulary.from_captions(captions, recipe.vocabulary.min_count)
-
-
-def _take_weights(
-    model: CaptionModel, config: ModelConfig, start: tuple[CaptionModel, ModelConfig], init: Path | None
-) -> None:
-    try:
-        model.load_state_dict(start[0].state_dict())
-    except RuntimeError as error:
-        kinds = [(start[1].encoder, config.encoder), (start[1].decoder, config.decoder)]
-        others = [f"{theirs}, not {ours}" for theirs, ours in kinds if theirs != ours]
-        reason = "; ".join(others) or str(error).splitlines()[-1].strip()
-        raise SightlineError(f"--init {init}: a model of another shape than the recipe's ({reason})") from None
-
-
 def _objective(recipe: Recipe, targets: dict[str, NDArray[np.int64]]) -> Objective:
     settings = recipe.training
     if settings.objective == "cross_entropy":
@@ -217,27 +162,6 @@ def _module(model: CaptionModel, objective: Objective, recipe: Recipe) -> Captio
     cosine = recipe.training.schedule == "cosine"
     frozen = recipe.encoder.frozen_blocks
     return CaptioningModule(model, objective, rate, recipe.training.seed, encoder_rate, frozen, keep, cosine)
-
-
-def _config(recipe: Recipe, dataset: Dataset, init: Path | None) -> ModelConfig:
-    encoder = ENCODERS[recipe.encoder.name]
-    options = recipe.decoder.model_dump()
-    return ModelConfig(
-        encoder=recipe.encoder.name,
-        projection=recipe.encoder.projection,
-        decoder=options.pop("name"),
-        decoder_options=options,
-        grid=encoder.grid,
-        max_words=recipe.vocabulary.max_words,
-        preprocessing=encoder.preprocessing,
-        training={
-            "data": dataset.root.name,
-            "split_source": dataset.split_source,
-            "train_photos": len(dataset.split("train")),
-            "val_photos": len(dataset.split("val")),
-            "init": init.name if init else None,
-        },
-    )
 
 
 def _trainer(recipe: Recipe, objective: Objective, record: EpochRecord, out: Path, progress: bool) -> L.Trainer:
@@ -335,7 +259,7 @@ def _report(what: str, say: Callable[[str], None]) -> Callable[[int, int], None]
 def _fit(
     trainer: L.Trainer, module: CaptioningModule, loaders: dict[str, DataLoader[Any]], out: Path, resume: bool
 ) -> None:
-    last = out / "checkpoints" / "last.ckpt"
+    last = last_checkpoint(out)
     try:
         trainer.fit(module, loaders["train"], loaders["val"], ckpt_path=last if resume else None, weights_only=False)
     except SystemExit:  # Lightning's answer to Ctrl-C

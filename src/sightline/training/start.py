@@ -1,0 +1,137 @@
+"""Where a training begins: fresh, from another model, or where it was interrupted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sightline.bundle import CONFIG, ONNX, VOCABULARY, WEIGHTS, ModelConfig, load_description, replacing
+from sightline.checkpoint import build_model, load_model
+from sightline.data.dataset import Dataset, Example
+from sightline.errors import SightlineError
+from sightline.nn.encoder import ENCODERS
+from sightline.nn.model import CaptionModel
+from sightline.training.recipe import Recipe, load_recipe
+from sightline.training.weights import load_encoder_weights
+from sightline.vocabulary import Vocabulary
+
+RECIPE = "recipe.yaml"
+
+
+def last_checkpoint(out: Path) -> Path:
+    """Where a run folder keeps what resuming needs."""
+    return out / "checkpoints" / "last.ckpt"
+
+
+def check_out(out: Path, recipe: Recipe, resume: bool) -> None:
+    """Raise `SightlineError` where ``out`` holds what a start would overwrite, or not what resuming needs."""
+    begun = last_checkpoint(out).exists()
+    if resume and not begun:
+        raise SightlineError(f"{out}: nothing to resume here (no finished epoch); leave out --resume to start")
+    if resume and _fixed(load_recipe(out / RECIPE)) != _fixed(recipe):
+        raise SightlineError(f"{out}: was begun with another recipe (its {RECIPE}); resume with that one")
+    if not resume and begun:
+        raise SightlineError(f"{out}: holds a training already; go on with --resume, or name another --out")
+    if not resume and any((out / name).exists() for name in (WEIGHTS, ONNX)):
+        raise SightlineError(f"{out}: holds a model already; name another --out")
+    if out.exists() and not out.is_dir():
+        raise SightlineError(f"{out}: is a file; --out must be a folder")
+
+
+def start(
+    recipe: Recipe, dataset: Dataset, out: Path, init: Path | None
+) -> tuple[CaptionModel, ModelConfig, Vocabulary]:
+    """The model to train, and in ``out`` all that going on with it later needs beside the checkpoint.
+
+    Raises:
+        SightlineError: the encoder's weights or ``init`` cannot be had, or do not go with the recipe.
+    """
+    if recipe.training.objective == "self_critical" and init is None:
+        raise SightlineError("self-critical training improves a model that can write: name its folder with --init")
+    origin = load_model(init) if init else None
+    vocabulary = origin[2] if origin else _vocabulary(recipe, dataset.split("train"))
+    config = _config(recipe, dataset, init)
+    model = build_model(config, vocabulary)
+    if recipe.encoder.frozen_blocks > (blocks := len(model.encoder.blocks())):
+        raise SightlineError(f"encoder.frozen_blocks: {recipe.encoder.name} has {blocks} blocks; name fewer")
+    if origin:
+        _take_weights(model, config, origin[:2], init)
+    else:
+        load_encoder_weights(model.encoder, recipe.encoder.weights)
+    with replacing(out / RECIPE) as path:
+        recipe.save(path)
+    with replacing(out / CONFIG) as path:
+        config.save(path)
+    with replacing(out / VOCABULARY) as path:
+        vocabulary.save(path)
+    return model, config, vocabulary
+
+
+def start_again(out: Path) -> tuple[CaptionModel, ModelConfig, Vocabulary]:
+    """The model of an interrupted training, as its last finished epoch left it; `SightlineError` where it is damaged.
+
+    Its first weights are not asked for again: what it started from may have moved.
+    """
+    config, vocabulary = load_description(out)
+    model = build_model(config, vocabulary)
+    path = last_checkpoint(out)
+    try:
+        weights = torch.load(path, map_location="cpu", weights_only=False)["state_dict"]
+        model.load_state_dict({name.removeprefix("model."): tensor for name, tensor in weights.items()})
+    except Exception as error:  # torch.load raises what its readers raise
+        reason = str(error).splitlines()[-1].strip() if str(error) else type(error).__name__
+        raise SightlineError(f"{path}: damaged ({reason}); start anew in another --out") from None
+    return model, config, vocabulary
+
+
+def _fixed(recipe: Recipe) -> dict[str, Any]:
+    """A recipe without what may change between two sittings of one training."""
+    values = recipe.model_dump()
+    changeable = ["patience", "devices", "workers", "threads"]
+    if recipe.training.schedule == "constant":  # any other is laid out over all epochs
+        changeable.append("epochs")
+    for key in changeable:
+        values["training"].pop(key)
+    values["encoder"].pop("weights")
+    return values
+
+
+def _vocabulary(recipe: Recipe, examples: Sequence[Example]) -> Vocabulary:
+    captions = (caption for example in examples for caption in example.captions)
+    return Vocabulary.from_captions(captions, recipe.vocabulary.min_count)
+
+
+def _take_weights(
+    model: CaptionModel, config: ModelConfig, origin: tuple[CaptionModel, ModelConfig], init: Path | None
+) -> None:
+    try:
+        model.load_state_dict(origin[0].state_dict())
+    except RuntimeError as error:
+        kinds = [(origin[1].encoder, config.encoder), (origin[1].decoder, config.decoder)]
+        others = [f"{theirs}, not {ours}" for theirs, ours in kinds if theirs != ours]
+        reason = "; ".join(others) or str(error).splitlines()[-1].strip()
+        raise SightlineError(f"--init {init}: a model of another shape than the recipe's ({reason})") from None
+
+
+def _config(recipe: Recipe, dataset: Dataset, init: Path | None) -> ModelConfig:
+    encoder = ENCODERS[recipe.encoder.name]
+    options = recipe.decoder.model_dump()
+    return ModelConfig(
+        encoder=recipe.encoder.name,
+        projection=recipe.encoder.projection,
+        decoder=options.pop("name"),
+        decoder_options=options,
+        grid=encoder.grid,
+        max_words=recipe.vocabulary.max_words,
+        preprocessing=encoder.preprocessing,
+        training={
+            "data": dataset.root.name,
+            "split_source": dataset.split_source,
+            "train_photos": len(dataset.split("train")),
+            "val_photos": len(dataset.split("val")),
+            "init": init.name if init else None,
+        },
+    )
