@@ -91,21 +91,6 @@ def test_wide_attention_costs_what_the_recipe_says(trained, monkeypatch):
         assert held_out[0] == held_out[1]
 
 
-def test_doubly_stochastic_attention_is_show_attend_and_tells(trained):
-    model = load_model(trained)[0]
-    targets = np.array([[[4, 5, 6, END], [4, 5, END, 0]], [[7, END, 0, 0], [0, 0, 0, 0]]])
-    features, batch = batch_of(model, targets)
-    attention, tree = model(features, batch.captions).attention, batch.captions
-    expected = [
-        (1 - sum(attention[tree.node_of_word[p, c, t]] for t in range(length))).square().mean().item()
-        for p, c, length in ((0, 0, 4), (0, 1, 3), (1, 0, 2))
-    ]
-    plain, even = (CrossEntropy(doubly_stochastic=weight).training(model, features, batch) for weight in (0.0, 0.7))
-    assert (even.loss - plain.loss).item() == pytest.approx(0.7 * np.mean(expected), rel=1e-5)
-    assert even.value == plain.value
-    assert CrossEntropy(doubly_stochastic=0.7).held_out(model, features, batch).loss == plain.value
-
-
 def test_attention_that_costs_grows_narrow(trained, shapes, tmp_path):
     widths = []
     for weight in (0.0, 0.3):

@@ -45,10 +45,6 @@ def test_baseline_holds_the_methods_values():
         ("decoder:\n  name: transformer\n  positions: 20\n", ["decoder.positions", "max_words"]),
         ("decoder:\n  name: transformer\n  layers: 0\n", ["decoder.layers", "greater than or equal to 1"]),
         ("training:\n  attention_entropy: .inf\n", ["training.attention_entropy", "finite"]),
-        (
-            "training:\n  objective: self_critical\n  doubly_stochastic: 1.0\n",
-            ["training.doubly_stochastic", "cross_entropy"],
-        ),
         ("training:\n  samples: 1\n", ["training.samples", "greater than or equal to 2"]),
         ("- a list\n", ["sections"]),
         ("a: [\n", ["YAML"]),

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from sightline.nn.decoder import Decoder
 from sightline.nn.encoder import Encoder
 from sightline.nn.prefix_tree import PrefixTree
-from sightline.vocabulary import PAD
 
 
 class TeacherForced(NamedTuple):
@@ -28,16 +27,6 @@ class TeacherForced(NamedTuple):
         alpha = self.attention.float()
         # An alpha of zero adds nothing; the bound keeps its logarithm's gradient finite.
         return -(alpha * alpha.clamp(min=1e-8).log()).sum(dim=1)
-
-    def neglect(self, tree: PrefixTree) -> Tensor:
-        """How far each location is from being looked at once a caption, mean (1 - sum_t alpha_ti)^2: (), at least 0.
-
-        The mean is over captions and locations ("Show, Attend and Tell", eq. 14, second term). ``tree`` is the one that
-        was forced.
-        """
-        real = tree.targets != PAD  # (P, C, T)
-        alpha = self.attention.float()[tree.node_of_word.where(real, 0)] * real.unsqueeze(3)
-        return ((1 - alpha.sum(dim=2)) ** 2)[real.any(dim=2)].mean()
 
 
 class CaptionModel(nn.Module):

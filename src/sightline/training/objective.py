@@ -7,8 +7,7 @@ from typing import Literal, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from sightline.nn.model import CaptionModel, TeacherForced
-from sightline.nn.prefix_tree import PrefixTree
+from sightline.nn.model import CaptionModel
 from sightline.training.batches import Batch
 from sightline.vocabulary import PAD
 
@@ -57,46 +56,36 @@ class CrossEntropy:
             (Szegedy et al. 2016, section 7). The recorded value stays the plain loss.
         attention_entropy: what training adds to its loss for every nat of attention's mean entropy over the words
             (Grandvalet & Bengio 2005, of attention instead of classes), so that attention points instead of spreading.
-        doubly_stochastic: lambda in "Show, Attend and Tell", eq. 14: what training adds to its loss for places that a
-            caption passes over or dwells on, `TeacherForced.neglect`.
     """
 
     value: str = "loss"
     better: Literal["min", "max"] = "min"
     label: str = "loss (nats a word)"
 
-    def __init__(
-        self, label_smoothing: float = 0.0, attention_entropy: float = 0.0, doubly_stochastic: float = 0.0
-    ) -> None:
+    def __init__(self, label_smoothing: float = 0.0, attention_entropy: float = 0.0) -> None:
         self.label_smoothing, self.attention_entropy = label_smoothing, attention_entropy
-        self.doubly_stochastic = doubly_stochastic
 
     def training(self, model: CaptionModel, features: Tensor, batch: Batch) -> Step:
         """As the class says."""
-        captions, smoothing = batch.captions, self.label_smoothing
-        forced, log_probs, nodes, words = _forced(model, features, captions)
+        return self._step(model, features, batch, self.label_smoothing, self.attention_entropy)
+
+    def held_out(self, model: CaptionModel, features: Tensor, batch: Batch) -> Step:
+        """The same, never smoothed, whatever attention does."""
+        return self._step(model, features, batch, 0.0, 0.0)
+
+    def _step(
+        self, model: CaptionModel, features: Tensor, batch: Batch, smoothing: float, attention_entropy: float
+    ) -> Step:
+        captions = batch.captions
+        real = captions.targets != PAD
+        nodes, words = captions.node_of_word[real], captions.targets[real]
+        forced = model(features, captions)
+        log_probs = forced.logits.float().log_softmax(dim=1)  # (N, V)
         loss = value = -log_probs[nodes, words].mean()
         if smoothing:
             # Captions that begin alike share a node: each word counts, so a node counts as often as it is read.
             counts = torch.bincount(nodes, minlength=len(log_probs)).to(log_probs.dtype)
             loss = (1 - smoothing) * value - smoothing * (counts @ log_probs.mean(dim=1)) / len(words)
-        if self.attention_entropy:
-            loss = loss + self.attention_entropy * forced.entropy()[nodes].mean()
-        if self.doubly_stochastic:
-            loss = loss + self.doubly_stochastic * forced.neglect(captions)
+        if attention_entropy:
+            loss = loss + attention_entropy * forced.entropy()[nodes].mean()
         return Step(loss, value.detach(), len(words))
-
-    def held_out(self, model: CaptionModel, features: Tensor, batch: Batch) -> Step:
-        """The plain loss: never smoothed, whatever attention does."""
-        _, log_probs, nodes, words = _forced(model, features, batch.captions)
-        loss = -log_probs[nodes, words].mean()
-        return Step(loss, loss.detach(), len(words))
-
-
-def _forced(
-    model: CaptionModel, features: Tensor, captions: PrefixTree
-) -> tuple[TeacherForced, Tensor, Tensor, Tensor]:
-    """All that was forced, its log p (N, V), and of every true word its node (W,) and itself (W,)."""
-    real = captions.targets != PAD
-    forced = model(features, captions)
-    return forced, forced.logits.float().log_softmax(dim=1), captions.node_of_word[real], captions.targets[real]

@@ -150,7 +150,7 @@ def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
 def _objective(recipe: Recipe, targets: dict[str, NDArray[np.int64]]) -> Objective:
     settings = recipe.training
     if settings.objective == "cross_entropy":
-        return CrossEntropy(settings.label_smoothing, settings.attention_entropy, settings.doubly_stochastic)
+        return CrossEntropy(settings.label_smoothing, settings.attention_entropy)
     longest = recipe.vocabulary.max_words
     return SelfCritical(targets["train"], targets["val"], settings.samples, longest, settings.attention_entropy)
 
