@@ -122,10 +122,11 @@ def test_resuming_goes_on_after_the_last_epoch_not_after_the_best(shapes, tmp_pa
     assert [row["epoch"] for row in losses(out)] == ["1", "2", "3", "4"]
 
 
-def test_a_second_run_never_overwrites_the_first(unbroken, shapes):
+def test_a_second_run_never_overwrites_the_first(unbroken, shapes, sightline):
     before = (unbroken / "model.safetensors").read_bytes()
     with pytest.raises(SightlineError, match="--resume"):
         run(tiny(), shapes, unbroken)
+    assert "--resume" in sightline("train", "--data", shapes, "--out", unbroken).err
     exported = shutil.copytree(unbroken, unbroken.parent / "exported", ignore=shutil.ignore_patterns("checkpoints"))
     with pytest.raises(SightlineError, match="holds a model already"):
         run(tiny(), shapes, exported)

@@ -46,11 +46,13 @@ def train(
     require_training_tier()
     from sightline.errors import SightlineError
     from sightline.training.recipe import load_recipe
+    from sightline.training.start import RECIPE, check_new
 
     if recipe is None:
         if not resume:
+            check_new(out)
             raise SightlineError("no recipe: name one with --recipe, e.g. --recipe recipes/baseline.yaml")
-        recipe = out / "recipe.yaml"
+        recipe = out / RECIPE
     settings = load_recipe(recipe, overrides)
     from sightline.training.train import train as run
 

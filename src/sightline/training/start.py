@@ -26,19 +26,22 @@ def last_checkpoint(out: Path) -> Path:
     return out / "checkpoints" / "last.ckpt"
 
 
-def check_out(out: Path, recipe: Recipe, resume: bool) -> None:
-    """Raise `SightlineError` where ``out`` holds what a start would overwrite, or not what resuming needs."""
-    begun = last_checkpoint(out).exists()
-    if resume and not begun:
-        raise SightlineError(f"{out}: nothing to resume here (no finished epoch); leave out --resume to start")
-    if resume and _fixed(load_recipe(out / RECIPE)) != _fixed(recipe):
-        raise SightlineError(f"{out}: was begun with another recipe (its {RECIPE}); resume with that one")
-    if not resume and begun:
+def check_new(out: Path) -> None:
+    """Raise `SightlineError` where ``out`` holds what a training from its start would overwrite."""
+    if last_checkpoint(out).exists():
         raise SightlineError(f"{out}: holds a training already; go on with --resume, or name another --out")
-    if not resume and any((out / name).exists() for name in (WEIGHTS, ONNX)):
+    if any((out / name).exists() for name in (WEIGHTS, ONNX)):
         raise SightlineError(f"{out}: holds a model already; name another --out")
     if out.exists() and not out.is_dir():
         raise SightlineError(f"{out}: is a file; --out must be a folder")
+
+
+def check_begun(out: Path, recipe: Recipe) -> None:
+    """Raise `SightlineError` where ``out`` holds no training by this recipe to go on with."""
+    if not last_checkpoint(out).exists():
+        raise SightlineError(f"{out}: nothing to resume here (no finished epoch); leave out --resume to start")
+    if _fixed(load_recipe(out / RECIPE)) != _fixed(recipe):
+        raise SightlineError(f"{out}: was begun with another recipe (its {RECIPE}); resume with that one")
 
 
 def start(

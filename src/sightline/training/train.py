@@ -35,7 +35,7 @@ from sightline.training.objective import CrossEntropy, Objective
 from sightline.training.pictures import draw_epochs, draw_samples
 from sightline.training.recipe import Recipe
 from sightline.training.self_critical import SelfCritical
-from sightline.training.start import check_out, last_checkpoint, start, start_again
+from sightline.training.start import check_begun, check_new, last_checkpoint, start, start_again
 from sightline.vocabulary import Vocabulary
 
 _PRECISION = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}
@@ -76,7 +76,10 @@ def train(
     keep_freed_memory()
     if recipe.training.threads is not None:
         torch.set_num_threads(recipe.training.threads)
-    check_out(out, recipe, resume)
+    if resume:
+        check_begun(out, recipe)
+    else:
+        check_new(out)
     dataset = read_dataset(data)
     examples = {split: dataset.split(split) for split in ("train", "val")}
     if dataset.split_source == "derived":
