@@ -124,6 +124,16 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder to write into, where it is not there; `SightlineError` where that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SightlineError(f"{folder}: no folder can be made there ({error.strerror}); give another --out") from None
+    if not os.access(folder, os.W_OK):
+        raise SightlineError(f"{folder}: this folder cannot be written to; give another --out")
+
+
 def replacing_bundle(folder: Path) -> AbstractContextManager[Path]:
     """`replacing_folder` for what an export writes."""
     return replacing_folder(folder, {CONFIG, VOCABULARY, ONNX, CARD}, "bundle")

@@ -137,6 +137,13 @@ def test_a_second_run_never_overwrites_the_first(unbroken, shapes, sightline):
     assert (unbroken / "model.safetensors").read_bytes() == before
 
 
+def test_a_folder_that_cannot_be_made_is_named(shapes, tmp_path):
+    (tmp_path / "file").write_text("kept")
+    with pytest.raises(SightlineError, match="no folder can be made there"):
+        run(tiny(), shapes, tmp_path / "file" / "run")
+    assert (tmp_path / "file").read_text() == "kept"
+
+
 def test_fine_tuning_starts_from_another_model(unbroken, shapes, tmp_path):
     recipe = tiny(epochs=1, learning_rate=1e-6)
     kept = recipe.encoder.model_copy(update={"learning_rate": 1e-5, "statistics": "keep"})

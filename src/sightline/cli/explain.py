@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -46,6 +45,7 @@ def explain(
     A photo that cannot be read is named on stderr, with the reason, and the others are explained; the exit status is
     then 1.
     """
+    from sightline.bundle import make_folder
     from sightline.captioner import load
     from sightline.explain import write_page
 
@@ -53,7 +53,7 @@ def explain(
     sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
     paths = _find_photos(photos, out)
     captioner = load(model)
-    _make_folder(out)
+    make_folder(out)
     failures: list[SightlineError] = []
     results = captioner.stream(paths, beam_size, length_penalty, evidence=evidence)
     drawn = _drawn(_captioned(paths, results, failures), sheet_paths(out, paths), font)
@@ -128,12 +128,3 @@ def _drawn(
             draw_attention(photo, caption, font=font).save(temporary)
         print(f"{sheets[photo]}: {caption}", flush=True)
         yield photo, caption
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SightlineError(f"{folder}: no folder can be made there ({error.strerror}); give another --out") from None
-    if not os.access(folder, os.W_OK):
-        raise SightlineError(f"{folder}: this folder cannot be written to; give another --out")

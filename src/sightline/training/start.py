@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from sightline.bundle import CONFIG, ONNX, VOCABULARY, WEIGHTS, ModelConfig, load_description, replacing
+from sightline.bundle import CONFIG, ONNX, VOCABULARY, WEIGHTS, ModelConfig, load_description, make_folder, replacing
 from sightline.checkpoint import build_model, load_model
 from sightline.data.dataset import Dataset, Example
 from sightline.errors import SightlineError
@@ -50,8 +50,10 @@ def start(
     """The model to train, and in ``out`` all that going on with it later needs beside the checkpoint.
 
     Raises:
-        SightlineError: the encoder's weights or ``init`` cannot be had, or do not go with the recipe.
+        SightlineError: the encoder's weights or ``init`` cannot be had, or do not go with the recipe; ``out`` cannot be
+            written.
     """
+    make_folder(out)
     if recipe.training.objective == "self_critical" and init is None:
         raise SightlineError("self-critical training improves a model that can write: name its folder with --init")
     origin = load_model(init) if init else None
