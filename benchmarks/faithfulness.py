@@ -22,8 +22,8 @@ import torch
 from torch import Tensor
 
 from sightline.bundle import ModelConfig
-from sightline.checkpoint import load_model
 from sightline.data.dataset import read_dataset
+from sightline.nn.checkpoint import load_model
 from sightline.nn.encoder import fused
 from sightline.nn.evidence import evidence
 from sightline.nn.model import CaptionModel

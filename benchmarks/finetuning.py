@@ -21,7 +21,7 @@ from torch import nn
 
 from sightline.nn.encoder import MobileNetV2
 from sightline.training.allocator import keep_freed_memory
-from sightline.training.train import _precision
+from sightline.training.trainer import native_precision
 
 RESTING = 4  # blocks, as in recipes/finetune.yaml
 
@@ -48,7 +48,7 @@ def main() -> None:
         "conditions": {
             "photos a step": options.photos,
             "resting blocks": RESTING,
-            "precision": _precision("auto"),
+            "precision": native_precision("auto"),
             "threads": torch.get_num_threads(),
             "processor": platform.machine(),
             "torch": torch.__version__,
@@ -75,7 +75,7 @@ def ours(resting: int) -> nn.Module:
 
 def step(encoder: nn.Module, pixels: torch.Tensor) -> float:
     started = time.perf_counter()
-    with torch.autocast("cpu", torch.bfloat16, enabled=_precision("auto") == "bfloat16"):
+    with torch.autocast("cpu", torch.bfloat16, enabled=native_precision("auto") == "bfloat16"):
         features = encoder(pixels)
     features.float().sum().backward()
     return time.perf_counter() - started

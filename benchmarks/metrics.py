@@ -26,8 +26,8 @@ import numpy as np
 OURS = """
 import sys
 from pathlib import Path
-from sightline.captions_io import read_hypotheses, read_references
-from sightline.evaluation import score_captions
+from sightline.evaluation.caption_files import read_hypotheses, read_references
+from sightline.evaluation.scores import score_captions
 from sightline.metrics import METRICS
 hypotheses, references = read_hypotheses(Path(sys.argv[1])), read_references(Path(sys.argv[2]))
 scores = score_captions(hypotheses, references, metrics=[name for name in METRICS if name != "meteor"])
@@ -105,7 +105,7 @@ def scoring(folder: Path, repeats: int) -> dict[str, object]:
 
 def reward(flickr8k: Path, batch: int = 160, batches: int = 100) -> dict[str, object]:
     """Captions a second of `CiderD.score` on one core, as token ids, in batches as training would send them."""
-    from sightline.captions_io import read_references
+    from sightline.evaluation.caption_files import read_references
     from sightline.metrics import tokenize
     from sightline.metrics.cider import CiderD
 

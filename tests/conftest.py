@@ -16,8 +16,8 @@ from PIL import Image
 from torch import nn
 
 from sightline.bundle import ModelConfig
-from sightline.checkpoint import build_model, save_model
-from sightline.export import export_model, random_photos
+from sightline.export.export import export_model, random_photos
+from sightline.nn.checkpoint import build_model, save_model
 from sightline.nn.encoder import ENCODERS
 from sightline.nn.model import CaptionModel
 from sightline.vocabulary import Vocabulary

@@ -27,8 +27,8 @@ def test_it_is_small_and_made_from_the_published_weights():
 
 
 def test_its_onnx_says_what_its_weights_say():
-    from sightline.checkpoint import load_model
-    from sightline.export import compare, random_photos
+    from sightline.export.export import compare, random_photos
+    from sightline.nn.checkpoint import load_model
 
     model, config, _ = load_model(TRAINED)
     agreement = compare(model, config, BUNDLED_MODEL / ONNX, random_photos(config.preprocessing.size))

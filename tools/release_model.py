@@ -18,10 +18,10 @@ from safetensors.torch import save_file
 
 from sightline.bundle import CARD, CONFIG, ONNX, VOCABULARY, WEIGHTS, replacing
 from sightline.captioner import BUNDLED_MODEL
-from sightline.checkpoint import load_model
 from sightline.errors import SightlineError
-from sightline.export import export_model
-from sightline.onnx_precision import PRECISIONS
+from sightline.export.export import export_model
+from sightline.export.precision import PRECISIONS
+from sightline.nn.checkpoint import load_model
 
 ROOT = Path(__file__).parents[1]
 LARGEST = 20e6  # bytes

@@ -21,7 +21,7 @@ FORMAT = 1
 CONFIG, VOCABULARY, WEIGHTS = "config.json", "vocabulary.json", "model.safetensors"
 ONNX, CARD = "model.onnx", "MODEL_CARD.md"
 
-# What model.onnx takes and gives; shapes and meaning are told by `sightline.onnx_graph.to_onnx`.
+# What model.onnx takes and gives; shapes and meaning are told by `sightline.export.graph.to_onnx`.
 INPUTS = ("pixels", "first_scores", "length_penalty", "explain")
 SEARCHED = ("tokens", "log_probs", "lengths", "scores", "attention")
 OUTPUTS = (*SEARCHED, "evidence")

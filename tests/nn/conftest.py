@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from sightline.checkpoint import DECODERS  # importing it registers every decoder
+from sightline.nn.checkpoint import DECODERS  # importing it registers every decoder
 from sightline.nn.decoder import Decoder
 from sightline.nn.encoder import ENCODERS, Encoder
 from sightline.nn.ensemble import DecoderEnsemble

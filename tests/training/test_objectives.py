@@ -3,9 +3,9 @@ import pytest
 import torch
 from PIL import Image
 
-from sightline.checkpoint import load_model
 from sightline.data.dataset import read_dataset
 from sightline.errors import SightlineError
+from sightline.nn.checkpoint import load_model
 from sightline.nn.prefix_tree import PrefixTree
 from sightline.training import self_critical
 from sightline.training.augment import augment

@@ -8,9 +8,9 @@ from PIL import Image
 
 import sightline
 import sightline.training.module as module
-from sightline.checkpoint import load_model
 from sightline.data.dataset import read_dataset
 from sightline.errors import SightlineError
+from sightline.nn.checkpoint import load_model
 from sightline.training.generate import generate
 from sightline.training.objective import CrossEntropy
 from sightline.training.recipe import TransformerRecipe

@@ -14,8 +14,8 @@ from sightline.cli.options import PATH, table_or_json_option
 from sightline.errors import SightlineError
 
 if TYPE_CHECKING:
+    from sightline.evaluation.report import Result
     from sightline.metrics.bootstrap import Difference
-    from sightline.report import Result
 
 # What must be alike for a difference of scores to be the models' own.
 _PROTOCOL = ("split", "beam_size", "length_penalty", "tokenizer", "decoding")
@@ -47,7 +47,7 @@ def compare(a: Path, b: Path, as_json: bool) -> None:
 
     A and B are folders that `sightline evaluate` wrote, or any with hypotheses.json and references.json.
     """
-    from sightline.report import read_report
+    from sightline.evaluation.report import read_report
 
     # A file name need not be valid text; what the system gave is what it gets back.
     sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
@@ -66,7 +66,7 @@ def compare(a: Path, b: Path, as_json: bool) -> None:
 
 def check_same_photos(first: Result, second: Result) -> None:
     """Raise `SightlineError`, naming a photo, unless both are of the same photos and the same references."""
-    from sightline.evaluation import check_photos
+    from sightline.evaluation.scores import check_photos
 
     check_photos(first.hypotheses, second.references, first.folder, second.folder)
     for photo, captions in first.references.items():
@@ -79,7 +79,7 @@ def check_same_photos(first: Result, second: Result) -> None:
 
 def compare_scores(first: Result, second: Result) -> list[Row]:
     """Both results' scores and, where it is defined, the paired test; METEOR's as recorded, for it is slow."""
-    from sightline.evaluation import score_captions
+    from sightline.evaluation.scores import score_captions
     from sightline.metrics import METRICS, bootstrap
 
     quick = [name for name in METRICS if name != "meteor"]
@@ -96,7 +96,7 @@ def compare_scores(first: Result, second: Result) -> list[Row]:
 
 
 def _table(rows: list[Row]) -> list[str]:
-    from sightline.evaluation import in_print
+    from sightline.evaluation.scores import in_print
 
     lines = [f"{'':<12}{'A':>8}{'B':>8}{'A - B':>9}   {'95% interval':<18}{'p':>6}"]
     for row in rows:
@@ -111,7 +111,7 @@ def _table(rows: list[Row]) -> list[str]:
 
 def _verdict(row: Row, photos: int) -> str:
     """One sentence: whether the difference is more than the choice of photos would make."""
-    from sightline.evaluation import in_print
+    from sightline.evaluation.scores import in_print
 
     assert row.paired is not None
     if row.first == row.second:

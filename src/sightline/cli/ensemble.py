@@ -23,7 +23,7 @@ def ensemble(runs: tuple[Path, ...], out: Path) -> None:
     from sightline.cli.training_tier import require_training_tier
 
     require_training_tier()
-    from sightline.ensemble import make_ensemble
+    from sightline.export.ensemble import make_ensemble
 
     made = make_ensemble(runs, out)
     click.echo(f"{made.path}: {made.size / 1e6:.1f} MB, agrees with torch to {made.agreement.difference:.0e}")

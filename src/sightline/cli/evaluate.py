@@ -30,8 +30,8 @@ def evaluate(
     from sightline.cli.progress import progress
     from sightline.cli.score import table
     from sightline.data.dataset import read_dataset
-    from sightline.protocol import evaluate_split
-    from sightline.report import PAGE, replacing_report, write_report
+    from sightline.evaluation.protocol import evaluate_split
+    from sightline.evaluation.report import PAGE, replacing_report, write_report
 
     # A file name need not be valid text; what the system gave is what it gets back.
     sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]

@@ -11,7 +11,7 @@ from sightline.cli.options import PATH
 from sightline.cli.photos import expand_photos
 
 if TYPE_CHECKING:
-    from sightline.export import Export
+    from sightline.export.export import Export
 
 
 @click.command()
@@ -37,7 +37,7 @@ def export(run: Path, out: Path, precision: str, photos: tuple[str, ...]) -> Non
     from sightline.cli.training_tier import require_training_tier
 
     require_training_tier()
-    from sightline.export import export_model
+    from sightline.export.export import export_model
 
     click.echo(_as_text(export_model(run, out, precision, list(expand_photos(photos)))))
 

@@ -11,7 +11,7 @@ import click
 from sightline.cli.options import PATH, meteor_option, table_or_json_option
 
 if TYPE_CHECKING:
-    from sightline.evaluation import Scores
+    from sightline.evaluation.scores import Scores
 
 
 @click.command()
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 @meteor_option
 def score(hypotheses: Path, references: Path, training_captions: Path | None, as_json: bool, meteor: bool) -> None:
     """Score captions against references: BLEU, METEOR, ROUGE-L, CIDEr and how varied they are."""
-    from sightline.captions_io import read_hypotheses, read_references
-    from sightline.evaluation import check_photos, score_captions
+    from sightline.evaluation.caption_files import read_hypotheses, read_references
+    from sightline.evaluation.scores import check_photos, score_captions
     from sightline.metrics import METRICS
 
     ours, theirs = read_hypotheses(hypotheses), read_references(references)
@@ -47,7 +47,7 @@ def score(hypotheses: Path, references: Path, training_captions: Path | None, as
 
 def table(scores: Scores) -> str:
     """Scores as the literature prints them, with their 95% bootstrap intervals."""
-    from sightline.evaluation import in_print
+    from sightline.evaluation.scores import in_print
 
     intervals = scores.intervals()
     lines = [f"{len(scores.photos)} photos", "", f"{'':<12}{'score':>8}   95% interval"]

@@ -7,6 +7,8 @@ from torch import Tensor, nn
 
 from sightline.nn.attention import AdditiveAttention
 from sightline.nn.decoder import DECODERS, Decoder, Memory, State
+from sightline.nn.gru_sequence import AttentionGRU
+from sightline.nn.gru_update import gru_update
 from sightline.nn.prefix_tree import PrefixTree
 
 
@@ -106,8 +108,6 @@ class GRUDecoder(Decoder):
 
     def teacher_force(self, memory: Memory, tree: PrefixTree) -> tuple[Tensor, Tensor]:
         """As `Decoder.teacher_force`; attention at every step takes a faster way to the same numbers and gradients."""
-        from sightline.nn.gru_sequence import AttentionGRU
-
         if len(memory) == 4:
             return super().teacher_force(memory, tree)
         keys, values, hidden = memory
@@ -121,18 +121,3 @@ class GRUDecoder(Decoder):
     def logits(self, output: Tensor) -> Tensor:
         """``output`` (..., H) -> (..., V)."""
         return self.output(self.dropout(output))
-
-
-def gru_update(inputs: Tensor, recurrent: Tensor, hidden: Tensor) -> Tensor:
-    """The GRU's new hidden state (Cho et al. 2014, eqs. 5-8, in the form that cuDNN and PyTorch use).
-
-    r = sigmoid(x_r + g_r),  u = sigmoid(x_u + g_u),  n = tanh(x_n + r * g_n),  h' = (1 - u) n + u h
-
-    ``inputs`` x = W_ih [y ; z] + b and ``recurrent`` g = W_hh h + b, both (..., 3H); ``hidden`` (..., H).
-    """
-    size = hidden.shape[-1]
-    x_gates, x_candidate = inputs.split((2 * size, size), dim=-1)
-    g_gates, g_candidate = recurrent.split((2 * size, size), dim=-1)
-    reset, update = torch.sigmoid(x_gates + g_gates).chunk(2, dim=-1)
-    candidate = torch.tanh(x_candidate + reset * g_candidate)
-    return candidate + update * (hidden - candidate)

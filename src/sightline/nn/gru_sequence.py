@@ -17,7 +17,7 @@ from torch.autograd.function import once_differentiable
 
 from sightline.nn.attention import energies, layer
 from sightline.nn.decoder import select
-from sightline.nn.gru import gru_update
+from sightline.nn.gru_update import gru_update
 
 
 class AttentionGRU(torch.autograd.Function):

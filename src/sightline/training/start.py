@@ -9,21 +9,21 @@ from typing import Any
 import torch
 
 from sightline.bundle import CONFIG, ONNX, VOCABULARY, WEIGHTS, ModelConfig, load_description, make_folder, replacing
-from sightline.checkpoint import build_model, load_model
 from sightline.data.dataset import Dataset, Example
 from sightline.errors import SightlineError
+from sightline.nn.checkpoint import build_model, load_model
 from sightline.nn.encoder import ENCODERS
 from sightline.nn.model import CaptionModel
 from sightline.training.recipe import Recipe, load_recipe
 from sightline.training.weights import load_encoder_weights
 from sightline.vocabulary import Vocabulary
 
-RECIPE = "recipe.yaml"
+RECIPE, CHECKPOINTS = "recipe.yaml", "checkpoints"
 
 
 def last_checkpoint(out: Path) -> Path:
     """Where a run folder keeps what resuming needs."""
-    return out / "checkpoints" / "last.ckpt"
+    return out / CHECKPOINTS / "last.ckpt"
 
 
 def check_new(out: Path) -> None:

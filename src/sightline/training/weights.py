@@ -7,8 +7,8 @@ from urllib.error import URLError
 
 import torch
 
-from sightline.checkpoint import load_model
 from sightline.errors import SightlineError
+from sightline.nn.checkpoint import load_model
 from sightline.nn.encoder import Encoder
 
 

@@ -10,12 +10,12 @@ from PIL import Image
 
 from sightline import Caption, SightlineError
 from sightline.data.dataset import Example
-from sightline.evaluation import score_captions
+from sightline.evaluation.protocol import Evaluation, Protocol
+from sightline.evaluation.report import read_report, replacing_report, write_report
+from sightline.evaluation.scores import score_captions
 from sightline.metrics import METRICS
-from sightline.protocol import Evaluation, Protocol
-from sightline.report import read_report, replacing_report, write_report
 
-from .explain.test_page import Page
+from ..explain.test_page import Page
 
 FILES = ["hypotheses.json", "references.json", "report.html", "scores.json"]
 NAMES = [f"{number}.jpg" for number in range(1, 16)]

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from sightline import __version__
-from sightline.evaluation import Scores, in_print
+from sightline.evaluation.protocol import Evaluation
+from sightline.evaluation.scores import Scores, in_print
 from sightline.explain.page import article, fill
 from sightline.metrics import METRICS, Corpus, Score, tokenize
-from sightline.protocol import Evaluation
 
 EXTREMES = 6  # the best captions shown, and the worst
 CONTRASTS = 10  # the words shown that are said too often, and too seldom
@@ -40,7 +40,7 @@ def write_report_page(path: Path, evaluation: Evaluation) -> None:
     often, seldom = _contrasts(_shares(said), _shares(all_written))
     best, worst = _extremes(scores)
     page = fill(
-        resources.files("sightline").joinpath("report.html").read_text(encoding="utf-8"),
+        resources.files("sightline.evaluation").joinpath("page.html").read_text(encoding="utf-8"),
         TITLE=html.escape(f"{protocol.model['name']} on {protocol.data['name']}, {protocol.split}"),
         SUMMARY=_summary(evaluation),
         WARNINGS=_warnings(protocol.warnings),

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from sightline.onnx_sharing import graphs_within
+from sightline.export.sharing import graphs_within
 
 _WORTH_SHRINKING = 256
 _LARGEST = 127

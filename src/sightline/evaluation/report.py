@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from sightline.bundle import replacing_folder
-from sightline.captions_io import read_hypotheses, read_references
 from sightline.errors import SightlineError
-from sightline.evaluation import check_photos
-from sightline.protocol import Evaluation
-from sightline.report_page import write_report_page
+from sightline.evaluation.caption_files import read_hypotheses, read_references
+from sightline.evaluation.page import write_report_page
+from sightline.evaluation.protocol import Evaluation
+from sightline.evaluation.scores import check_photos
 
 SCORES, HYPOTHESES, REFERENCES, PAGE = "scores.json", "hypotheses.json", "references.json", "report.html"
 
@@ -59,7 +59,7 @@ def write_report(folder: Path, evaluation: Evaluation) -> None:
 
 
 def read_report(folder: Path) -> Result:
-    """Read a report, or any folder with hypotheses.json and references.json in a shape that `captions_io` knows.
+    """Read a report, or any folder with hypotheses.json and references.json in a shape that `caption_files` knows.
 
     Raises:
         SightlineError: a file is missing or damaged, or the two are not about the same photos.

@@ -1,4 +1,4 @@
-"""Model folders -> the model folder of their ensemble."""
+"""Model folders -> one ensemble of them."""
 
 from __future__ import annotations
 
@@ -6,35 +6,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sightline.bundle import ModelConfig, replacing_folder
-from sightline.checkpoint import load_model, save_model
+from sightline.bundle import ModelConfig
 from sightline.errors import SightlineError
-from sightline.export import Export, export_into
+from sightline.nn.checkpoint import load_model
 from sightline.nn.ensemble import ensemble
+from sightline.nn.model import CaptionModel
 from sightline.vocabulary import Vocabulary
 
 
-def make_ensemble(folders: Sequence[Path], out: Path) -> Export:
-    """Write the model folder ``out``, its model.onnx included, of an ensemble; see `DecoderEnsemble`.
-
-    Args:
-        folders: two model folders or more.
-        out: a new or empty folder.
+def load_ensemble(folders: Sequence[Path]) -> tuple[CaptionModel, ModelConfig, Vocabulary]:
+    """The ensemble of two model folders or more, as `load_model` gives a model; see `DecoderEnsemble`.
 
     Raises:
-        SightlineError: fewer than two folders, one that is no model folder or does not go with the first, or ``out``
-            holds something; nothing is written then.
+        SightlineError: fewer than two folders, or one that is no model folder or does not go with the first.
     """
     if len(folders) < 2:
         raise SightlineError("an ensemble has two members at least: name another model folder")
-    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise SightlineError(f"{out}: exists already; name a new folder")
     models, configs, vocabularies = zip(*map(load_model, folders), strict=True)
     _check(folders, configs, vocabularies)
-    with replacing_folder(out, frozenset(), "ensemble") as new:
-        save_model(new, ensemble(models), _config(configs), vocabularies[0])
-        made = export_into(new)
-    return Export(out / made.path.name, made.precision, made.size, made.agreement)
+    return ensemble(models), _config(configs), vocabularies[0]
 
 
 def _check(folders: Sequence[Path], configs: Sequence[ModelConfig], vocabularies: Sequence[Vocabulary]) -> None:

@@ -12,7 +12,7 @@ import pytest
 from sightline import Captioner, SightlineError, load
 from sightline.data.dataset import Dataset, Example, read_dataset
 from sightline.data.shapes import draw_shapes
-from sightline.protocol import data_fingerprint, evaluate_split, model_fingerprint, warnings_about
+from sightline.evaluation.protocol import data_fingerprint, evaluate_split, model_fingerprint, warnings_about
 
 KNOWN = {"data": "data", "kept_epoch": 2, "val_loss": 3.1}
 

@@ -11,19 +11,21 @@ import onnxruntime
 import pytest
 import torch
 
-from sightline import Captioner, export
+from sightline import Captioner
 from sightline.bundle import OUTPUTS
 from sightline.captioner import open_session, run_search
-from sightline.checkpoint import DECODERS  # importing it registers every decoder
 from sightline.errors import SightlineError
-from sightline.export import TOLERANCE, Agreement, compare, export_into, export_model, random_photos
+from sightline.export import agreement, export
+from sightline.export.agreement import TOLERANCE, Agreement, compare, random_photos
+from sightline.export.export import export_into, export_model
+from sightline.export.graph import to_onnx
+from sightline.export.precision import PRECISIONS
+from sightline.nn.checkpoint import DECODERS  # importing it registers every decoder
 from sightline.nn.encoder import ENCODERS
 from sightline.nn.search import search
-from sightline.onnx_graph import to_onnx
-from sightline.onnx_precision import PRECISIONS
 from sightline.vocabulary import END
 
-from .conftest import Tiny, make_tiny
+from ..conftest import Tiny, make_tiny
 
 
 @pytest.fixture
@@ -208,11 +210,11 @@ def test_equally_good_words_may_be_chosen_either_way():
     theirs = copy.deepcopy(ours)
     theirs["tokens"][0, 0, 1] = 8
     theirs["log_probs"][0, 0, 2] = -0.4
-    same, difference = export._differences(ours, theirs)
+    same, difference = agreement._differences(ours, theirs)
     assert same.all()
     assert difference == 0
     theirs["log_probs"][0, 0, 1] -= 0.01
-    assert not export._differences(ours, theirs)[0].any()
+    assert not agreement._differences(ours, theirs)[0].any()
 
 
 def test_evidence_that_departs_is_noticed():
@@ -226,7 +228,7 @@ def test_evidence_that_departs_is_noticed():
     }
     theirs = copy.deepcopy(ours)
     theirs["evidence"][0, 1] = 0.5
-    assert export._differences(ours, theirs)[1] == 0.5
+    assert agreement._differences(ours, theirs)[1] == 0.5
 
 
 def test_agreement_is_exact_only_within_the_tolerance():

@@ -5,7 +5,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from sightline.onnx_sharing import share_weights
+from sightline.export.sharing import share_weights
 
 
 def branch(name: str, weight: np.ndarray, small: np.ndarray) -> onnx.GraphProto:

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 import sightline
-from sightline.checkpoint import load_model, save_model
-from sightline.ensemble import make_ensemble
 from sightline.errors import SightlineError
+from sightline.export.ensemble import make_ensemble
+from sightline.nn.checkpoint import load_model, save_model
 from sightline.training.generate import generate
 from sightline.vocabulary import Vocabulary
 
-from .conftest import Tiny, make_tiny
+from ..conftest import Tiny, make_tiny
 
 
 @pytest.fixture(scope="module")

@@ -11,92 +11,24 @@ import contextlib
 import copy
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import onnx
 import torch
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper
-from onnxscript import opset20
-from torch import Tensor, nn
-from torch.nn.functional import embedding
+from torch import nn
 
 from sightline.bundle import INPUTS, SEARCHED, ModelConfig, identity
-from sightline.nn.decoder import Decoder
+from sightline.export.parts import BEAM_FIELDS, BestSentence, Finish, Prepare, SearchStep, WordEvidence
+from sightline.export.translations import TRANSLATIONS
 from sightline.nn.encoder import fused
-from sightline.nn.evidence import word_evidence
 from sightline.nn.model import CaptionModel
-from sightline.nn.search import Beams, Choices, advance, begin, finish, first_scores
-from sightline.vocabulary import START, Vocabulary
+from sightline.nn.search import Choices, first_scores
+from sightline.vocabulary import Vocabulary
 
-_FIELDS = Beams._fields[:-1]  # the decoder's state, a tuple of tensors, is counted apart
 _CHOSEN = [f"chosen_{name}" for name in Choices._fields]
-_op: Any = opset20
 _PHOTOS, _BEAMS = torch.export.Dim("photos"), torch.export.Dim("beams")
-
-
-class _Prepare(nn.Module):
-    """Pixels -> the decoder's memory, the table of embedded words and the beams before their first word."""
-
-    def __init__(self, model: CaptionModel, words: int, max_words: int) -> None:
-        super().__init__()
-        self.model, self.words, self.max_words = model, words, max_words
-
-    def forward(self, pixels: Tensor, first_scores: Tensor) -> tuple[Tensor, ...]:
-        memory = self.model.prepare(self.model.features(pixels))
-        # Of constants alone, so ONNX Runtime makes this table once, when it loads the model.
-        table = self.model.decoder.embed(torch.arange(self.words))
-        return (*memory, table, *_flat(begin(self.model.decoder, memory, first_scores, self.max_words)))
-
-
-class _Step(nn.Module):
-    """Memory, table and beams -> whether to go on, the beams one word longer, and what was chosen."""
-
-    def __init__(self, decoder: Decoder) -> None:
-        super().__init__()
-        self.decoder = decoder
-
-    def forward(
-        self, memory: tuple[Tensor, ...], table: Tensor, flat: tuple[Tensor, ...], penalty: Tensor
-    ) -> tuple[Tensor, ...]:
-        beams = _beams(flat)
-        after, chosen = advance(self.decoder, memory, beams, embedding(beams.words, table), penalty)
-        return (~after.ended.all(), *_flat(after), *chosen)
-
-
-class _Finish(nn.Module):
-    """Beams and all that was chosen -> what the search returns, best first."""
-
-    def forward(self, beams: tuple[Tensor, ...], choices: tuple[Tensor, ...], penalty: Tensor) -> tuple[Tensor, ...]:
-        sentences, scores = finish(_beams(beams), Choices(*choices), penalty)
-        return tuple(scores if name == "scores" else getattr(sentences, name) for name in SEARCHED)
-
-
-class _BestSentence(nn.Module):
-    """Memory and all sentences -> what is read and what is said at every word of the best one, and the first state."""
-
-    def __init__(self, decoder: Decoder) -> None:
-        super().__init__()
-        self.decoder = decoder
-
-    def forward(self, memory: tuple[Tensor, ...], tokens: Tensor) -> tuple[Tensor, ...]:
-        said = tokens[:, 0]
-        read = torch.cat([torch.full_like(said[:, :1], START), said[:, :-1]], dim=1)
-        return (read, said, *(tensor.clone() for tensor in self.decoder.initial_state(memory)))
-
-
-class _Evidence(nn.Module):
-    """Memory, table, state and one word -> the state after it, and its evidence."""
-
-    def __init__(self, decoder: Decoder) -> None:
-        super().__init__()
-        self.decoder = decoder
-
-    def forward(
-        self, memory: tuple[Tensor, ...], table: Tensor, state: tuple[Tensor, ...], read: Tensor, said: Tensor
-    ) -> tuple[Tensor, ...]:
-        found, after = word_evidence(self.decoder, memory, state, embedding(read.unsqueeze(1), table), said)
-        return (*after, found)
 
 
 def to_onnx(model: CaptionModel, config: ModelConfig, vocabulary: Vocabulary) -> ModelProto:
@@ -135,19 +67,19 @@ class _Parts(NamedTuple):
 def _parts(model: CaptionModel, size: int, words: int, max_words: int) -> _Parts:
     # Two photos, three beams and two steps, because a dimension of one would be taken as fixed.
     pixels, scores, penalty = torch.zeros(2, 3, size, size), first_scores(3), torch.tensor(0.0)
-    decoder, prepare = model.decoder, _Prepare(model, words, max_words)
+    decoder, prepare = model.decoder, Prepare(model, words, max_words)
     with torch.no_grad():
         values = tuple(tensor.clone() for tensor in prepare(pixels, scores))
         memory_count = len(model.prepare(model.features(pixels)))
         memory, table, beams = values[:memory_count], values[memory_count], values[memory_count + 1 :]
-        chosen = _Step(decoder)(memory, table, beams, penalty)[1 + len(beams) :]
+        chosen = SearchStep(decoder)(memory, table, beams, penalty)[1 + len(beams) :]
         choices = tuple(torch.stack([tensor] * min(2, max_words)) for tensor in chosen)
-        tokens = _Finish()(beams, choices, penalty)[0]
-        read, said, *state = _BestSentence(decoder)(memory, tokens)
+        tokens = Finish()(beams, choices, penalty)[0]
+        read, said, *state = BestSentence(decoder)(memory, tokens)
 
     of_photo = [*(f"memory_{i}" for i in range(memory_count)), "table"]
     states = [f"state_{i}" for i in range(len(state))]
-    carried = [*_FIELDS, *states]
+    carried = [*BEAM_FIELDS, *states]
     by_photo, by_state = tuple({0: _PHOTOS} for _ in memory), tuple({0: _PHOTOS} for _ in state)
     by_beam = tuple({0: _PHOTOS, 1: _BEAMS} if tensor.dim() else {} for tensor in beams)
     steps = {0: torch.export.Dim("steps", max=max_words)} if max_words > 1 else {}
@@ -155,28 +87,28 @@ def _parts(model: CaptionModel, size: int, words: int, max_words: int) -> _Parts
     return _Parts(
         _export(prepare, (pixels, scores), ({0: _PHOTOS}, {0: _BEAMS}), INPUTS[:2], [*of_photo, *carried]),
         _export(
-            _Step(decoder),
+            SearchStep(decoder),
             (memory, table, beams, penalty),
             (by_photo, {}, by_beam, {}),
             [*of_photo, *carried, "length_penalty"],
             ["go_on", *(f"next_{name}" for name in carried), *_CHOSEN],
         ),
         _export(
-            _Finish(),
+            Finish(),
             (beams, choices, penalty),
             (by_beam, by_step, {}),
             [*carried, *_CHOSEN, "length_penalty"],
             [f"best_{name}" for name in SEARCHED],
         ),
         _export(
-            _BestSentence(decoder),
+            BestSentence(decoder),
             (memory, tokens),
             (by_photo, {0: _PHOTOS, 1: _BEAMS}),
             [*of_photo[:-1], "tokens"],
             ["read", "said", *states],
         ),
         _export(
-            _Evidence(decoder),
+            WordEvidence(decoder),
             (memory, table, tuple(state), read[:, 0], said[:, 0]),
             (by_photo, {}, by_state, {0: _PHOTOS}, {0: _PHOTOS}),
             [*of_photo, *states, "read", "said"],
@@ -312,53 +244,10 @@ def _export(
             verbose=False,
             input_names=list(inputs),
             output_names=list(outputs),
-            custom_translation_table=_TRANSLATIONS,
+            custom_translation_table=TRANSLATIONS,
         )
     assert program is not None
     return program.model_proto
-
-
-def _stable_sort(values: Any, *, stable: bool, dim: int = -1, descending: bool = False) -> Any:
-    """The exporter knows no stable sort; ONNX's TopK is one, as it gives equal values in their order."""
-    return _op.TopK(values, _op.Shape(values, start=dim, end=dim + 1), axis=dim, largest=int(descending))
-
-
-def _matmul(left: Any, right: Any) -> Any:
-    """As the exporter's, but for a vector on the right (attention's v): ONNX Runtime multiplies these slowly."""
-    if len(right.shape) != 1:
-        return _op.MatMul(left, right)
-    rows = _op.Reshape(left, [-1, right.shape[0]])
-    products = _op.Gemm(_op.Unsqueeze(right, [0]), rows, transB=1)
-    return _op.Reshape(products, _op.Shape(left, start=0, end=-1))
-
-
-def _gather(data: Any, dim: int, index: Any, sparse_grad: bool = False) -> Any:
-    """As the exporter's, but by one index a row where `select` spread it over the row."""
-    spread = index.producer()
-    if dim == 1 and spread is not None and spread.op_type == "Expand":
-        row = spread.inputs[0]  # (P, K, 1, ...)
-        if len(row.shape) > 2 and all(size == 1 for size in row.shape[2:]):
-            return _op.GatherND(data, _op.Reshape(row, [0, 0, 1]), batch_dims=1)
-    return _op.GatherElements(data, index, axis=dim)
-
-
-def _floor_divide(left: Any, right: Any) -> Any:
-    """Of indices, which are never negative; the exporter's has eight nodes to see to those that are."""
-    return _op.Div(left, right)
-
-
-def _lerp(start: Any, end: Any, weight: Any) -> Any:
-    """The exporter's takes the other end for weights over a half, for the last bit of accuracy."""
-    return _op.Add(start, _op.Mul(weight, _op.Sub(end, start)))
-
-
-_TRANSLATIONS: dict[Callable[..., Any], Callable[..., Any]] = {
-    torch.ops.aten.sort.stable: _stable_sort,
-    torch.ops.aten.matmul.default: _matmul,
-    torch.ops.aten.gather.default: _gather,
-    torch.ops.aten.floor_divide.default: _floor_divide,
-    torch.ops.aten.lerp.Tensor: _lerp,
-}
 
 
 @contextlib.contextmanager
@@ -371,11 +260,3 @@ def _quiet() -> Iterator[None]:
             yield
         finally:
             logging.disable(logging.NOTSET)
-
-
-def _flat(beams: Beams) -> tuple[Tensor, ...]:
-    return (*beams[:-1], *beams.state)
-
-
-def _beams(values: Sequence[Tensor]) -> Beams:
-    return Beams._make([*values[: len(_FIELDS)], tuple(values[len(_FIELDS) :])])

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sightline.captions_io import read_hypotheses, read_references
 from sightline.errors import SightlineError
+from sightline.evaluation.caption_files import read_hypotheses, read_references
 
 ONE = {"1.jpg": "a dog", "2.jpg": "two, cats"}
 MANY = {"1.jpg": ["a dog", "the dog"], "2.jpg": ["two, cats"]}

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from sightline.cli.score import score
 from sightline.errors import SightlineError
-from sightline.evaluation import check_photos, score_captions
+from sightline.evaluation.scores import check_photos, score_captions
 from sightline.metrics import METRICS
 
 HYPOTHESES = {"1.jpg": "A dog runs in the park.", "2.jpg": "two boys, playing", "3.jpg": "a red car"}
@@ -111,8 +111,8 @@ def test_the_command_prints_json(tmp_path: Path) -> None:
 def test_scoring_needs_no_torch() -> None:
     code = (
         "import sys; sys.modules['torch'] = None\n"
-        "from sightline.evaluation import score_captions\n"
-        "import sightline.cli.score, sightline.captions_io, sightline.metrics.bootstrap\n"
+        "from sightline.evaluation.scores import score_captions\n"
+        "import sightline.cli.score, sightline.evaluation.caption_files, sightline.metrics.bootstrap\n"
         "print(score_captions({'1': 'a dog'}, {'1': ['a dog']}, metrics=['bleu', 'cider'])['BLEU-1'])\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

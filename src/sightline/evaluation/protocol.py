@@ -16,7 +16,7 @@ from sightline.caption import Caption
 from sightline.captioner import Captioner
 from sightline.data.dataset import Dataset, Example
 from sightline.errors import SightlineError
-from sightline.evaluation import Scores, score_captions
+from sightline.evaluation.scores import Scores, score_captions
 from sightline.metrics import METRICS
 
 Progress = Callable[[int, int | None], None]

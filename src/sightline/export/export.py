@@ -1,0 +1,81 @@
+"""Model folder -> model.onnx, written only if it says what the torch model says."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+
+from sightline.bundle import CARD, CONFIG, ONNX, VOCABULARY, replacing, replacing_bundle
+from sightline.errors import SightlineError
+from sightline.export.agreement import Agreement, compare, random_photos
+from sightline.export.graph import to_onnx
+from sightline.export.precision import PRECISIONS
+from sightline.export.sharing import share_weights
+from sightline.nn.checkpoint import load_model
+from sightline.preprocess import Photo, preprocess
+
+
+@dataclass(frozen=True)
+class Export:
+    """What an export wrote.
+
+    Attributes:
+        path: the model.onnx.
+        precision: how its weights are stored.
+        size: its size in bytes.
+        agreement: how it compares with the torch model.
+    """
+
+    path: Path
+    precision: str
+    size: int
+    agreement: Agreement
+
+
+def export_model(folder: Path, out: Path, precision: str = "fp32", photos: Sequence[Photo] = ()) -> Export:
+    """Write the bundle ``out`` of the model folder ``folder``: all that captioning needs, without torch.
+
+    Args:
+        folder: what a training leaves.
+        out: a new folder, or a bundle, which is replaced as a whole.
+        precision: ``"fp32"``, ``"fp16"`` or ``"int8"``.
+        photos: real photos on which both models must agree, beside random ones.
+
+    Raises:
+        SightlineError: ``folder`` is no model folder, ``out`` is something else, a photo cannot be read, or the fp32
+            ONNX model does not say what the torch model says; nothing is written then.
+    """
+    with replacing_bundle(out) as new:
+        made = _export(folder, new / ONNX, precision, photos)
+        for name in (CONFIG, VOCABULARY, CARD):
+            if (folder / name).exists():
+                shutil.copyfile(folder / name, new / name)
+    return Export(out / ONNX, made.precision, made.size, made.agreement)
+
+
+def export_into(folder: Path, photos: Sequence[Photo] = ()) -> Export:
+    """Add an fp32 model.onnx to the model folder itself, in place of an older one; raises as `export_model` does."""
+    with replacing(folder / ONNX) as path:
+        made = _export(folder, path, "fp32", photos)
+    return Export(folder / ONNX, made.precision, made.size, made.agreement)
+
+
+def _export(folder: Path, path: Path, precision: str, photos: Sequence[Photo]) -> Export:
+    if precision not in PRECISIONS:
+        raise SightlineError(f"unknown precision {precision!r}; there are: {', '.join(PRECISIONS)}")
+    model, config, vocabulary = load_model(folder)
+    graph = share_weights(PRECISIONS[precision](to_onnx(model, config, vocabulary)))
+    graph.metadata_props.add(key="sightline.precision", value=precision)
+    onnx.save(graph, path)
+    real = [preprocess(photo, config.preprocessing) for photo in photos]
+    agreement = compare(model, config, path, [*random_photos(config.preprocessing.size), *real])
+    if precision == "fp32" and not agreement.exact:
+        raise SightlineError(
+            f"{folder}: nothing exported, as ONNX Runtime says otherwise than torch ({agreement.differing_beams}"
+            f" sentences differ, numbers by {agreement.difference:.1e}); please report it with both versions"
+        )
+    return Export(path, precision, path.stat().st_size, agreement)

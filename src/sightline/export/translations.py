@@ -1,0 +1,54 @@
+"""Torch operations that the exporter does not know, or turns into more nodes than ONNX Runtime needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from onnxscript import opset20
+
+_op: Any = opset20
+
+
+def _stable_sort(values: Any, *, stable: bool, dim: int = -1, descending: bool = False) -> Any:
+    """The exporter knows no stable sort; ONNX's TopK is one, as it gives equal values in their order."""
+    return _op.TopK(values, _op.Shape(values, start=dim, end=dim + 1), axis=dim, largest=int(descending))
+
+
+def _matmul(left: Any, right: Any) -> Any:
+    """As the exporter's, but for a vector on the right (attention's v): ONNX Runtime multiplies these slowly."""
+    if len(right.shape) != 1:
+        return _op.MatMul(left, right)
+    rows = _op.Reshape(left, [-1, right.shape[0]])
+    products = _op.Gemm(_op.Unsqueeze(right, [0]), rows, transB=1)
+    return _op.Reshape(products, _op.Shape(left, start=0, end=-1))
+
+
+def _gather(data: Any, dim: int, index: Any, sparse_grad: bool = False) -> Any:
+    """As the exporter's, but by one index a row where `select` spread it over the row."""
+    spread = index.producer()
+    if dim == 1 and spread is not None and spread.op_type == "Expand":
+        row = spread.inputs[0]  # (P, K, 1, ...)
+        if len(row.shape) > 2 and all(size == 1 for size in row.shape[2:]):
+            return _op.GatherND(data, _op.Reshape(row, [0, 0, 1]), batch_dims=1)
+    return _op.GatherElements(data, index, axis=dim)
+
+
+def _floor_divide(left: Any, right: Any) -> Any:
+    """Of indices, which are never negative; the exporter's has eight nodes to see to those that are."""
+    return _op.Div(left, right)
+
+
+def _lerp(start: Any, end: Any, weight: Any) -> Any:
+    """The exporter's takes the other end for weights over a half, for the last bit of accuracy."""
+    return _op.Add(start, _op.Mul(weight, _op.Sub(end, start)))
+
+
+TRANSLATIONS: dict[Callable[..., Any], Callable[..., Any]] = {
+    torch.ops.aten.sort.stable: _stable_sort,
+    torch.ops.aten.matmul.default: _matmul,
+    torch.ops.aten.gather.default: _gather,
+    torch.ops.aten.floor_divide.default: _floor_divide,
+    torch.ops.aten.lerp.Tensor: _lerp,
+}

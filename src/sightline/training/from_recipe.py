@@ -1,0 +1,31 @@
+"""What a recipe says of learning -> the objective, and what Lightning trains by it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sightline.nn.model import CaptionModel
+from sightline.training.module import CaptioningModule
+from sightline.training.objective import CrossEntropy, Objective
+from sightline.training.recipe import Recipe
+from sightline.training.self_critical import SelfCritical
+
+
+def make_objective(recipe: Recipe, targets: dict[str, NDArray[np.int64]]) -> Objective:
+    """What the training strives for; ``targets``, of train and val, see `encode_captions`."""
+    settings = recipe.training
+    if settings.objective == "cross_entropy":
+        return CrossEntropy(settings.label_smoothing, settings.attention_entropy)
+    longest = recipe.vocabulary.max_words
+    return SelfCritical(targets["train"], targets["val"], settings.samples, longest, settings.attention_entropy)
+
+
+def make_module(model: CaptionModel, objective: Objective, recipe: Recipe) -> CaptioningModule:
+    """The model with its objective, and what of it learns at which rates."""
+    rate = recipe.training.learning_rate
+    encoder_rate = (recipe.encoder.learning_rate or rate) if recipe.encoder.trainable else None
+    keep = not recipe.encoder.trainable or recipe.encoder.statistics == "keep"
+    cosine = recipe.training.schedule == "cosine"
+    frozen = recipe.encoder.frozen_blocks
+    return CaptioningModule(model, objective, rate, recipe.training.seed, encoder_rate, frozen, keep, cosine)

@@ -1,0 +1,71 @@
+"""The batches of a training: cached features of a resting encoder, or photos for one that learns."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader
+
+from sightline.data.dataset import Example
+from sightline.data.features import FeatureCache
+from sightline.nn.encoder import Encoder
+from sightline.training.batches import CachedFeatures, LengthSampler, Pixels
+from sightline.training.recipe import Recipe
+
+
+def default_cache() -> Path:
+    """Where features are kept unless told otherwise: ``sightline/features`` in the user's cache folder."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sightline" / "features"
+
+
+def make_loaders(
+    recipe: Recipe,
+    examples: dict[str, tuple[Example, ...]],
+    targets: dict[str, NDArray[np.int64]],
+    encoder: Encoder,
+    cache: Path,
+    rank: int,
+    replicas: int,
+    say: Callable[[str], None],
+) -> dict[str, DataLoader[Any]]:
+    """A loader of `Batch` for each split; this process is ``rank`` of ``replicas``.
+
+    ``targets``: see `encode_captions`. A resting encoder's features are computed first and kept in ``cache``.
+    """
+    settings = recipe.training
+    loaders = {}
+    for split, photos in examples.items():
+        seed = settings.seed if split == "train" else None
+        data: CachedFeatures | Pixels
+        if recipe.encoder.trainable:
+            augment_seed = seed if recipe.encoder.augmentation else None
+            data = Pixels(photos, encoder.preprocessing, targets[split], augment_seed)
+        else:
+            paths = [photo.path for photo in photos]
+            rows, places = FeatureCache(cache, encoder).rows(paths, _report(f"{split} features", say))
+            data = CachedFeatures(rows, places, targets[split])
+        loaders[split] = DataLoader(
+            data,
+            batch_size=None,
+            sampler=LengthSampler(targets[split], settings.batch_size, seed, rank, replicas),
+            num_workers=settings.workers,
+            persistent_workers=settings.workers > 0,
+        )
+    return loaders
+
+
+def _report(what: str, say: Callable[[str], None]) -> Callable[[int, int], None]:
+    started = time.perf_counter()
+
+    def report(done: int, total: int) -> None:
+        if done == total or done % 1024 == 0:
+            rate = done / (time.perf_counter() - started)
+            say(f"{what}: {done} of {total} photos encoded, {rate:.0f} a second")
+
+    return report

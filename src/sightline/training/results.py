@@ -1,0 +1,50 @@
+"""What a training leaves: the model of its best epoch, and pictures of how it learned and what it says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sightline.bundle import ModelConfig
+from sightline.data.dataset import Example
+from sightline.nn.checkpoint import save_model
+from sightline.training.generate import generate
+from sightline.training.module import CaptioningModule
+from sightline.training.pictures import draw_epochs, draw_samples
+from sightline.training.start import CHECKPOINTS
+from sightline.vocabulary import Vocabulary
+
+_SAMPLES = 12
+
+
+def leave_results(
+    out: Path,
+    module: CaptioningModule,
+    config: ModelConfig,
+    vocabulary: Vocabulary,
+    rows: list[dict[str, Any]],
+    held_out: tuple[Example, ...],
+) -> None:
+    """Write the model folder of the best epoch, ``loss.png`` and ``samples.png``; ``rows`` as in `EpochRecord`."""
+    best = torch.load(out / CHECKPOINTS / "best.ckpt", map_location="cpu", weights_only=False)
+    module.load_state_dict(best["state_dict"])
+    objective = module.objective
+    value = f"val_{objective.value}"
+    choose = min if objective.better == "min" else max
+    kept = choose(range(len(rows)), key=lambda index: rows[index][value])
+    training = {
+        **config.training,
+        "epochs": len(rows),
+        "kept_epoch": rows[kept]["epoch"],
+        value: rows[kept][value],
+    }
+    config = ModelConfig(**{**config.__dict__, "training": training})
+    model = module.model.cpu().eval()
+    save_model(out, model, config, vocabulary)
+    draw_epochs(out / "loss.png", rows, objective, kept)
+    step = max(1, len(held_out) // _SAMPLES)
+    photos = [example.path for example in held_out[::step]][:_SAMPLES]
+    captions = [caption.text for caption in generate(model, config, vocabulary, photos)]
+    draw_samples(out / "samples.png", photos, captions)

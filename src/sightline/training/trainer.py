@@ -1,0 +1,89 @@
+"""Lightning's trainer: devices, precision, checkpoints, and what an interruption means."""
+
+from __future__ import annotations
+
+import logging
+import math
+import warnings
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch.utils.data import DataLoader
+
+from sightline.errors import SightlineError
+from sightline.training.module import CaptioningModule
+from sightline.training.objective import Objective
+from sightline.training.recipe import Recipe
+from sightline.training.record import EpochRecord
+from sightline.training.start import CHECKPOINTS, last_checkpoint
+
+_PRECISION = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}
+
+
+def make_trainer(recipe: Recipe, objective: Objective, record: EpochRecord, out: Path, progress: bool) -> L.Trainer:
+    """A trainer that keeps the best and the last epoch, and each epoch's row, in the run folder ``out``."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    for message in (
+        ".*does not have many workers.*",
+        ".*in eval mode at the start.*",
+        ".*Checkpoint directory.*exists.*",
+        ".*isinstance.treespec.*",
+    ):
+        warnings.filterwarnings("ignore", message)
+    monitor, better = f"val_{objective.value}", objective.better
+    folder = out / CHECKPOINTS
+    callbacks: list[Callback] = [
+        record,
+        ModelCheckpoint(folder, "best", monitor=monitor, mode=better, enable_version_counter=False),
+        # The best's own save_last saves only when the best improves: resuming would repeat every epoch after it.
+        ModelCheckpoint(folder, "last", enable_version_counter=False),
+    ]
+    if recipe.training.patience is not None:
+        callbacks.append(EarlyStopping(monitor, patience=recipe.training.patience, mode=better))
+    if progress:
+        callbacks.append(TQDMProgressBar(refresh_rate=5))
+    return L.Trainer(
+        max_epochs=recipe.training.epochs,
+        devices=recipe.training.devices,
+        precision=_PRECISION[native_precision(recipe.training.precision)],  # type: ignore[arg-type]
+        gradient_clip_val=recipe.training.gradient_clip,
+        callbacks=callbacks,
+        logger=TensorBoardLogger(out / "logs", name="", version=""),
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=10,
+        enable_model_summary=False,
+        enable_progress_bar=progress,
+    )
+
+
+def native_precision(asked: str) -> str:
+    """What ``auto`` means here: where bfloat16 is emulated, it is several times slower than float32."""
+    if asked != "auto":
+        return asked
+    if torch.cuda.is_available():
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return "bfloat16" if native else "float32"
+
+
+def fit(
+    trainer: L.Trainer, module: CaptioningModule, loaders: dict[str, DataLoader[Any]], out: Path, resume: bool
+) -> None:
+    """Train to the end; raises `SightlineError` where it is interrupted or its loss is no number."""
+    last = last_checkpoint(out)
+    try:
+        trainer.fit(module, loaders["train"], loaders["val"], ckpt_path=last if resume else None, weights_only=False)
+    except SystemExit:  # Lightning's answer to Ctrl-C
+        way_on = "go on with --resume" if last.exists() else "no epoch was finished, so start again"
+        raise SightlineError(f"interrupted; {way_on}") from None
+    if any(not math.isfinite(float(value)) for value in trainer.callback_metrics.values()):
+        raise SightlineError(
+            f"{out}: the loss is no longer a number; lower training.learning_rate or set gradient_clip"
+        )
