@@ -64,12 +64,14 @@ def read_captions(
 ) -> list[Caption]:
     """What a search found, as one `Caption` a photo.
 
-    ``tokens`` and ``log_probs`` (P, K, T), ``attention`` (P, K, T, L), ``scores`` (P, K), best beam first; a beam whose
-    score is near -1e9 holds no sentence and is dropped. ``evidence`` (P, T, L), the best beam's, or None.
+    ``tokens`` and ``log_probs`` (P, K, T), ``attention`` (P, K, T, L), ``scores`` (P, K), best beam first; a beam with
+    a word whose ``log_probs`` is near -1e9 holds no sentence and is dropped. ``evidence`` (P, T, L), the best beam's,
+    or None.
     """
     captions = []
     for number, photo in enumerate(zip(tokens, log_probs, attention, scores, strict=True)):
-        best, *others = (_sentence(vocabulary, grid, *beam) for beam in zip(*photo, strict=True) if beam[-1] > -1e8)
+        beams = (beam for beam in zip(*photo, strict=True) if beam[1].min() > -1e8)
+        best, *others = (_sentence(vocabulary, grid, *beam) for beam in beams)
         length = len(best.words)
         of_best = None if evidence is None else evidence[number, :length].reshape(length, *grid)
         captions.append(replace(best, alternatives=tuple(others), evidence=of_best))
