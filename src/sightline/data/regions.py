@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
 if TYPE_CHECKING:
     from sightline.data.dataset import Example
 
@@ -75,3 +78,17 @@ def relative_box(left: float, top: float, right: float, bottom: float, width: fl
     """A box in pixels of a photo ``width`` x ``height`` as a `Box`, cut off at the photo's edges; None outside it."""
     box = (max(left / width, 0.0), max(top / height, 0.0), min(right / width, 1.0), min(bottom / height, 1.0))
     return box if box[0] < box[2] and box[1] < box[3] else None
+
+
+def cell_shares(boxes: NDArray[np.float32], grid: tuple[int, int]) -> NDArray[np.float32]:
+    """The share of each cell of a grid (h, w) over the photo that lies in each of ``boxes`` (B, 4): (B, h, w)."""
+    height, width = grid
+    down, across = _overlap(boxes[:, 1], boxes[:, 3], height), _overlap(boxes[:, 0], boxes[:, 2], width)
+    return down[:, :, None] * across[:, None, :]
+
+
+def _overlap(starts: NDArray[np.float32], ends: NDArray[np.float32], cells: int) -> NDArray[np.float32]:
+    """The share of each of ``cells`` equal parts of the line from 0 to 1 that lies between starts and ends (B,)."""
+    edges = np.linspace(0, cells, cells + 1, dtype=np.float32)
+    low, high = starts[:, None] * cells, ends[:, None] * cells
+    return (np.minimum(high, edges[1:]) - np.maximum(low, edges[:-1])).clip(0)

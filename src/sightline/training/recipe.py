@@ -14,6 +14,7 @@ from sightline.errors import SightlineError
 
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0, le=1)]
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -90,16 +91,18 @@ class TrainingRecipe(Section):
 
     ``objective``: cross_entropy, teacher forcing with ``label_smoothing``; self_critical, the CIDEr-D of ``samples``
     sentences drawn for each photo, for a model that can write already. ``attention_entropy``: what a nat of attention's
-    entropy costs beside either; above zero, attention points instead of spreading. ``schedule``: cosine lowers the
-    learning rates along half a cosine to nothing at the last step. ``precision``: auto takes bfloat16 where the device
-    computes in it. ``threads``: of the processor; null for one a core. A small model is quickest on one, which waits
-    for no other.
+    entropy costs beside either; above zero, attention points instead of spreading. ``attention_supervision``: what a
+    nat of cross-entropy between attention and where a word's thing is costs beside the word's own loss, for photos
+    whose boxes are known. ``schedule``: cosine lowers the learning rates along half a cosine to nothing at the last
+    step. ``precision``: auto takes bfloat16 where the device computes in it. ``threads``: of the processor; null for
+    one a core. A small model is quickest on one, which waits for no other.
     """
 
     objective: Literal["cross_entropy", "self_critical"] = "cross_entropy"
     label_smoothing: Probability = 0.0
     samples: Annotated[int, Field(ge=2)] = 5
-    attention_entropy: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    attention_entropy: Weight = 0.0
+    attention_supervision: Weight = 0.0
 
     batch_size: Count = 32
     epochs: Count = 10
@@ -132,10 +135,14 @@ class Recipe(Section):
             raise ValueError("encoder.frozen_blocks needs encoder.trainable: true; without it the whole encoder rests")
         if self.encoder.augmentation and not self.encoder.trainable:
             raise ValueError("encoder.augmentation needs encoder.trainable: true; a frozen encoder sees a photo once")
+        if self.training.attention_supervision and self.training.objective == "self_critical":
+            raise ValueError("training.attention_supervision needs training.objective: cross_entropy")
         decoder = self.decoder
         if isinstance(decoder, GRURecipe) and decoder.attention == "once":
             if self.training.objective == "self_critical":
                 raise ValueError("training.objective: self_critical needs decoder.attention: every_step")
+            if self.training.attention_supervision:
+                raise ValueError("training.attention_supervision needs decoder.attention: every_step")
             if decoder.query != "hidden":
                 raise ValueError(
                     "decoder.query: with decoder.attention: once, there is no word to ask by; leave it hidden"
