@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from sightline.errors import SightlineError
+from sightline.nn.checkpoint import ENCODERS  # importing it registers every encoder
 
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0, le=1)]
@@ -24,11 +25,18 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+def _encoder_name(name: str) -> str:
+    if name not in ENCODERS.names():
+        raise ValueError(f"encoder.name: {name!r} is none of {', '.join(ENCODERS.names())}")
+    return name
+
+
 class EncoderRecipe(Section):
     """Which encoder gives the annotation vectors, and whether it learns.
 
-    ``weights``: a file with a torchvision state dict; a model folder, whose encoder is taken; ``download``:
-    torchvision's ImageNet weights; ``none``: fresh.
+    ``weights``: a file with a published state dict (torchvision's for mobilenet_v2, EfficientNet-PyTorch's for
+    efficientnet_lite0 and 2); a model folder, whose encoder is taken; ``download``: torchvision's ImageNet weights;
+    ``package``: those in the Python package that an error names until it is installed; ``none``: fresh.
     ``learning_rate``: its own, where it learns; null for the decoder's. ``frozen_blocks``: how many of its blocks, from
     the pixels on, keep their weights though the others learn: edges and colours are known, and cost most of the time.
     ``statistics``: whether a learning encoder's batch normalisation goes on learning its means and variances, or keeps
@@ -36,7 +44,7 @@ class EncoderRecipe(Section):
     a caption says left or right, mirror.
     """
 
-    name: Literal["mobilenet_v2", "small_cnn"] = "mobilenet_v2"
+    name: Annotated[str, AfterValidator(_encoder_name)] = "mobilenet_v2"
     weights: str = "download"
     projection: Count | None = None
     trainable: bool = False
