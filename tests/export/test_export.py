@@ -106,8 +106,11 @@ def test_the_loop_stops_when_every_beam_has_ended(tiny_graph: onnx.ModelProto, e
     assert lengths.max() == taken == steps
 
 
-@pytest.mark.parametrize("encoder", ENCODERS.names())
-@pytest.mark.parametrize("decoder", DECODERS.names())
+# They meet in the annotation vectors alone, so each need not meet all of the other kind.
+PAIRS = {(name, "gru"): None for name in ENCODERS.names()} | {("small_cnn", name): None for name in DECODERS.names()}
+
+
+@pytest.mark.parametrize(("encoder", "decoder"), PAIRS)
 def test_every_encoder_and_decoder_is_exported_exactly(encoder, decoder, tmp_path, request):
     made = make_tiny(encoder, decoder)
     if (encoder, decoder) == ("small_cnn", "gru"):
