@@ -69,9 +69,11 @@ def read_captions(
     or None.
     """
     captions = []
+    whole = (log_probs > -1e8).all(2)
     for number, photo in enumerate(zip(tokens, log_probs, attention, scores, strict=True)):
-        beams = (beam for beam in zip(*photo, strict=True) if beam[1].min() > -1e8)
-        best, *others = (_sentence(vocabulary, grid, *beam) for beam in beams)
+        best, *others = (
+            _sentence(vocabulary, grid, *(values[beam] for values in photo)) for beam in np.flatnonzero(whole[number])
+        )
         length = len(best.words)
         of_best = None if evidence is None else evidence[number, :length].reshape(length, *grid)
         captions.append(replace(best, alternatives=tuple(others), evidence=of_best))
