@@ -69,7 +69,7 @@ def read_captions(
     or None.
     """
     captions = []
-    whole = (log_probs > -1e8).all(2)
+    whole = log_probs.min(axis=2) > -1e8
     for number, photo in enumerate(zip(tokens, log_probs, attention, scores, strict=True)):
         best, *others = (
             _sentence(vocabulary, grid, *(values[beam] for values in photo)) for beam in np.flatnonzero(whole[number])
