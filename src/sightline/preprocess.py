@@ -124,7 +124,10 @@ def _decode(photo: Photo, size: int | None, held: contextlib.ExitStack) -> Image
     if isinstance(photo, Image.Image):
         # The caller's: neither drafted, turned in place, nor closed.
         _refuse_empty(photo)
-        image = to_rgb(ImageOps.exif_transpose(photo))
+        image = photo
+        with contextlib.suppress(Exception):
+            image = ImageOps.exif_transpose(photo)
+        image = to_rgb(image)
         return _plain(image.copy() if image is photo else image)
     with _open(photo) as image:
         _refuse_empty(image)
