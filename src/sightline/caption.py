@@ -26,6 +26,7 @@ class Caption:
         evidence: None where it was not asked for; otherwise float32 ``(T, h, w)``, what each word rests on: the
             log-odds, in nats, that it loses where attention may not look at a cell; below zero, the cell spoke
             against the word. See `sightline.nn.evidence`.
+        note: what to know before trusting it, e.g. that the photo is blank; empty for nearly every photo.
     """
 
     text: str
@@ -35,12 +36,13 @@ class Caption:
     score: float
     alternatives: tuple[Caption, ...] = ()
     evidence: NDArray[np.float32] | None = None
+    note: str = ""
 
     def __str__(self) -> str:
         return self.text
 
     def as_dict(self) -> dict[str, object]:
-        """The caption as plain lists, strings and numbers, ready for JSON; evidence only where it was asked for."""
+        """The caption as plain lists, strings and numbers, ready for JSON; evidence and note only where there are."""
         evidence = {} if self.evidence is None else {"evidence": np.round(self.evidence.astype(float), 6).tolist()}
         return {
             "caption": self.text,
@@ -49,6 +51,7 @@ class Caption:
             "score": round(self.score, 6),
             "attention": np.round(self.attention.astype(float), 6).tolist(),
             **evidence,
+            **({"note": self.note} if self.note else {}),
             "alternatives": [{"caption": other.text, "score": round(other.score, 6)} for other in self.alternatives],
         }
 
