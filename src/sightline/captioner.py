@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from sightline.bundle import CONFIG, ONNX, OUTPUTS, SEARCHED, VOCABULARY, identity, load_description
 from sightline.caption import Caption, read_captions
 from sightline.errors import SightlineError, raising_bare
-from sightline.formats import with_article
+from sightline.photos.formats import with_article
 from sightline.preprocess import Photo, is_blank, preprocess
 
 if TYPE_CHECKING:

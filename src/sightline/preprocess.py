@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from sightline import formats
-from sightline.colours import declared_depth, reduced, to_eight_bits, to_rgb
 from sightline.errors import SightlineError, raising_bare
+from sightline.photos import formats
+from sightline.photos.colours import declared_depth, reduced, to_eight_bits, to_rgb
 
 Photo: TypeAlias = (
     str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Image.Image | NDArray[np.generic]
@@ -71,13 +71,13 @@ def open_photo(photo: Photo, size: int | None = None) -> Image.Image:
     """Decode a photo into an upright 8-bit sRGB image.
 
     EXIF rotation is applied; embedded profiles, transparency and other ranges of values are dealt with as
-    `sightline.colours.to_rgb` tells. ``size``, where given, lets large photos decode at a smaller scale, never under
-    twice that many pixels a side.
+    `sightline.photos.colours.to_rgb` tells. ``size``, where given, lets large photos decode at a smaller scale, never
+    under twice that many pixels a side.
 
     Args:
         photo: a path; an image file's bytes; a file opened in binary mode, which is read from its start; a PIL image;
             or an array (H, W), (H, W, 3) or (H, W, 4), uint8 or of any range that
-            `sightline.colours.to_eight_bits` understands: bool, uint16, floats in [0, 1].
+            `sightline.photos.colours.to_eight_bits` understands: bool, uint16, floats in [0, 1].
         size: the side in pixels that the photo will be resized to.
 
     Raises:
@@ -116,8 +116,10 @@ def preprocess(photo: Photo, preprocessing: Preprocessing) -> NDArray[np.float32
 
 def is_blank(pixels: NDArray[np.float32], preprocessing: Preprocessing) -> bool:
     """Whether what `preprocess` gave is one colour all over, within two 255ths: nothing can be seen in it."""
-    spread = np.ptp(pixels.reshape(3, -1), axis=1) * np.asarray(preprocessing.std)
-    return bool(spread.max() * 255 < 2.5)
+    steps = 255 * np.asarray(preprocessing.std)
+    # A few rows tell for almost every photo, in a tenth of the time.
+    rows = (pixels[:, :: max(1, preprocessing.size // 8)], pixels)
+    return all(bool((np.ptp(some.reshape(3, -1), axis=1) * steps).max() < 2.5) for some in rows)
 
 
 def _decode(photo: Photo, size: int | None, held: contextlib.ExitStack) -> Image.Image:
@@ -132,7 +134,8 @@ def _decode(photo: Photo, size: int | None, held: contextlib.ExitStack) -> Image
     with _open(photo) as image:
         _refuse_empty(image)
         _refuse_unsupported(image)
-        if size is not None:
+        # To ask for a smaller scale takes time, even where there is none.
+        if size is not None and min(image.size) >= 4 * size:
             image.draft(None, (2 * size, 2 * size))  # type: ignore[arg-type]
         if large := image.width * image.height > _LARGE:
             held.enter_context(_decoding_large)

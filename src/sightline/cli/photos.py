@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from sightline.formats import is_photo
+from sightline.photos.formats import is_photo
 
 
 def expand_photos(names: Iterable[str]) -> Iterator[str]:

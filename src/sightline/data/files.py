@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from sightline.errors import SightlineError
-from sightline.formats import is_photo
+from sightline.photos.formats import is_photo
 
 _SPLIT_LISTS = {"train": "*trainImages.txt", "val": "*devImages.txt", "test": "*testImages.txt"}
 
