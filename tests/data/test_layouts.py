@@ -115,7 +115,7 @@ def test_kaggle_unquoted_commas_belong_to_the_caption(write_dataset):
     root = write_dataset("kaggle", {"a.jpg": []})
     (root / "captions.txt").write_text("image,caption\na.jpg,a dog, a cat , and a bird\n")
     (example,) = (e for examples in read_dataset(root).splits.values() for e in examples)
-    assert example.captions == ("a dog,a cat,and a bird",)
+    assert example.captions == ("a dog, a cat , and a bird",)
 
 
 def test_kaggle_without_its_header_is_refused(write_dataset):
