@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from sightline.data import flickr8k_original, kaggle, karpathy, table  # noqa: F401  (each registers its layout)
+from sightline.data import (  # noqa: F401  (each registers its layout)
+    coco,
+    flickr8k_original,
+    kaggle,
+    karpathy,
+    table,
+    token_file,
+)
+from sightline.data.files import as_path
 from sightline.data.layout import LAYOUTS, SPLITS, Source, read_source, register_layout
 from sightline.errors import SightlineError
 
@@ -60,7 +68,7 @@ class Dataset:
         raise SightlineError(f"{self.root}: no {name!r} split; there is {there or 'none'}; {way_out}")
 
 
-def read_dataset(root: Path) -> Dataset:
+def read_dataset(root: str | os.PathLike[str]) -> Dataset:
     """Read the dataset in the folder ``root``, whatever its layout.
 
     Photos that are not there and photos without a caption are left out of the splits and counted, so that a training
@@ -69,6 +77,7 @@ def read_dataset(root: Path) -> Dataset:
     Raises:
         SightlineError: there is no such folder, no layout fits it, or a file in it cannot be read or understood.
     """
+    root = as_path(root)
     layout, source = read_source(root)
     listed, split_source = name_splits(source)
     splits = {}

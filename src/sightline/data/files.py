@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator
@@ -13,6 +14,13 @@ from sightline.errors import SightlineError
 from sightline.preprocess import PHOTO_SUFFIXES
 
 _SPLIT_LISTS = {"train": "*trainImages.txt", "val": "*devImages.txt", "test": "*testImages.txt"}
+
+
+def as_path(path: object) -> Path:
+    """A path as a person may pass it; `SightlineError` if it is none."""
+    if not isinstance(path, str | os.PathLike) or isinstance(path, bytes):
+        raise SightlineError(f"{path!r}: not a path; pass a string or a Path")
+    return Path(path)
 
 
 def read_text(path: Path) -> str:
