@@ -11,8 +11,6 @@ import click
 
 from sightline.cli.options import PATH, meteor_option, table_or_json_option
 
-SPLITS = ("train", "val", "test")
-
 if TYPE_CHECKING:
     from sightline.evaluation.scores import Scores
 
@@ -21,7 +19,10 @@ if TYPE_CHECKING:
 @click.option("--hypotheses", type=PATH, required=True, help="Captions to score; `caption --json` prints some.")
 @click.option("--references", type=PATH, required=True, help="What people wrote about the same photos.")
 @click.option(
-    "--split", type=click.Choice(SPLITS), default="test", help="Which part of references in Karpathy's JSON to take."
+    "--split",
+    type=click.Choice(["train", "val", "test"]),
+    default="test",
+    help="Which part of references in Karpathy's JSON to take.",
 )
 @click.option("--subset", is_flag=True, help="Score a part of the references' photos, if that is all there is.")
 @click.option(
