@@ -64,12 +64,16 @@ def read_captions(
 ) -> list[Caption]:
     """What a search found, as one `Caption` a photo.
 
-    ``tokens`` and ``log_probs`` (P, K, T), ``attention`` (P, K, T, L), ``scores`` (P, K), best beam first; a beam whose
-    score is near -1e9 holds no sentence and is dropped. ``evidence`` (P, T, L), the best beam's, or None.
+    ``tokens`` and ``log_probs`` (P, K, T), ``attention`` (P, K, T, L), ``scores`` (P, K), best beam first; a beam with
+    a word whose ``log_probs`` is near -1e9 holds no sentence and is dropped. ``evidence`` (P, T, L), the best beam's,
+    or None.
     """
     captions = []
+    whole = (log_probs > -1e8).all(2)
     for number, photo in enumerate(zip(tokens, log_probs, attention, scores, strict=True)):
-        best, *others = (_sentence(vocabulary, grid, *beam) for beam in zip(*photo, strict=True) if beam[-1] > -1e8)
+        best, *others = (
+            _sentence(vocabulary, grid, *(values[beam] for values in photo)) for beam in np.flatnonzero(whole[number])
+        )
         length = len(best.words)
         of_best = None if evidence is None else evidence[number, :length].reshape(length, *grid)
         captions.append(replace(best, alternatives=tuple(others), evidence=of_best))

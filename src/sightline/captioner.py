@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Pixels: TypeAlias = NDArray[np.float32]
 
+_FLOAT32 = np.finfo(np.float32).min, np.finfo(np.float32).max
 BUNDLED_MODEL = Path(__file__).parent / "model"
 
 
@@ -217,7 +218,8 @@ def run_search(
     """
     first_scores = np.full(beam_size, -1e9, np.float32)
     first_scores[0] = 0
-    feed = {"pixels": pixels, "first_scores": first_scores, "length_penalty": np.array(length_penalty, np.float32)}
+    penalty = np.array(np.clip(length_penalty, *_FLOAT32), np.float32)
+    feed = {"pixels": pixels, "first_scores": first_scores, "length_penalty": penalty}
     if explains(session):
         feed["explain"] = np.array(evidence)
     names = OUTPUTS if evidence else SEARCHED

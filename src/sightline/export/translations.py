@@ -31,13 +31,18 @@ def _gather(data: Any, dim: int, index: Any, sparse_grad: bool = False) -> Any:
     if dim == 1 and spread is not None and spread.op_type == "Expand":
         row = spread.inputs[0]  # (P, K, 1, ...)
         if len(row.shape) > 2 and all(size == 1 for size in row.shape[2:]):
-            return _op.GatherND(data, _op.Reshape(row, [0, 0, 1]), batch_dims=1)
+            return _op.GatherND(data, row if len(row.shape) == 3 else _op.Reshape(row, [0, 0, 1]), batch_dims=1)
     return _op.GatherElements(data, index, axis=dim)
 
 
 def _floor_divide(left: Any, right: Any) -> Any:
     """Of indices, which are never negative; the exporter's has eight nodes to see to those that are."""
     return _op.Div(left, right)
+
+
+def _remainder(left: Any, right: Any) -> Any:
+    """Of indices, as `_floor_divide`."""
+    return _op.Mod(left, right)
 
 
 def _lerp(start: Any, end: Any, weight: Any) -> Any:
@@ -50,5 +55,6 @@ TRANSLATIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     torch.ops.aten.matmul.default: _matmul,
     torch.ops.aten.gather.default: _gather,
     torch.ops.aten.floor_divide.default: _floor_divide,
+    torch.ops.aten.remainder.Scalar: _remainder,
     torch.ops.aten.lerp.Tensor: _lerp,
 }
