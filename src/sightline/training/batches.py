@@ -125,15 +125,24 @@ class LengthSampler(Sampler[Draw]):
         batch_size: photos a batch.
         seed: None keeps one fixed order, longest first, for held-out photos.
         rank, replicas: this process and how many there are; each gets every ``replicas``-th batch.
+        shown: float (N,), how often an epoch shows each photo; None: once. Of a fraction, chance decides anew in every
+            epoch which photos have it; their number stays the same.
     """
 
     def __init__(
-        self, targets: NDArray[np.int64], batch_size: int, seed: int | None, rank: int = 0, replicas: int = 1
+        self,
+        targets: NDArray[np.int64],
+        batch_size: int,
+        seed: int | None,
+        rank: int = 0,
+        replicas: int = 1,
+        shown: NDArray[np.float64] | None = None,
     ) -> None:
         lengths = (targets != PAD).sum(2)
         # Words beyond the eighth: the levels that only some captions reach are where batches differ in cost.
         self.cost = np.maximum(lengths - 8, 0).sum(1)
         self.batch_size, self.seed, self.rank, self.replicas = batch_size, seed, rank, replicas
+        self.shown = np.ones(len(lengths)) if shown is None else shown
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -141,7 +150,7 @@ class LengthSampler(Sampler[Draw]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        batches = -(-len(self.cost) // self.batch_size)
+        batches = -(-len(self._repeated(np.arange(len(self.cost)))) // self.batch_size)
         return batches // self.replicas if batches >= self.replicas else 1
 
     def __iter__(self) -> Iterator[Draw]:
@@ -156,9 +165,16 @@ class LengthSampler(Sampler[Draw]):
             return [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
         random = np.random.default_rng((self.seed, self.epoch))
         order = random.permutation(len(self.cost))
+        if (self.shown != 1).any():
+            order = random.permutation(self._repeated(order))
         batches = []
         for start in range(0, len(order), _POOL * self.batch_size):
             pool = order[start : start + _POOL * self.batch_size]
             pool = pool[np.argsort(self.cost[pool], kind="stable")]
             batches += [pool[first : first + self.batch_size] for first in range(0, len(pool), self.batch_size)]
         return [batches[index] for index in random.permutation(len(batches))]
+
+    def _repeated(self, order: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Each photo of ``order`` as often as it is shown, rounded so that the sum up to any of them is right."""
+        upto = np.floor(np.cumsum(self.shown[order]) + 0.5 + 1e-6).astype(np.int64)
+        return np.repeat(order, np.diff(upto, prepend=0))

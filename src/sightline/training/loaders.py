@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
-from sightline.data.dataset import Example
 from sightline.data.features import FeatureCache
 from sightline.nn.encoder import Encoder
 from sightline.training.batches import CachedFeatures, LengthSampler, Pixels
+from sightline.training.data import TrainingData
 from sightline.training.recipe import Recipe
 from sightline.training.supervision import Phrases
 
@@ -27,7 +27,7 @@ def default_cache() -> Path:
 
 def make_loaders(
     recipe: Recipe,
-    examples: dict[str, tuple[Example, ...]],
+    read: TrainingData,
     targets: dict[str, NDArray[np.int64]],
     encoder: Encoder,
     cache: Path,
@@ -41,7 +41,7 @@ def make_loaders(
     """
     settings = recipe.training
     loaders = {}
-    for split, photos in examples.items():
+    for split, photos in read.examples.items():
         seed = settings.seed if split == "train" else None
         taught = split == "train" and settings.attention_supervision > 0
         phrases = Phrases(photos, encoder.grid) if taught else None
@@ -56,7 +56,9 @@ def make_loaders(
         loaders[split] = DataLoader(
             data,
             batch_size=None,
-            sampler=LengthSampler(targets[split], settings.batch_size, seed, rank, replicas),
+            sampler=LengthSampler(
+                targets[split], settings.batch_size, seed, rank, replicas, read.shown if split == "train" else None
+            ),
             num_workers=settings.workers,
             persistent_workers=settings.workers > 0,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,9 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sightline.data.dataset import Dataset, Example
+from sightline.data.dataset import Example
 from sightline.data.regions import cell_shares
-from sightline.errors import SightlineError
 from sightline.nn.prefix_tree import PrefixTree
 from sightline.vocabulary import PAD
 
@@ -92,17 +91,3 @@ class Phrases:
         nodes = tree.node_of_word.numpy()[tuple(index[kept] for index in word)]
         shares /= area.clip(min=_SPECK)[:, None]
         return Taught(*map(torch.from_numpy, (nodes, phrases[kept], shares)))
-
-
-def with_boxes(dataset: Dataset, say: Callable[[str], None]) -> tuple[Example, ...]:
-    """The training examples with their regions; `SightlineError` if none is known."""
-    examples = dataset.located_split("train")
-    located = sum(bool(example.regions) for example in examples)
-    if not located:
-        raise SightlineError(
-            f"{dataset.root}: training.attention_supervision needs boxes, and no training photo has any; lay Flickr30k"
-            " Entities beside the dataset, or set it to 0"
-        )
-    phrases = sum(len(regions) for example in examples for regions in example.regions)
-    say(f"attention is taught by the boxes of {phrases} phrases, of {located} photos")
-    return examples
