@@ -8,7 +8,7 @@ import warnings
 import click
 from PIL import Image
 
-from sightline.cli import caption, compare, data, ensemble, evaluate, explain, export, info, score, train
+from sightline.cli import caption, compare, data, ensemble, evaluate, explain, export, info, score, site, train
 from sightline.cli.group import VerbGroup
 from sightline.errors import SightlineError
 
@@ -27,6 +27,7 @@ app.add_command(info.info)
 app.add_command(train.train)
 app.add_command(ensemble.ensemble)
 app.add_command(export.export)
+app.add_command(site.site)
 app.add_command(data.app)
 
 
