@@ -92,7 +92,8 @@ class Captioner:
         """
         self._check(beam_size, length_penalty, evidence)
         pixels = preprocess(photo, self.config.preprocessing)[None]
-        return self._search(self._session(threads=self._cores), pixels, beam_size, length_penalty, evidence)[0]
+        found = self._search(self._session(threads=self._cores), pixels, beam_size, length_penalty, evidence)
+        return found[0].about(photo)
 
     def stream(
         self,
@@ -105,7 +106,9 @@ class Captioner:
         """Caption many photos, in their order: every core decodes a batch of photos, then runs the model on them.
 
         A photo that cannot be read gives its error in its place. At most ``batch_size * (cores + 1)`` photos more than
-        were asked for are taken from ``photos``, so memory does not grow with their number.
+        were asked for are taken from ``photos``, so memory does not grow with their number. Each caption refers to its
+        photo (`Caption.photo`): whoever keeps thousands of captions of photos that were given as pixels keeps
+        ``caption.about(None)``.
 
         Raises:
             SightlineError: an option is impossible.
@@ -142,7 +145,10 @@ class Captioner:
         captions = iter(
             self._search(session, np.stack(readable), beam_size, length_penalty, evidence) if readable else ()
         )
-        return [item if isinstance(item, SightlineError) else next(captions) for item in decoded]
+        return [
+            item if isinstance(item, SightlineError) else next(captions).about(photo)
+            for photo, item in zip(photos, decoded, strict=True)
+        ]
 
     def _decode(self, photo: Photo) -> Pixels | SightlineError:
         try:

@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 
 from sightline.explain.emphasis import FULL_AT_LEAST, FULL_EVIDENCE
 from sightline.explain.page import fill
-from sightline.serve.scenes import SCENES
+from sightline.serve.examples import EXAMPLES
 
 Backend: TypeAlias = Literal["remote", "local"]
 
@@ -77,7 +77,7 @@ def replaced(content: bytes, **parts: str) -> bytes:
 def _examples() -> dict[str, bytes]:
     """The drawn examples as JPEG files."""
     files = {}
-    for name, draw in SCENES.items():
+    for name, draw in EXAMPLES.items():
         buffer = io.BytesIO()
         draw().save(buffer, "JPEG", quality=85, optimize=True)
         files[f"{name}.jpg"] = buffer.getvalue()

@@ -35,7 +35,7 @@ def write_site(folder: Path, model: Path) -> int:
     """
     Captioner(model)  # raises what is wrong with the model here, where a person reads it, instead of in a browser
     files = page_files("local")
-    ours = {name.partition("/")[0] for name in files} | {MODEL, RUNTIME, _LARGE}
+    ours = {name.partition("/")[0] for name in files} | {MODEL, RUNTIME, _LARGE} | _of_earlier_site(folder)
     with replacing_folder(folder, ours, "site") as new:
         for name, content in files.items():
             (new / name).parent.mkdir(exist_ok=True)
@@ -47,6 +47,13 @@ def write_site(folder: Path, model: Path) -> int:
         fetch_runtime(new / RUNTIME)
         _write_lists(new)
         return sum(path.stat().st_size for path in new.rglob("*") if path.is_file())
+
+
+def _of_earlier_site(folder: Path) -> set[str]:
+    """The page's files of a site that another sightline wrote."""
+    if not (folder / _LARGE).is_file():
+        return set()
+    return {path.name for path in folder.iterdir() if path.suffix in {".html", ".css", ".js", ".svg"}}
 
 
 def _write_lists(site: Path) -> None:
