@@ -18,9 +18,7 @@ Backend: TypeAlias = Literal["remote", "local"]
 
 # What only the model in the browser needs.
 _LOCAL_ONLY = frozenset(
-    {
-        *("local.js", "worker.js", "offline.js", "resample.js", "standardise.js", "search.js", "stored.js"),
-    }
+    f"{name}.js" for name in ("blank", "local", "offline", "resample", "search", "standardise", "stored", "worker")
 )
 _REMOTE_ONLY = frozenset({"remote.js"})
 

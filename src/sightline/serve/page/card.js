@@ -44,12 +44,13 @@ class Card {
     this.part(".score b").textContent = score(caption);
     this.part(".alternatives").replaceChildren(...caption.alternatives.map(alternative));
     this.part("h3").hidden = !caption.alternatives.length;
+    this.part(".note").textContent = sentence(caption.note ?? "");
   }
 
   fail(reason) {
     this.element.classList.remove("looking");
     this.element.classList.add("failed");
-    this.part(".state").textContent = reason[0].toUpperCase() + reason.slice(1);
+    this.part(".state").textContent = sentence(reason);
   }
 
   lacksEvidence() {
@@ -97,4 +98,5 @@ function alternative(other) {
   return row;
 }
 
+const sentence = text => text.charAt(0).toUpperCase() + text.slice(1);
 const score = caption => caption.score.toFixed(2).replace("-", "−");

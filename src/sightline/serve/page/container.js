@@ -27,12 +27,25 @@ function* parts(bytes) {
   }
 }
 
-// Whether a colour profile comes with the pixels.
-export function hasProfile(bytes) {
-  for (const [name] of parts(bytes)) {
-    if (name === "ICCP" || name === "iCCP" || name === "ICC_PROFILE") return true;
+// The colour profile that comes with the pixels: {bytes, compressed}, or null.
+export function profileOf(bytes) {
+  const found = [];
+  for (const [name, from, length] of parts(bytes)) {
+    const content = bytes.subarray(from, from + length);
+    if (name === "ICCP") return {bytes: content, compressed: false};
+    // Behind the profile's name stand a zero and the method of compression, of which there is one.
+    if (name === "iCCP") return {bytes: content.subarray(content.indexOf(0) + 2), compressed: true};
+    if (name === "ICC_PROFILE") found.push(content);
   }
-  return false;
+  // A JPEG's comes in pieces, each with its number.
+  found.sort((one, other) => one[12] - other[12]);
+  return found.length ? {bytes: join(found.map(piece => piece.subarray(14))), compressed: false} : null;
+}
+
+export function join(pieces) {
+  const out = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  pieces.reduce((at, piece) => (out.set(piece, at), at + piece.length), 0);
+  return out;
 }
 
 // A WebP's EXIF orientation, 1 to 8, which browsers leave to the page; of JPEG and PNG they see to it themselves.

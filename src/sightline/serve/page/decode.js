@@ -1,7 +1,8 @@
 // An image file -> its pixels, upright, by the rules of Python's `preprocess.open_photo`.
 
-import {hasProfile, webpOrientation} from "./container.js";
+import {profileOf, webpOrientation} from "./container.js";
 import {flatten} from "./flatten.js";
+import {changesColours} from "./profile.js";
 
 export class BadPhoto extends Error {}
 
@@ -38,10 +39,11 @@ export async function decode(file) {
 
 async function open(file, bytes) {
   if (!bytes.length) throw new BadPhoto("an empty file");
+  const profile = profileOf(bytes);
   try {
     return await createImageBitmap(file, {
       // Without a profile, no other note on colour may move the pixels: Pillow reads none.
-      colorSpaceConversion: hasProfile(bytes) ? "default" : "none",
+      colorSpaceConversion: profile && await changesColours(profile) ? "default" : "none",
       premultiplyAlpha: "none",
     });
   } catch {

@@ -5,6 +5,7 @@ import {offerCamera} from "./camera.js";
 import {addCard} from "./card.js";
 import {offerExamples} from "./examples.js";
 import {takeIn} from "./intake.js";
+import {foldAway, options} from "./options.js";
 import {Queue} from "./queue.js";
 
 const find = id => document.getElementById(id);
@@ -15,11 +16,6 @@ let newest = 0;  // batches so far
 
 function say(text) {
   find("news").textContent = text;
-}
-
-function options() {
-  const number = (id, otherwise) => find(id).checkValidity() && find(id).value !== "" ? Number(find(id).value) : otherwise;
-  return {beam_size: number("beam-size", 3), length_penalty: number("length-penalty", 0)};
 }
 
 // The photos of one go stand in their order, above all earlier ones.
@@ -96,6 +92,7 @@ find("promise").textContent = backend.PROMISE;
 find("clear").addEventListener("click", () => [...cards].forEach(card => card.remove()));
 document.querySelector(".switch").addEventListener("change", findEvidence);
 takeIn(find("intake"), find("choose"), find("files"), add);
+foldAway(document.querySelector(".options"));
 offerCamera(find("photograph"), find("camera"), find("capture"), add, say);
 offerExamples(find("examples"), add);
 load();

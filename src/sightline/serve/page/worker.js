@@ -1,5 +1,6 @@
 // Captions photos beside the page, so that the page never waits: in {id, file, options}, out {id, caption or problem}.
 
+import {BLANK, isBlank} from "./blank.js";
 import {BadPhoto, decode} from "./decode.js";
 import {squash} from "./resample.js";
 import {openSearch, search} from "./search.js";
@@ -35,8 +36,9 @@ async function answer({id, file, options}) {
   try {
     const {session, description} = await opened;
     const {preprocessing} = description.config;
-    const pixels = standardise(squash(await decode(file), preprocessing.size), preprocessing);
-    postMessage({id, caption: await search(session, description, pixels, options)});
+    const seen = squash(await decode(file), preprocessing.size);
+    const caption = await search(session, description, standardise(seen, preprocessing), options);
+    postMessage({id, caption: isBlank(seen) ? {...caption, note: BLANK} : caption});
   } catch (error) {
     const problem = error instanceof BadPhoto ? error.message : `could not be captioned (${error.message})`;
     postMessage({id, problem});
