@@ -20,6 +20,7 @@ def app() -> None:
 
 app.add_command(caption.caption)
 app.add_command(explain.explain)
+app.add_command(site.site)
 app.add_command(evaluate.evaluate)
 app.add_command(compare.compare)
 app.add_command(score.score)
@@ -27,7 +28,6 @@ app.add_command(info.info)
 app.add_command(train.train)
 app.add_command(ensemble.ensemble)
 app.add_command(export.export)
-app.add_command(site.site)
 app.add_command(data.app)
 
 
