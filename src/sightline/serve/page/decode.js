@@ -28,7 +28,8 @@ export async function uprightCanvas(file) {
 
 export const isTurnedWebp = async file => webpOrientation(new Uint8Array(await file.arrayBuffer())) !== 1;
 
-// {width, height, data: red, green, blue of every pixel}; `BadPhoto` where there is no picture in it.
+// {width, height, data: red, green, blue and maybe more of every pixel, step: how many}; `BadPhoto` where there is no
+// picture in the file.
 export async function decode(file) {
   const bytes = new Uint8Array(await file.arrayBuffer());
   const bitmap = await open(file, bytes);
@@ -86,14 +87,14 @@ function read(gl, width, height) {
 function turned(image, turn) {
   if (turn === 1) return image;
   const {width, height} = image, [a, b, c, d, e, f] = UPRIGHT[turn](width - 1, height - 1);
-  const across = turn < 5 ? width : height, data = new Uint8Array(image.data.length);
+  const across = turn < 5 ? width : height, data = new Uint8Array(width * height * 3);
   for (let y = 0, from = 0; y < height; y++) {
-    for (let x = 0; x < width; x++, from += 3) {
+    for (let x = 0; x < width; x++, from += image.step) {
       const to = ((b * x + d * y + f) * across + (a * x + c * y + e)) * 3;
       data[to] = image.data[from];
       data[to + 1] = image.data[from + 1];
       data[to + 2] = image.data[from + 2];
     }
   }
-  return {width: across, height: turn < 5 ? height : width, data};
+  return {width: across, height: turn < 5 ? height : width, data, step: 3};
 }

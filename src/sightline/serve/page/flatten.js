@@ -2,23 +2,27 @@
 
 const WHITE = 255, DARK = 64;
 
-// {width, height, data: red, green, blue, opacity} -> the same without opacity.
+// {width, height, data: red, green, blue, opacity} -> {width, height, data, step: bytes a pixel, of which three count}.
 export function flatten(image) {
-  const {width, height, data} = image, out = new Uint8Array(width * height * 3), ground = groundOf(image);
+  const {width, height, data} = image, ground = groundOf(image);
+  if (ground === null) return {width, height, data, step: 4};
+  const out = new Uint8Array(width * height * 3);
   for (let from = 0, to = 0; from < data.length; from += 4) {
-    const opacity = ground === null ? 255 : data[from + 3];
-    for (let channel = 0; channel < 3; channel++) {
-      out[to++] = opacity === 255 ? data[from + channel] : over(data[from + channel], ground, opacity);
-    }
+    const opacity = data[from + 3];
+    for (let channel = 0; channel < 3; channel++) out[to++] = over(data[from + channel], ground, opacity);
   }
-  return {width, height, data: out};
+  return {width, height, data: out, step: 3};
 }
 
-// White, or dark where what is opaque is white itself; null where all is transparent: what lies under it is then seen.
+// White, or dark where what is opaque is white itself. Null where colours count as they are: in a picture that is
+// opaque all over, and in one that is transparent all over, of which is seen what lies under it.
 function groundOf({width, height, data}) {
-  let most = 0;
-  for (let at = 3; at < data.length; at += 4) most = Math.max(most, data[at]);
-  if (most <= 8) return null;
+  let least = 255, most = 0;
+  for (let at = 3; at < data.length; at += 4) {
+    if (data[at] < least) least = data[at];
+    if (data[at] > most) most = data[at];
+  }
+  if (least === 255 || most <= 8) return null;
   let coloured = 0, total = 0;
   const step = 1 + Math.floor(Math.max(width, height) / 512);
   for (let y = 0; y < height; y += step) {

@@ -25,44 +25,49 @@ function taps(from, to) {
   });
 }
 
-function narrow({width, height, data}, to) {
+function narrow({width, height, data, step}, to) {
   const out = new Uint8ClampedArray(to * height * 3), columns = taps(width, to);
   for (let y = 0, at = 0; y < height; y++) {
-    for (const {first, weights} of columns) {
+    for (let x = 0; x < to; x++) {
+      const {first, weights} = columns[x], count = weights.length;
       let red = HALF, green = HALF, blue = HALF;
-      for (let k = 0, from = (y * width + first) * 3; k < weights.length; k++, from += 3) {
-        red += data[from] * weights[k];
-        green += data[from + 1] * weights[k];
-        blue += data[from + 2] * weights[k];
+      for (let k = 0, from = (y * width + first) * step; k < count; k++, from += step) {
+        const weight = weights[k];
+        // Sums stay within 32 bits, which spares the engine from looking.
+        red = red + Math.imul(data[from], weight) | 0;
+        green = green + Math.imul(data[from + 1], weight) | 0;
+        blue = blue + Math.imul(data[from + 2], weight) | 0;
       }
       out[at++] = red >> BITS;
       out[at++] = green >> BITS;
       out[at++] = blue >> BITS;
     }
   }
-  return {width: to, height, data: out};
+  return {width: to, height, data: out, step: 3};
 }
 
 // A row at a time, as the rows lie in memory.
-function shorten({width, height, data}, to) {
-  const line = width * 3, out = new Uint8ClampedArray(line * to), sums = new Int32Array(line);
+function shorten({width, height, data, step}, to) {
+  const line = width * step, out = new Uint8ClampedArray(line * to), sums = new Int32Array(line);
   taps(height, to).forEach(({first, weights}, y) => {
     sums.fill(HALF);
     weights.forEach((weight, k) => {
       const from = (first + k) * line;
-      for (let x = 0; x < line; x++) sums[x] += data[from + x] * weight;
+      for (let x = 0; x < line; x++) sums[x] = sums[x] + Math.imul(data[from + x], weight) | 0;
     });
     for (let x = 0; x < line; x++) out[y * line + x] = sums[x] >> BITS;
   });
-  return {width, height: to, data: out};
+  return {width, height: to, data: out, step};
 }
 
-// {width, height, data: 3 bytes a pixel} -> the same, `side` pixels both ways, its aspect squashed.
+// {width, height, data: `step` bytes a pixel, of which three count} -> `side` pixels both ways, three bytes each; the
+// aspect is squashed.
 export function squash(image, side) {
   const {width, height} = image;
   const across = picture => picture.width === side ? picture : narrow(picture, side);
   const down = picture => picture.height === side ? picture : shorten(picture, side);
-  // Each pass rounds, so that their order counts; Pillow takes first the one that leaves less to the other.
+  // Each pass rounds, so that their order counts; Pillow, since 13, takes first the one that leaves less to the other.
   const downFirst = height > side && height - side > 2 * (width - side);
-  return downFirst ? across(down(image)) : down(across(image));
+  const {data, step} = downFirst ? across(down(image)) : down(across(image));
+  return {width: side, height: side, data: step === 3 ? data : data.filter((_, at) => at % step < 3)};
 }
