@@ -34,6 +34,7 @@ class Caption:
         evidence: None where it was not asked for; otherwise float32 ``(T, h, w)``, what each word rests on: the
             log-odds, in nats, that it loses where attention may not look at a cell; below zero, the cell spoke
             against the word. See `sightline.nn.evidence`.
+        note: what to know before trusting it, e.g. that the photo is blank; empty for nearly every photo.
         photo: what was captioned, as it was given: a path, or the very bytes, image or array, never a copy; `about`
             sets it or lets it go. Pickled and copied captions keep a path alone.
     """
@@ -45,6 +46,7 @@ class Caption:
     score: float
     alternatives: tuple[Caption, ...] = ()
     evidence: NDArray[np.float32] | None = None
+    note: str = ""
     photo: Photo | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
@@ -61,7 +63,7 @@ class Caption:
         return replace(self, photo=photo, alternatives=others)
 
     def as_dict(self) -> dict[str, object]:
-        """The caption as plain lists, strings and numbers, ready for JSON; evidence only where it was asked for."""
+        """The caption as plain lists, strings and numbers, ready for JSON; evidence and note only where there are."""
         evidence = {} if self.evidence is None else {"evidence": np.round(self.evidence.astype(float), 6).tolist()}
         return {
             "caption": self.text,
@@ -70,6 +72,7 @@ class Caption:
             "score": round(self.score, 6),
             "attention": np.round(self.attention.astype(float), 6).tolist(),
             **evidence,
+            **({"note": self.note} if self.note else {}),
             "alternatives": [{"caption": other.text, "score": round(other.score, 6)} for other in self.alternatives],
         }
 
@@ -124,12 +127,16 @@ def read_captions(
 ) -> list[Caption]:
     """What a search found, as one `Caption` a photo.
 
-    ``tokens`` and ``log_probs`` (P, K, T), ``attention`` (P, K, T, L), ``scores`` (P, K), best beam first; a beam whose
-    score is near -1e9 holds no sentence and is dropped. ``evidence`` (P, T, L), the best beam's, or None.
+    ``tokens`` and ``log_probs`` (P, K, T), ``attention`` (P, K, T, L), ``scores`` (P, K), best beam first; a beam with
+    a word whose ``log_probs`` is near -1e9 holds no sentence and is dropped. ``evidence`` (P, T, L), the best beam's,
+    or None.
     """
     captions = []
+    whole = log_probs.min(axis=2) > -1e8
     for number, photo in enumerate(zip(tokens, log_probs, attention, scores, strict=True)):
-        best, *others = (_sentence(vocabulary, grid, *beam) for beam in zip(*photo, strict=True) if beam[-1] > -1e8)
+        best, *others = (
+            _sentence(vocabulary, grid, *(values[beam] for values in photo)) for beam in np.flatnonzero(whole[number])
+        )
         length = len(best.words)
         of_best = None if evidence is None else evidence[number, :length].reshape(length, *grid)
         captions.append(replace(best, alternatives=tuple(others), evidence=of_best))

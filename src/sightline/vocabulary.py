@@ -82,8 +82,11 @@ class Vocabulary:
         """Read what `save` wrote; a missing or malformed file raises `SightlineError`."""
         try:
             words = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise SightlineError(f"{path}: no readable vocabulary ({error}); export or train the model again") from None
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
             raise SightlineError(f"{path}: a vocabulary is a JSON list of words; export or train the model again")
-        return cls(tuple(words))
+        try:
+            return cls(tuple(words))
+        except SightlineError as error:
+            raise SightlineError(f"{path}: {error}; export or train the model again") from None

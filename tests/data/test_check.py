@@ -68,7 +68,7 @@ def test_unreadable_photos_are_named_with_their_reason(write_dataset):
     reasons = dict(text.split(" (", 1) for text in found["unreadable-photos"].names)
     assert list(reasons) == ["a.png", "b.png", "c.png", "e.png"]
     assert "truncated" in reasons["a.png"]
-    assert "not an image" in reasons["b.png"] and "not an image" in reasons["e.png"]
+    assert "not an image" in reasons["b.png"] and "an empty file" in reasons["e.png"]
     assert "too many pixels" in reasons["c.png"]
 
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from sightline.errors import SightlineError
-from sightline.preprocess import PHOTO_SUFFIXES
+from sightline.photos.formats import is_photo
 
 _SPLIT_LISTS = {"train": "*trainImages.txt", "val": "*devImages.txt", "test": "*testImages.txt"}
 
@@ -87,7 +87,7 @@ def list_photos(folder: Path, named: Collection[str], prefix: str = "") -> dict[
     photos = {}
     for path in _visible(folder.iterdir()):
         name = prefix + unicodedata.normalize("NFC", path.name)
-        if path.suffix.lower() in PHOTO_SUFFIXES or name in named:
+        if is_photo(path) or name in named:
             photos[name] = path
     return photos
 

@@ -34,7 +34,7 @@ __all__ = ["draw_shapes", "is_true", "pointing_targets"]
 
 WIDTH = 64  # pixels of a photo, both ways
 SCALE = 4  # drawn this many times larger, then averaged, for smooth edges
-SETTINGS = "shapes.json"
+SETTINGS, OBJECTS = "shapes.json", "objects.json"
 
 _RGB = {
     "red": (216, 40, 46),
@@ -135,7 +135,7 @@ def _texts(captions: list[tuple[str, str]], objects: dict[str, list[dict[str, An
     photos = ",\n".join(f"{json.dumps(name)}: {json.dumps(items)}" for name, items in objects.items())
     return {
         "captions.txt": f"image,caption\n{rows}",
-        "objects.json": f"{{\n{photos}\n}}\n",
+        OBJECTS: f"{{\n{photos}\n}}\n",
         **{f"shapes.{split}Images.txt": "".join(f"{name}\n" for name in part) for split, part in lists.items()},
     }
 

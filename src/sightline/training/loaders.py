@@ -17,6 +17,7 @@ from sightline.data.features import FeatureCache
 from sightline.nn.encoder import Encoder
 from sightline.training.batches import CachedFeatures, LengthSampler, Pixels
 from sightline.training.recipe import Recipe
+from sightline.training.supervision import Phrases
 
 
 def default_cache() -> Path:
@@ -42,14 +43,16 @@ def make_loaders(
     loaders = {}
     for split, photos in examples.items():
         seed = settings.seed if split == "train" else None
+        taught = split == "train" and settings.attention_supervision > 0
+        phrases = Phrases(photos, encoder.grid) if taught else None
         data: CachedFeatures | Pixels
         if recipe.encoder.trainable:
             augment_seed = seed if recipe.encoder.augmentation else None
-            data = Pixels(photos, encoder.preprocessing, targets[split], augment_seed)
+            data = Pixels(photos, encoder.preprocessing, targets[split], augment_seed, phrases)
         else:
             paths = [photo.path for photo in photos]
             rows, places = FeatureCache(cache, encoder).rows(paths, _report(f"{split} features", say))
-            data = CachedFeatures(rows, places, targets[split])
+            data = CachedFeatures(rows, places, targets[split], phrases)
         loaders[split] = DataLoader(
             data,
             batch_size=None,

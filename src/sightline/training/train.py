@@ -18,6 +18,7 @@ from sightline.training.recipe import Recipe
 from sightline.training.record import EpochRecord
 from sightline.training.results import leave_results
 from sightline.training.start import check_begun, check_new, start, start_again
+from sightline.training.supervision import with_boxes
 from sightline.training.trainer import fit, make_trainer
 
 
@@ -61,6 +62,8 @@ def train(
         check_new(out)
     dataset = read_dataset(data)
     examples = {split: dataset.split(split) for split in ("train", "val")}
+    if recipe.training.attention_supervision:
+        examples["train"] = with_boxes(dataset, say)
     if dataset.split_source == "derived":
         say("this dataset lists no splits: its photos are split 80/10/10 by file name")
     L.seed_everything(recipe.training.seed, verbose=False)

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from sightline.captioner import BLANK
 from sightline.explain.emphasis import by_attention, by_evidence
 from tests.serve.page.conftest import Visit
 
@@ -141,6 +143,12 @@ def test_a_bad_file_says_so_and_costs_no_other(visit, photos, tmp_path, captione
         assert "failed" in cards.nth(number).get_attribute("class")
         assert not cards.nth(number).locator(".play").is_visible()
     assert "not a" in cards.first.locator(".state").text_content().lower().replace("an image", "a")
+
+
+def test_a_blank_photo_s_caption_is_not_to_be_believed(visit, photos, tmp_path):
+    Image.new("RGB", (60, 40), (90, 120, 90)).save(blank := tmp_path / "blank.png")
+    cards = visit.add(blank, photos[0])
+    assert cards.locator(".note").all_text_contents() == [BLANK[0].upper() + BLANK[1:], ""]
 
 
 def test_what_happens_is_said_to_those_who_listen(visit, photos, captioner):

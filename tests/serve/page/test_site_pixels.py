@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import io
 import struct
 from collections.abc import Callable, Iterator
@@ -121,7 +120,6 @@ def test_every_kind_of_file_is_seen_as_in_python(visit, kind):
     assert np.array_equal(in_browser(visit, photo), preprocess(photo, PREPROCESSING))
 
 
-@pytest.mark.skipif(not importlib.util.find_spec("sightline.colours"), reason="needs the rules of sightline.colours")
 @pytest.mark.parametrize(
     "image",
     [
@@ -138,7 +136,6 @@ def test_transparency_lies_on_the_same_ground(visit, image):
     assert np.array_equal(in_browser(visit, photo), preprocess(photo, PREPROCESSING))
 
 
-@pytest.mark.skipif(not importlib.util.find_spec("sightline.colours"), reason="needs the rules of sightline.colours")
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
 @pytest.mark.parametrize(("wide", "gamma"), [(True, 2.2), (False, 1.8), (False, 2.2)])
 def test_profiles_are_converted_from_to_within_a_level(visit, kind, wide, gamma):
