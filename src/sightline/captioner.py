@@ -105,7 +105,8 @@ class Captioner:
         """
         beam_size, length_penalty = self._check(beam_size, length_penalty, evidence)
         pixels = preprocess(photo, self.config.preprocessing)[None]
-        return self._search(self._session(threads=self._cores), pixels, beam_size, length_penalty, evidence)[0]
+        found = self._search(self._session(threads=self._cores), pixels, beam_size, length_penalty, evidence)
+        return found[0].about(photo)
 
     def stream(
         self,
@@ -119,7 +120,8 @@ class Captioner:
 
         A photo that cannot be read gives its error in its place, which holds nothing but its message. At most
         ``batch_size * (cores + 1)`` photos more than were asked for are taken from ``photos``, so memory does not grow
-        with their number.
+        with their number. Each caption refers to its photo (`Caption.photo`): whoever keeps thousands of
+        captions of photos that were given as pixels keeps ``caption.about(None)``.
 
         Raises:
             SightlineError: an option is impossible, or ``photos`` is a single photo.
@@ -156,7 +158,10 @@ class Captioner:
         captions = iter(
             self._search(session, np.stack(readable), beam_size, length_penalty, evidence) if readable else ()
         )
-        return [item if isinstance(item, SightlineError) else next(captions) for item in decoded]
+        return [
+            item if isinstance(item, SightlineError) else next(captions).about(photo)
+            for photo, item in zip(photos, decoded, strict=True)
+        ]
 
     def _decode(self, photo: Photo) -> Pixels | SightlineError:
         try:
