@@ -29,13 +29,15 @@ _FLOAT32 = np.finfo(np.float32).min, np.finfo(np.float32).max
 BUNDLED_MODEL = Path(__file__).parent / "model"
 
 
-def load(model: str | os.PathLike[str] | None = None) -> Captioner:
+def load(model: str | os.PathLike[str] | None = None, threads: int | None = None) -> Captioner:
     """The captioner of a model folder, or of the model that came with the package.
+
+    ``threads`` is how many cores work on one photo, by default all: 1 where photos come on many threads at once.
 
     Raises:
         SightlineError: there is no such folder, or it is no usable bundle; the message says what would help.
     """
-    return Captioner(model_folder(model))
+    return Captioner(model_folder(model), threads)
 
 
 def model_folder(model: str | os.PathLike[str] | None) -> Path:
@@ -55,16 +57,18 @@ class Captioner:
         config: its `ModelConfig`.
         vocabulary: its `Vocabulary`.
         precision: ``"fp32"``, ``"fp16"`` or ``"int8"``, how the weights are stored.
+        explains: whether it can find evidence; models exported before there was any cannot.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, threads: int | None = None) -> None:
         self.folder = folder
         self.config, self.vocabulary = load_description(folder)
         self._cores = available_cores()
+        self._threads = threads or self._cores
         self._opening = threading.Lock()
         self._sessions: dict[int, InferenceSession] = {}
         session = self._session(threads=1)
-        self._explains = explains(session)
+        self.explains = explains(session)
         recorded = session.get_modelmeta().custom_metadata_map
         for key, value in identity(self.config, self.vocabulary).items():
             if recorded.get(key) != value:
@@ -80,7 +84,7 @@ class Captioner:
     ) -> Caption:
         """Caption one photo: a path, an image file's bytes, a PIL image, or a uint8 array (H, W[, 3 or 4]).
 
-        All cores work on the one photo; many photos are captioned faster by `stream`.
+        All cores work on the one photo, or as many as `load` was told; many photos are captioned faster by `stream`.
 
         Args:
             photo: what to caption.
@@ -93,7 +97,7 @@ class Captioner:
         """
         self._check(beam_size, length_penalty, evidence)
         pixels = preprocess(photo, self.config.preprocessing)[None]
-        return self._search(self._session(threads=self._cores), pixels, beam_size, length_penalty, evidence)[0]
+        return self._search(self._session(threads=self._threads), pixels, beam_size, length_penalty, evidence)[0]
 
     def stream(
         self,
@@ -170,7 +174,7 @@ class Captioner:
             raise SightlineError(f"beam size {beam_size}: it must be 1 (greedy) or more")
         if not math.isfinite(length_penalty):
             raise SightlineError(f"length penalty {length_penalty}: it must be a finite number")
-        if evidence and not self._explains:
+        if evidence and not self.explains:
             raise SightlineError(
                 f"{self.folder / ONNX}: made before there was evidence; `sightline export` makes one that has it"
             )
