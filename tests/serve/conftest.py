@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 pytest.importorskip("fastapi", reason="the service is not installed: pip install '.[serve,dev]'")
-import httpx
+import httpx2
 
 COMMAND = [sys.executable, "-c", "from sightline.cli.main import main; main()", "serve"]
 
@@ -25,20 +25,19 @@ COMMAND = [sys.executable, "-c", "from sightline.cli.main import main; main()", 
 class Service:
     process: subprocess.Popen[str]
     port: int
+    client: httpx2.Client
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def post(self, *photos: Path | tuple[str, bytes], **options: object) -> httpx.Response:
+    def post(self, *photos: Path | tuple[str, bytes], **options: object) -> httpx2.Response:
         files = [photo if isinstance(photo, tuple) else (photo.name, photo.read_bytes()) for photo in photos]
         data = {name: str(value) for name, value in options.items()}
-        return httpx.post(
-            f"{self.url}/v1/captions", files=[("photos", file) for file in files], data=data, timeout=30, trust_env=False
-        )
+        return self.client.post(f"{self.url}/v1/captions", files=[("photos", file) for file in files], data=data)
 
-    def get(self, path: str) -> httpx.Response:
-        return httpx.get(f"{self.url}{path}", timeout=10, trust_env=False)
+    def get(self, path: str) -> httpx2.Response:
+        return self.client.get(f"{self.url}{path}")
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
@@ -54,7 +53,10 @@ def serving(bundle: Path, *options: object) -> Iterator[Service]:
             line = process.stderr.readline()
             found = re.search(r"http://127\.0\.0\.1:(\d+)", line)
             assert found, line + process.stderr.read()
-            yield Service(process, int(found[1]))
+            # Each request on a connection of its own, as from as many clients.
+            none_kept = httpx2.Limits(max_keepalive_connections=0)
+            with httpx2.Client(timeout=30, trust_env=False, limits=none_kept) as client:
+                yield Service(process, int(found[1]), client)
         finally:
             if process.poll() is None:
                 process.terminate()

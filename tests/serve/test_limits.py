@@ -6,7 +6,6 @@ import io
 import re
 import socket
 
-import httpx
 import pytest
 from PIL import Image
 
@@ -49,7 +48,7 @@ def resident_mb(service) -> float:
 def test_a_body_of_unknown_length_is_counted_too(strict):
     body = (b"--x\r\n" if part == 0 else bytes(100_000) for part in range(40))
     headers = {"Content-Type": "multipart/form-data; boundary=x"}
-    told = httpx.post(f"{strict.url}/v1/captions", content=body, headers=headers, trust_env=False)
+    told = strict.client.post(f"{strict.url}/v1/captions", content=body, headers=headers)
     assert (told.status_code, told.json()["error"]["code"]) in {(400, "malformed"), (413, "too_large")}
 
 
@@ -119,5 +118,5 @@ def test_an_impossible_option_is_named(service, photos, options, said):
 )  # fmt: skip
 def test_what_is_no_form_is_a_mistake_of_the_client(service, body, kind, status, code):
     headers = {"Content-Type": kind} if kind else {}
-    told = httpx.post(f"{service.url}/v1/captions", content=body, headers=headers, trust_env=False)
+    told = service.client.post(f"{service.url}/v1/captions", content=body, headers=headers)
     assert (told.status_code, told.json()["error"]["code"]) == (status, code)

@@ -7,8 +7,9 @@ import signal
 import subprocess
 import threading
 import time
+from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from .conftest import HalfSent, serving
@@ -28,7 +29,7 @@ def test_a_signal_refuses_new_work_and_finishes_what_was_taken(tiny_bundle, phot
         told = taken.finish()
         assert "200 OK" in told and f'"caption":"{captioned(photos[0])["caption"]}"' in told
         assert service.process.wait(timeout=10) == 0
-        with pytest.raises(httpx.ConnectError):
+        with pytest.raises(httpx2.ConnectError):
             service.get("/healthz")
 
 
@@ -50,7 +51,7 @@ def test_stopping_under_load_loses_nothing_that_was_taken(tiny_bundle, photos, c
             sent = time.monotonic()
             try:
                 told = service.post(photos[number])
-            except httpx.HTTPError as error:
+            except httpx2.HTTPError as error:
                 answers.append((sent, 0, error))
                 return
             answers.append((sent, told.status_code, told.json() == {"captions": [expected[number]]}))
@@ -69,8 +70,9 @@ def test_stopping_under_load_loses_nothing_that_was_taken(tiny_bundle, photos, c
             client.join(timeout=20)
     captions = [right for _, status, right in answers if status == 200]
     assert len(captions) > len(clients) and all(captions)
-    assert not [answer for answer in answers if answer[0] < stopped_at[0] - 0.1 and answer[1] != 200]
+    # Refused, or not let in any more: but nothing that was sent before the signal is left without an answer.
     assert {status for _, status, _ in answers} <= {200, 503, 0}
+    assert not [error for sent, status, error in answers if status == 0 and sent < stopped_at[0]]
 
 
 def test_workers_share_the_port_and_nothing_else(tiny_bundle, photos, captioned):
@@ -78,14 +80,14 @@ def test_workers_share_the_port_and_nothing_else(tiny_bundle, photos, captioned)
         seen: set[str] = set()
         for number in range(200):
             assert service.post(photos[number % 7]).json() == {"captions": [captioned(photos[number % 7])]}
-            seen.update(re.findall(r"process_start_time_seconds (\S+)", service.get("/metrics").text))
+            seen.update(re.findall(r"^process_start_time_seconds (\S+)", service.get("/metrics").text, re.MULTILINE))
             if len(seen) == 2:
                 break
         assert len(seen) == 2
         children = subprocess.run(["pgrep", "-P", str(service.process.pid)], capture_output=True, text=True).stdout
         assert service.stop() == 0
-        for child in children.split():
-            assert subprocess.run(["kill", "-0", child], capture_output=True).returncode
+        assert len(children.split()) >= 2
+        wait_until(lambda: not any(Path(f"/proc/{child}").exists() for child in children.split()))
 
 
 def test_what_happens_is_counted(tiny_bundle, photos):

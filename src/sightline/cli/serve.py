@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import click
 
 from sightline.cli.options import model_option
+from sightline.cli.training_tier import is_installed
 from sightline.errors import SightlineError
 from sightline.serve.limits import MB, Limits
 
@@ -51,12 +51,12 @@ def serve(
 
     It fetches no URL and reads no path. SIGTERM or Ctrl-C stops it once what it took is answered.
     """
-    if absent := [name for name in _NEEDED if find_spec(name) is None]:
+    if absent := [name for name in _NEEDED if not is_installed(name)]:
         raise SightlineError(f'this verb needs the service: pip install "sightline[serve]" (no {", ".join(absent)})')
     from sightline.captioner import model_folder
     from sightline.serve.server import listen, run
 
     limits = Limits(photo_mb * MB, request_mb * MB, megapixels * MB, photos, queue, seconds, max_beam_size)
     folder = model_folder(model)
-    listener = listen(host, port)
+    listener = listen(host, port, shared=workers > 1)
     run(listener, folder, limits, workers)

@@ -62,9 +62,7 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
         _refusal("bad_option", "beam_size: Input should be greater than or equal to 1"),
         photos=True,
     ),
-    429: _answer(
-        "The queue is full.", _refusal("queue_full", "too many requests at once; ask again"), retry=True
-    ),
+    429: _answer("The queue is full.", _refusal("queue_full", "too many requests at once; ask again"), retry=True),
     500: _answer("The service failed.", _refusal("failed", "the service failed; its log says why"), photos=True),
     503: _answer("The service is stopping.", _refusal("stopping", "the service is stopping; ask again"), retry=True),
     504: _answer("Not done in time.", _refusal("timeout", "not done within 30 s; send fewer photos"), retry=True),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -20,12 +20,14 @@ from sightline.captioner import Captioner, available_cores, load
 from sightline.serve.answers import ANSWERS, DESCRIPTION, answer
 from sightline.serve.limits import Limits
 from sightline.serve.metrics import Metrics
-from sightline.serve.models import CaptionOptions, Captions, Health, Refusal, request_schema
-from sightline.serve.pages import PAGE, add_pages
+from sightline.serve.models import CaptionOptions, Captions, Code, Health, request_schema
+from sightline.serve.pages import PAGE, add_pages, folder_files
 from sightline.serve.refused import Refused
 from sightline.serve.service import CaptionService
 from sightline.serve.stopping import finish_before_exit
 from sightline.serve.upload import Upload, read_upload
+
+_RETRY = {"Retry-After": "1"}
 
 
 def load_app(model: Path, limits: Limits, cores: int) -> FastAPI:
@@ -34,7 +36,10 @@ def load_app(model: Path, limits: Limits, cores: int) -> FastAPI:
 
 
 def create_app(
-    captioner: Captioner, limits: Limits | None = None, cores: int | None = None, page: Path = PAGE
+    captioner: Captioner,
+    limits: Limits | None = None,
+    cores: int | None = None,
+    page: Mapping[str, bytes] | None = None,
 ) -> FastAPI:
     """The application.
 
@@ -42,10 +47,13 @@ def create_app(
         captioner: best loaded with ``threads=1``, for it captions a photo a core at once.
         limits: what is refused; None for the defaults.
         cores: photos captioned at once; None for as many as this process may use.
-        page: the folder of the page at ``/``; where it has no index.html, ``/`` leads to the API's description.
+        page: the files at ``/`` by name, None for the page of the package; without any, ``/`` leads to the API's
+            description.
     """
     limits, metrics = limits or Limits(), Metrics()
     service = CaptionService(captioner, limits, metrics, cores or available_cores())
+
+    service.warm_up()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -63,7 +71,7 @@ def create_app(
     _add_captions(app, service, limits, metrics)
     _add_health(app, service, metrics)
     _add_errors(app)
-    add_pages(app, page)
+    add_pages(app, folder_files(PAGE) if page is None else page)
     return app
 
 
@@ -110,7 +118,7 @@ async def _captioned(
         async with asyncio.timeout(limits.seconds):
             upload = await read_upload(request, limits)
             metrics.seconds.labels("reading").observe(time.perf_counter() - began)
-            late = Refused(504, "timeout", f"not done within {limits.seconds} s; send fewer photos", {"Retry-After": "1"})
+            late = Refused(504, "timeout", f"not done within {limits.seconds} s; send fewer photos", _RETRY)
             options = _options(upload)
             service.check(options)
             return await _unless_gone(request, service, upload, options)
@@ -179,7 +187,7 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def framework(request: Request, error: HTTPException) -> JSONResponse:
-        code = "method_not_allowed" if error.status_code == 405 else "not_found"
+        code: Code = "method_not_allowed" if error.status_code == 405 else "not_found"
         message = f"{request.method} {request.url.path[:200]}: {error.detail}"
         return JSONResponse(Refused(error.status_code, code, message).as_dict(), error.status_code, error.headers)
 

@@ -27,7 +27,7 @@ Code: TypeAlias = Literal[
     "failed",
 ]
 
-PHOTO = {
+PHOTO: dict[str, JsonValue] = {
     "photo": "dog.jpg",
     "caption": "a dog runs",
     "words": ["a", "dog", "runs"],
@@ -36,7 +36,7 @@ PHOTO = {
     "attention": [[[0.1, 0.2], [0.3, 0.4]], [[0.0, 0.9], [0.1, 0.0]], [[0.25, 0.25], [0.25, 0.25]]],
     "alternatives": [{"caption": "a brown dog", "score": -2.4}],
 }
-UNREADABLE = {
+UNREADABLE: dict[str, JsonValue] = {
     "photo": "notes.txt",
     "error": {"code": "unreadable", "message": "not a photo that is read here: AVIF, BMP, GIF, JPEG, PNG, TIFF, WEBP"},
 }

@@ -7,6 +7,7 @@ import socket
 import sys
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess
@@ -16,18 +17,43 @@ from sightline.errors import SightlineError
 from sightline.serve.app import create_app, load_app
 from sightline.serve.limits import Limits
 
+_SECONDS_TO_START = 60
 
-def listen(host: str, port: int) -> socket.socket:
-    """A socket bound to ``host`` and ``port`` (0: any that is free); raises `SightlineError` where that cannot be."""
+
+class Port(socket.socket):
+    """A bound socket; another process that is given it gets one of its own on the same port.
+
+    Of sockets that share a port, Linux gives each its part of the connections. Processes that shared one socket would
+    race for them instead, and the first to wake would win nearly all.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _bound, (self.family, self.getsockname(), True)
+
+
+def listen(host: str, port: int, shared: bool) -> socket.socket:
+    """A socket bound to ``host`` and ``port`` (0: any that is free), for other processes too if it is ``shared``.
+
+    Raises:
+        SightlineError: the host is unknown, or the port taken or not allowed.
+    """
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with _bound(family, address, False) as alone:  # a port that others share could be taken without an error
+            address = alone.getsockname()
+        return _bound(family, address, shared)
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise SightlineError(f"cannot listen on {host}, port {port} ({reason}); give another --host or --port") from None
-    return listener
+        raise SightlineError(f"{host}, port {port}: cannot listen ({reason}); give another --host or --port") from None
+
+
+def _bound(family: int, address: Any, shared: bool) -> Port:
+    bound = Port(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    bound.bind(address)
+    return bound
 
 
 def run(listener: socket.socket, model: Path, limits: Limits, workers: int) -> None:
@@ -48,19 +74,27 @@ def run(listener: socket.socket, model: Path, limits: Limits, workers: int) -> N
         access_log=False,
         server_header=False,
     )
-    listener.listen(config.backlog)
-    print(f"sightline: serving at {_address(listener)}, described at /docs; Ctrl-C stops it", file=sys.stderr, flush=True)
     # Uvicorn sends itself the signal again when all is done, which would end this process as if it had failed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         if workers == 1:
+            listener.listen(config.backlog)  # from now on nobody who connects is turned away
+            _tell(listener)
             uvicorn.Server(config).run(sockets=[listener])
         else:
-            Multiprocess(config, [listener]).run()
+            _Workers(config, [listener]).run()
     except KeyboardInterrupt:
         pass  # the way to stop it from a terminal
 
 
-def _address(listener: socket.socket) -> str:
+class _Workers(Multiprocess):
+    def init_processes(self) -> None:
+        super().init_processes()
+        if all(process.wait_until_ready(_SECONDS_TO_START) for process in self.processes):
+            _tell(self.sockets[0])
+
+
+def _tell(listener: socket.socket) -> None:
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    print(f"sightline: serving at http://{address}, described at /docs; Ctrl-C stops it", file=sys.stderr, flush=True)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeAlias
+
+from PIL import Image
 
 from sightline.captioner import Captioner
 from sightline.errors import SightlineError
@@ -41,6 +44,12 @@ class CaptionService:
         self._captioner, self._limits, self._metrics = captioner, limits, metrics
         self._pool = ThreadPoolExecutor(cores, "caption")
         self._taken = 0
+
+    def warm_up(self) -> None:
+        """Caption a grey picture, so that the first who asks does not wait for what is loaded at first use."""
+        picture = io.BytesIO()
+        Image.new("RGB", (8, 8), "grey").save(picture, "PNG")
+        self._result(UploadedPhoto("grey.png", bytearray(picture.getvalue())), CaptionOptions.model_validate({}))
 
     @property
     def busy(self) -> bool:

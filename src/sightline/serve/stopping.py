@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 from sightline.serve.service import CaptionService
 
@@ -26,8 +27,9 @@ def finish_before_exit(service: CaptionService) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # signals are the main thread's
         return
-    loop, waiting = asyncio.get_running_loop(), set()
-    servers = {number: signal.getsignal(number) for number in _SIGNALS}
+    loop = asyncio.get_running_loop()
+    waiting: set[asyncio.Future[None]] = set()  # the loop itself would let go of them
+    servers: dict[int, Any] = {number: signal.getsignal(number) for number in _SIGNALS}
 
     async def pass_on(number: int, frame: FrameType | None) -> None:
         while service.busy:
@@ -41,13 +43,13 @@ def finish_before_exit(service: CaptionService) -> Iterator[None]:
         service.stop()
         loop.call_soon_threadsafe(lambda: waiting.add(asyncio.ensure_future(pass_on(number, frame))))
 
-    for number in _SIGNALS:
-        signal.signal(number, stop)
+    for known in _SIGNALS:
+        signal.signal(known, stop)
     try:
         yield
     finally:
-        for number, handler in servers.items():
-            signal.signal(number, handler)
+        for known in _SIGNALS:
+            signal.signal(known, servers[known])
 
 
 def _call(handler: object, number: int, frame: FrameType | None) -> None:

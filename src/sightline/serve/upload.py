@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
@@ -13,6 +14,9 @@ from starlette.requests import Request
 from sightline.serve.limits import Limits
 from sightline.serve.models import CaptionOptions
 from sightline.serve.refused import Refused
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
 
 PHOTOS = "photos"
 _OPTION_BYTES = 100
@@ -78,7 +82,7 @@ class _Form:
         self._photo: UploadedPhoto | None = None
         self._option = ""
 
-    def callbacks(self) -> dict:
+    def callbacks(self) -> MultipartCallbacks:
         return {
             "on_part_begin": self._begin,
             "on_header_field": self._header_name,
