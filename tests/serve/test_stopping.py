@@ -80,7 +80,7 @@ def test_workers_share_the_port_and_nothing_else(tiny_bundle, photos, captioned)
         seen: set[str] = set()
         for number in range(200):
             assert service.post(photos[number % 7]).json() == {"captions": [captioned(photos[number % 7])]}
-            seen.update(re.findall(r"^process_start_time_seconds (\S+)", service.get("/metrics").text, re.MULTILINE))
+            seen.update(re.findall(r'worker_info\{pid="(\d+)"', service.get("/metrics").text))
             if len(seen) == 2:
                 break
         assert len(seen) == 2

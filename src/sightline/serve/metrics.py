@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
     Histogram,
+    Info,
     ProcessCollector,
     disable_created_metrics,
     generate_latest,
@@ -23,6 +26,9 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
+        Info("sightline_worker", "The process that these numbers are of.", registry=self._registry).info(
+            {"pid": str(os.getpid())}
+        )
         self.requests = Counter(
             "sightline_requests",
             "Requests for captions by outcome: captioned (every photo), partly, unusable (no photo), or why refused.",
