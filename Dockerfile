@@ -4,11 +4,15 @@ FROM python:3.13-slim AS build
 WORKDIR /build
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY src src
-# Compiled here once: a read-only container could not keep what it compiles. What only the build needs is left behind.
+# Compiled here once: a read-only container could not keep what it compiles. What captioning never loads is left behind.
 RUN python -m venv /sightline \
     && /sightline/bin/pip install --no-cache-dir --constraint constraints.txt ".[serve]" \
     && /sightline/bin/pip uninstall --yes pip \
-    && find /sightline -type d -name tests -prune -exec rm -rf {} +
+    && find /sightline -type d -name tests -prune -exec rm -rf {} + \
+    && rm -rf /sightline/lib/python3*/site-packages/onnxruntime/transformers \
+        /sightline/lib/python3*/site-packages/onnxruntime/quantization \
+        /sightline/lib/python3*/site-packages/onnxruntime/tools \
+    && /sightline/bin/sightline info
 
 FROM python:3.13-slim
 COPY --from=build /sightline /sightline
