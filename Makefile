@@ -11,7 +11,7 @@ SAMPLES := $(addprefix $(VENV)/lib/python*/site-packages/skimage/data/,astronaut
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'sightline needs Python 3.11 or later')"
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[train,dev]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[train,serve,dev]"
 	touch $(INSTALLED)
 
 demo: $(INSTALLED)
