@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import shlex
+import sys
+import warnings
 from pathlib import Path
 
 import click
@@ -40,6 +44,7 @@ def train(
     """
     from sightline.cli.training_tier import require_training_tier
 
+    _quieten_libraries()
     # A thread that spins while it waits takes the processor from whoever works; one that never spins wakes too late for
     # steps as small as these. A microsecond or so of spinning serves both; this must be said before torch loads.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
@@ -57,4 +62,11 @@ def train(
     from sightline.training.train import train as run
 
     run(settings, data, out, resume=resume, init=init, cache=cache, progress=not quiet)
-    click.echo(f"the captioner is in {out}; try: sightline caption PHOTO --model {out}")
+    click.echo(f"the captioner is in {out}; try: sightline caption PHOTO --model {shlex.quote(str(out))}")
+
+
+def _quieten_libraries() -> None:
+    """What libraries warn of is for those who program with them; `python -W default` still shows it."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    logging.getLogger().addHandler(logging.NullHandler())  # without one, Python prints what no logger handles

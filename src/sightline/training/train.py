@@ -11,8 +11,11 @@ import torch
 from sightline.data.dataset import read_dataset
 from sightline.export.export import export_into
 from sightline.training.allocator import keep_freed_memory
+from sightline.training.alone import alone_in
 from sightline.training.batches import encode_captions
+from sightline.training.divergence import check_learned
 from sightline.training.from_recipe import make_module, make_objective
+from sightline.training.interruption import interruptible
 from sightline.training.loaders import default_cache, make_loaders
 from sightline.training.recipe import Recipe
 from sightline.training.record import EpochRecord
@@ -50,21 +53,43 @@ def train(
         say: told what happens, a line at a time.
 
     Raises:
-        SightlineError: the data, the encoder's weights or ``out`` cannot be used; the message says what would help.
+        SightlineError: the data, the encoder's weights or ``out`` cannot be used; the training diverged, or was
+            interrupted by Ctrl-C, SIGTERM or a full disk. The message says what would help.
     """
-    keep_freed_memory()
-    if recipe.training.threads is not None:
-        torch.set_num_threads(recipe.training.threads)
+    _check(recipe, out, resume)
+    with alone_in(out), interruptible(out):
+        _check(recipe, out, resume)  # again: another training may have ended meanwhile
+        _train(recipe, data, out, resume, init, cache, export, progress, say)
+    return out
+
+
+def _check(recipe: Recipe, out: Path, resume: bool) -> None:
     if resume:
         check_begun(out, recipe)
     else:
         check_new(out)
+
+
+def _train(
+    recipe: Recipe,
+    data: Path,
+    out: Path,
+    resume: bool,
+    init: Path | None,
+    cache: Path | None,
+    export: bool,
+    progress: bool,
+    say: Callable[[str], None],
+) -> None:
+    keep_freed_memory()
+    if recipe.training.threads is not None:
+        torch.set_num_threads(recipe.training.threads)
     dataset = read_dataset(data)
     examples = {split: dataset.split(split) for split in ("train", "val")}
     if dataset.split_source == "derived":
         say("this dataset lists no splits: its photos are split 80/10/10 by file name")
     L.seed_everything(recipe.training.seed, verbose=False)
-    model, config, vocabulary = start_again(out) if resume else start(recipe, dataset, out, init)
+    model, config, vocabulary = start_again(dataset, out, say) if resume else start(recipe, dataset, out, init)
     say(f"{len(examples['train'])} training photos, {len(examples['val'])} held out, {len(vocabulary)} words")
 
     longest = recipe.vocabulary.max_words
@@ -76,8 +101,8 @@ def train(
         recipe, examples, targets, model.encoder, cache or default_cache(), trainer.global_rank, trainer.world_size, say
     )
     fit(trainer, module.train(), loaders, out, resume)
-    leave_results(out, module, config, vocabulary, record.rows, examples["val"])
+    check_learned(out, record.rows, module.objective, len(vocabulary))
+    leave_results(out, module, config, vocabulary, record.rows, examples["val"], say)
     if export:
         made = export_into(out)
         say(f"{made.path.name}: {made.size / 1e6:.1f} MB, agrees with torch to {made.agreement.difference:.0e}")
-    return out
