@@ -6,6 +6,7 @@ import logging
 import os
 import shlex
 import sys
+import threading
 import warnings
 from pathlib import Path
 
@@ -67,6 +68,13 @@ def train(
 
 def _quieten_libraries() -> None:
     """What libraries warn of is for those who program with them; `python -W default` still shows it."""
+
+    def tell_thread(failed: threading.ExceptHookArgs) -> None:
+        # The thread that writes TensorBoard's logs hands a full disk's error to the trainer as well.
+        if not issubclass(failed.exc_type, OSError):
+            threading.__excepthook__(failed)
+
+    threading.excepthook = tell_thread
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
     logging.getLogger().addHandler(logging.NullHandler())  # without one, Python prints what no logger handles
