@@ -64,7 +64,7 @@ class Captioner:
         self._opening = threading.Lock()
         self._sessions: dict[int, InferenceSession] = {}
         session = self._session(threads=1)
-        self._explains = explains(session)
+        self.explains = explains(session)
         recorded = session.get_modelmeta().custom_metadata_map
         for key, value in identity(self.config, self.vocabulary).items():
             if recorded.get(key) != value:
@@ -170,7 +170,7 @@ class Captioner:
             raise SightlineError(f"beam size {beam_size}: it must be 1 (greedy) or more")
         if not math.isfinite(length_penalty):
             raise SightlineError(f"length penalty {length_penalty}: it must be a finite number")
-        if evidence and not self._explains:
+        if evidence and not self.explains:
             raise SightlineError(
                 f"{self.folder / ONNX}: made before there was evidence; `sightline export` makes one that has it"
             )

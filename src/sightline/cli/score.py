@@ -50,11 +50,12 @@ def table(scores: Scores) -> str:
     from sightline.evaluation.scores import in_print
 
     intervals = scores.intervals()
-    lines = [f"{len(scores.photos)} photos", "", f"{'':<12}{'score':>8}   95% interval"]
+    wide = max(12, *(len(name) + 1 for name in scores.scores))
+    lines = [f"{len(scores.photos)} photos", "", f"{'':<{wide}}{'score':>8}   95% interval"]
     for name, entry in scores.scores.items():
         if entry.value is None:
-            lines.append(f"{name:<12}{'-':>8}   {entry.note}")
+            lines.append(f"{name:<{wide}}{'-':>8}   {entry.note}")
             continue
         spread = " to ".join(in_print(name, end) for end in intervals.get(name, ()))
-        lines.append(f"{name:<12}{in_print(name, entry.value):>8}   {spread}".rstrip())
+        lines.append(f"{name:<{wide}}{in_print(name, entry.value):>8}   {spread}".rstrip())
     return "\n".join([*lines, "", "times 100, but for vocabulary (words) and length (words a caption)"])

@@ -214,7 +214,7 @@ def _photo(evaluation: Evaluation, photo: str) -> str:
     return article(
         example.path,
         photo,
-        replace(evaluation.captions[photo], alternatives=()),
+        replace(evaluation.captions[photo], alternatives=(), evidence=None),
         facts=f"<span>CIDEr <b>{cider}</b></span>",
         below=f'<h3>People wrote</h3>\n<ul class="references">\n{references}</ul>\n',
     )
