@@ -6,7 +6,7 @@ import pytest
 
 from sightline.cli.main import app
 
-VERBS = ["caption", "explain", "evaluate", "compare", "score", "info", "train", "ensemble", "export", "data"]
+VERBS = ["caption", "explain", "site", "evaluate", "compare", "score", "info", "train", "ensemble", "export", "data"]
 
 
 def test_without_a_verb_there_is_help(sightline):

@@ -8,7 +8,7 @@ import warnings
 import click
 from PIL import Image
 
-from sightline.cli import caption, compare, data, ensemble, evaluate, explain, export, info, score, train
+from sightline.cli import caption, compare, data, ensemble, evaluate, explain, export, info, score, site, train
 from sightline.cli.group import VerbGroup
 from sightline.errors import SightlineError
 
@@ -20,6 +20,7 @@ def app() -> None:
 
 app.add_command(caption.caption)
 app.add_command(explain.explain)
+app.add_command(site.site)
 app.add_command(evaluate.evaluate)
 app.add_command(compare.compare)
 app.add_command(score.score)

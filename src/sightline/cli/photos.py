@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from sightline.preprocess import PHOTO_SUFFIXES
+from sightline.photos.formats import is_photo
 
 
 def expand_photos(names: Iterable[str]) -> Iterator[str]:
@@ -32,5 +32,5 @@ def expand_photos(names: Iterable[str]) -> Iterator[str]:
 
 
 def _photos_in(folder: str) -> list[str]:
-    paths = (path for path in Path(folder).rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES)
+    paths = (path for path in Path(folder).rglob("*") if is_photo(path))
     return sorted(str(path) for path in paths if path.is_file())

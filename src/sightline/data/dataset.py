@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Literal
 
 from sightline.data import (  # noqa: F401  (each registers its layout or its regions)
+    coco,
     entities,
     flickr8k_original,
     kaggle,
     karpathy,
     shapes_regions,
     table,
+    token_file,
 )
+from sightline.data.files import as_path
 from sightline.data.layout import LAYOUTS, SPLITS, Source, read_source, register_layout
 from sightline.data.regions import Regions, read_regions
 from sightline.errors import SightlineError
@@ -79,7 +82,7 @@ class Dataset:
         return tuple(replace(example, regions=known.get(example.image, ())) for example in examples)
 
 
-def read_dataset(root: Path) -> Dataset:
+def read_dataset(root: str | os.PathLike[str]) -> Dataset:
     """Read the dataset in the folder ``root``, whatever its layout.
 
     Photos that are not there and photos without a caption are left out of the splits and counted, so that a training
@@ -88,6 +91,7 @@ def read_dataset(root: Path) -> Dataset:
     Raises:
         SightlineError: there is no such folder, no layout fits it, or a file in it cannot be read or understood.
     """
+    root = as_path(root)
     layout, source = read_source(root)
     listed, split_source = name_splits(source)
     splits = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sightline.bundle import replacing_folder
+from sightline.data.files import as_path
 from sightline.errors import SightlineError
 from sightline.evaluation.caption_files import read_hypotheses, read_references
 from sightline.evaluation.page import write_report_page
@@ -74,12 +76,13 @@ def _nouns(evaluation: Evaluation) -> dict[str, Any]:
     return {"nouns": nouns} if nouns else {}
 
 
-def read_report(folder: Path) -> Result:
+def read_report(folder: str | os.PathLike[str]) -> Result:
     """Read a report, or any folder with hypotheses.json and references.json in a shape that `caption_files` knows.
 
     Raises:
         SightlineError: a file is missing or damaged, or the two are not about the same photos.
     """
+    folder = as_path(folder)
     for name in (HYPOTHESES, REFERENCES):
         if not (folder / name).is_file():
             raise SightlineError(f"{folder}: no report (no {name}); `sightline evaluate` writes one")

@@ -17,12 +17,24 @@ def _stable_sort(values: Any, *, stable: bool, dim: int = -1, descending: bool =
 
 
 def _matmul(left: Any, right: Any) -> Any:
-    """As the exporter's, but for a vector on the right (attention's v): ONNX Runtime multiplies these slowly."""
+    """As the exporter's, but for a vector on the right (attention's v), a sum along each row.
+
+    ONNX Runtime multiplies by a vector slowly, or adds up a row in another way for another number of rows.
+    """
     if len(right.shape) != 1:
         return _op.MatMul(left, right)
-    rows = _op.Reshape(left, [-1, right.shape[0]])
-    products = _op.Gemm(_op.Unsqueeze(right, [0]), rows, transB=1)
-    return _op.Reshape(products, _op.Shape(left, start=0, end=-1))
+    return _op.ReduceSum(_op.Mul(left, right), _op.Constant(value_ints=[-1]), keepdims=0)
+
+
+def _mean(x: Any, dim: Any, keepdim: bool = False, dtype: Any = None) -> Any:
+    """As the exporter's, but over a photo's locations by a product, photo for photo.
+
+    ONNX Runtime adds up in another order for another number of photos; what is then rounded to integers may differ.
+    """
+    if len(x.shape) == 3 and list(dim) == [1] and keepdim and isinstance(x.shape[1], int):
+        share = _op.Constant(value_floats=[1 / x.shape[1]] * x.shape[1])
+        return _op.MatMul(_op.Unsqueeze(share, [0]), x)
+    return _op.ReduceMean(x, _op.Constant(value_ints=list(dim)), keepdims=int(keepdim))
 
 
 def _gather(data: Any, dim: int, index: Any, sparse_grad: bool = False) -> Any:
@@ -53,6 +65,7 @@ def _lerp(start: Any, end: Any, weight: Any) -> Any:
 TRANSLATIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     torch.ops.aten.sort.stable: _stable_sort,
     torch.ops.aten.matmul.default: _matmul,
+    torch.ops.aten.mean.dim: _mean,
     torch.ops.aten.gather.default: _gather,
     torch.ops.aten.floor_divide.default: _floor_divide,
     torch.ops.aten.remainder.Scalar: _remainder,
