@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,11 @@ from sightline.data.dataset import Example
 from sightline.data.nouns import boxes_by_noun, nouns_of, singular
 from sightline.data.regions import Region
 from sightline.evaluation.hallucination import hallucination_scores, mentions
+from sightline.evaluation.page_pointing import pointing_section
 from sightline.evaluation.pointing import looks, pointing_scores, where
+from sightline.evaluation.report import write_report
+
+from .test_report import evaluate
 
 LEFT, RIGHT, BAND = (0.0, 0.0, 0.5, 1.0), (0.5, 0.0, 1.0, 1.0), (0.0, 0.25, 1.0, 0.75)
 
@@ -146,3 +151,20 @@ def test_an_evaluation_tells_where_the_model_looked(sightline, tiny_bundle, tmp_
     # The tiny model knows no other word of shapes.
     assert set(told["with"]["nouns"]) <= {"red"}
     assert told["without"]["data"]["fingerprint"] == told["with"]["data"]["fingerprint"]
+
+
+def test_the_page_tells_by_noun_and_draws_the_boxes(examples, tmp_path):
+    captions = {"a": say("dogs see a ball", *[[[1.0, 0.0]]] * 4), "b": say("a dog", *[[[1.0, 0.0]]] * 2)}
+    evaluation = evaluate(
+        tmp_path, {name: caption.text for name, caption in captions.items()}, {"a": ["x"], "b": ["y"]}
+    )
+    assert "boxes" not in pointing_section(evaluation)
+    found = looks(captions, examples, nouns_of(examples.values()))
+    evaluation = replace(evaluation, captions=captions, looks=found)
+    write_report(tmp_path, evaluation)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    row = "<tr><th>dog</th><td>2</td><td>50.0</td><td>–</td><td>100.0</td><td>75.0</td><td>50.0</td><td>62.5</td></tr>"
+    assert row in page
+    assert page.count('<svg class="boxes"') == 2  # one of a, whose dogs it looks at, one of b, whose dog it does not
+    assert page.count('<rect x="0.0000" y="0.2500" width="1.0000" height="0.5000"/>') == 1
+    assert json.loads((tmp_path / "scores.json").read_text())["photos"] == 2
