@@ -1,9 +1,12 @@
 """Regions are read wherever their files lie, and fall on the words they are about."""
 
+import json
 import zipfile
 
 import pytest
+from PIL import Image
 
+from sightline.data.check import check_dataset
 from sightline.data.dataset import read_dataset
 from sightline.data.regions import read_regions
 from sightline.data.shapes import draw_shapes
@@ -98,6 +101,43 @@ def test_other_archives_do_not_matter_and_a_broken_one_is_named(write_dataset):
     (root / "flickr30k-entities.zip").write_bytes(b"PK nothing")
     with pytest.raises(SightlineError, match=r"entities\.zip: no readable zip file .*fetch it again"):
         read_dataset(root).located_split("train")
+
+
+def test_check_tells_of_regions(write_dataset):
+    root = write_dataset("kaggle", CAPTIONS, {"train": list(CAPTIONS)})
+    assert check_dataset(root).regions == ""
+    outside = annotation({("1",): [(1, 1, 50, 50)], ("2", "3"): [(151, 26, 230, 75)]})
+    lay(root / "entities.zip", {**FILES, "Annotations/1007.xml": outside})
+    report = check_dataset(root)
+    assert report.regions.startswith("4 phrases with boxes, of 1 of 3 photos, by Flickr30k Entities in ")
+    (found,) = [finding for finding in report.findings if finding.kind == "odd-regions"]
+    assert (found.level, found.count) == ("warning", 3)
+
+
+def test_coco_names_things_by_category_and_plural(tmp_path):
+    (tmp_path / "Images").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "Images/9.jpg")
+    (tmp_path / "captions.txt").write_text("image,caption\n9.jpg,Two hot dogs beside a dog .\n9.jpg,People eat\n")
+    (tmp_path / "Flickr_8k.trainImages.txt").write_text("9.jpg\n")
+    boxes = [(1, [0, 0, 50, 50]), (1, [50, 50, 50, 50]), (2, [20, 0, 20, 100]), (3, [190, 0, 20, 100]), (3, [1, 2])]
+    document = {
+        "categories": [{"id": 1, "name": "hot dog"}, {"id": 2, "name": "dog"}, {"id": 3, "name": "person"}],
+        "images": [{"id": 5, "file_name": "9.jpg", "width": 200, "height": 100}],
+        "annotations": [{"image_id": 5, "category_id": category, "bbox": box} for category, box in boxes],
+    }
+    (tmp_path / "annotations").mkdir()
+    path = tmp_path / "annotations/instances_train2017.json"
+    path.write_text(json.dumps(document))
+    (example,) = read_dataset(tmp_path).located_split("train")
+    told = [{(region.start, region.stop): region.boxes for region in regions} for regions in example.regions]
+    dog = ((0.1, 0.0, 0.2, 1.0),)
+    assert told[0] == {(1, 3): ((0.0, 0.0, 0.25, 0.5), (0.25, 0.5, 0.5, 1.0)), (5, 6): dog}
+    assert told[1] == {(0, 1): ((0.95, 0.0, 1.0, 1.0),)}
+    problems = read_regions(tmp_path, [example]).problems
+    assert [problem.split(" (")[0] for problem in problems] == [f"{path.name} annotations[{index}]" for index in (3, 4)]
+    path.write_text("[]")
+    with pytest.raises(SightlineError, match="not COCO's instances"):
+        read_dataset(tmp_path).located_split("train")
 
 
 def test_drawn_shapes_know_their_boxes(tmp_path):

@@ -16,7 +16,7 @@ from sightline.training.batches import Batch, encode_captions
 from sightline.training.generate import generate
 from sightline.training.objective import CrossEntropy
 from sightline.training.self_critical import SelfCritical
-from sightline.training.supervision import Phrases, Taught
+from sightline.training.supervision import Named, Phrases, Taught
 from sightline.vocabulary import END
 from tests.training.conftest import tiny
 from tests.training.test_train import losses, run
@@ -133,6 +133,28 @@ def test_a_named_thing_costs_what_attention_misses_of_it(trained):
     )
     assert (costly.loss - plain.loss).item() == pytest.approx(0.3 * missed.item() / 12, rel=1e-4)
     assert costly.value == plain.value == unknown.loss
+
+
+def test_self_critical_training_points_at_the_nouns_it_drew(trained, monkeypatch):
+    model = load_model(trained)[0]
+    targets = np.array([[[4, 5, 6, END]], [[7, 8, END, 0]]])
+    drawn = np.array([[[4, 5, 6, END], [4, 9, END, 0]], [[7, END, 0, 0], [5, 8, END, 0]]])
+    features, batch = batch_of(model, targets)
+    monkeypatch.setattr(self_critical, "sample", lambda *args: torch.from_numpy(drawn))
+    rows = torch.full((2, 30), -1)
+    rows[0, 5], rows[1, 5], rows[1, 0] = 1, 0, 0
+    shares = torch.rand(2, 64).softmax(1)
+    plain, costly = (
+        SelfCritical(targets, targets, 2, 4, attention_supervision=weight).training(
+            model, features, batch._replace(taught=Named(rows, shares))
+        )
+        for weight in (0.0, 0.3)
+    )
+    tree = PrefixTree.from_captions(drawn)
+    alpha = model(features, tree).attention
+    missed = -(shares[1] * alpha[tree.node_of_word[0, 0, 1]].log()).sum()
+    missed = missed - (shares[0] * alpha[tree.node_of_word[1, 1, 0]].log()).sum()
+    assert (costly.loss - plain.loss).item() == pytest.approx(0.3 * missed.item() / 12, rel=1e-4)
 
 
 def test_attention_that_is_taught_lies_on_what_is_named(trained, shapes, tmp_path):

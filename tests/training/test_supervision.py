@@ -7,8 +7,8 @@ from sightline.data.dataset import Example
 from sightline.data.regions import Region
 from sightline.nn.prefix_tree import PrefixTree
 from sightline.training.batches import encode_captions
-from sightline.training.supervision import Phrases
-from sightline.vocabulary import Vocabulary
+from sightline.training.supervision import Phrases, Things
+from sightline.vocabulary import END, Vocabulary
 
 LEFT, TOP_LEFT, RIGHT, SPECK = (0.0, 0.0, 0.5, 1.0), (0.0, 0.0, 0.5, 0.5), (0.5, 0.0, 1.0, 1.0), (0.0, 0.0, 1e-4, 1e-4)
 EXAMPLES = (
@@ -68,3 +68,24 @@ def test_what_is_cut_off_or_cropped_away_asks_for_nothing():
 def test_a_batch_without_any_box_teaches_nothing():
     tree = PrefixTree.from_captions(np.array([[[4, 5, 2]]]))
     assert len(Phrases(EXAMPLES, (7, 7)).taught([0], tree).nodes) == 0
+
+
+def test_a_noun_that_the_model_says_asks_for_its_thing():
+    vocabulary = Vocabulary.from_captions(["a dog sees cats , a cat and red dogs"])
+    word = {name: index for index, name in enumerate(vocabulary.words)}
+    said = [["cat", "sees", "dogs"], ["a", "red", "cats"]]
+    targets = np.array([[[word[name] for name in words] + [END, 0] for words in said]] * 2)
+    tree = PrefixTree.from_captions(targets)
+    things = Things(EXAMPLES, (2, 2), vocabulary)
+    taught = things.taught([1, 0], tree).taught(tree)
+    node = tree.node_of_word[0].tolist()
+    anywhere = [0.25] * 4
+    assert by_node(taught) == {node[0][0]: anywhere, node[0][2]: anywhere, node[1][2]: anywhere}
+    boxes = things.boxes[1].copy()
+    boxes[:, 2] = boxes[:, 2].clip(max=0.5)  # what was on the right is cropped away
+    boxes[:, 2] = np.maximum(boxes[:, 0], boxes[:, 2])
+    taught = things.taught([0, 1], tree, [things.boxes[0], boxes]).taught(tree)
+    left = [0.5, 0, 0.5, 0]
+    node = tree.node_of_word[1].tolist()
+    assert by_node(taught) == {node[0][0]: left, node[0][2]: left, node[1][2]: left}
+    assert len(things.taught([0], tree, None).taught(PrefixTree.from_captions(targets[:1])).nodes) == 0

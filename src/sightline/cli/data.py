@@ -72,6 +72,8 @@ def _as_text(report: DatasetReport) -> str:
         f"captions  {report.captions}",
         f"splits    {splits} ({source})",
     ]
+    if report.regions:
+        lines.append(f"regions   {report.regions}")
     for finding in report.findings:
         count = f": {finding.count}" if finding.names else ""
         lines += ["", f"{finding.level:8}  {finding.message}{count}"]

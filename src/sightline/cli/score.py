@@ -69,14 +69,14 @@ def table(scores: Scores, remarks: Iterable[str] = ()) -> str:
     from sightline.evaluation.scores import in_print
 
     intervals = scores.intervals()
-    photos = len(scores.photos)
-    lines = [f"{photos} photo{'s' * (photos != 1)}", *remarks, "", f"{'':<12}{'score':>8}   95% interval"]
+    photos, wide = len(scores.photos), max(12, *(len(name) + 1 for name in scores.scores))
+    lines = [f"{photos} photo{'s' * (photos != 1)}", *remarks, "", f"{'':<{wide}}{'score':>8}   95% interval"]
     for name, entry in scores.scores.items():
         if entry.value is None:
-            lines.append(f"{name:<12}{'-':>8}   {entry.note}")
+            lines.append(f"{name:<{wide}}{'-':>8}   {entry.note}")
             continue
         spread = " to ".join(in_print(name, end) for end in intervals.get(name, ()))
-        lines.append(f"{name:<12}{in_print(name, entry.value):>8}   {spread}".rstrip())
+        lines.append(f"{name:<{wide}}{in_print(name, entry.value):>8}   {spread}".rstrip())
     notes: dict[str, list[str]] = {}
     for name, entry in scores.scores.items():
         if entry.value is not None and entry.note:

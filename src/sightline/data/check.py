@@ -10,12 +10,14 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
-from sightline.data.dataset import SplitSource, name_splits
+from sightline.data.dataset import Example, SplitSource, name_splits
 from sightline.data.files import as_path
 from sightline.data.findings import Finding, Level, find_nothing_to_learn
 from sightline.data.layout import SPLITS, Source, read_source
+from sightline.data.regions import Located, read_regions
 from sightline.errors import SightlineError
 from sightline.preprocess import open_photo
 
@@ -34,6 +36,7 @@ class DatasetReport:
         captions: how many captions its files hold, usable or not.
         splits: "train", "val", "test" -> how many photos it names, usable or not.
         split_source: "files", or "derived" where the photos' names decided; see `sightline.data.dataset.Dataset`.
+        regions: where it is known what the captions' phrases name, and of how many photos of the splits; "" if nowhere.
         findings: errors first.
     """
 
@@ -43,6 +46,7 @@ class DatasetReport:
     captions: int
     splits: Mapping[str, int]
     split_source: SplitSource
+    regions: str
     findings: tuple[Finding, ...]
 
     @property
@@ -60,6 +64,7 @@ class DatasetReport:
             "captions": self.captions,
             "splits": dict(self.splits),
             "split_source": self.split_source,
+            "regions": self.regions,
             "findings": [
                 {"kind": f.kind, "level": f.level, "message": f.message, "count": f.count, "names": list(f.names)}
                 for f in self.findings
@@ -80,6 +85,12 @@ def check_dataset(root: str | os.PathLike[str], progress: Progress | None = None
     root = as_path(root)
     layout, source = read_source(root)
     splits, split_source = name_splits(source)
+    examples = [
+        Example(name, source.photos[name], tuple(filter(None, source.captions.get(name, ()))))
+        for name in dict.fromkeys(chain(*splits.values()))
+        if name in source.photos
+    ]
+    located = read_regions(root, examples) or Located("", {})
     contents = _inspect(source.photos, progress)
     findings = (
         *_split_findings(source, splits, split_source),
@@ -87,6 +98,7 @@ def check_dataset(root: str | os.PathLike[str], progress: Progress | None = None
         *_content_findings(contents, splits),
         *_caption_findings(source),
         *_learning_findings(source, splits),
+        *(_found("odd-regions", "warning", "boxes outside their photo, or that make no sense", located.problems)),
     )
     return DatasetReport(
         root=root,
@@ -95,8 +107,15 @@ def check_dataset(root: str | os.PathLike[str], progress: Progress | None = None
         captions=sum(len(captions) for captions in source.captions.values()),
         splits={split: len(names) for split, names in splits.items()},
         split_source=split_source,
+        regions=_coverage(located, len(examples)),
         findings=tuple(sorted(findings, key=lambda finding: finding.level)),
     )
+
+
+def _coverage(located: Located, photos: int) -> str:
+    phrases = [len(found) for regions in located.regions.values() for found in regions]
+    known = sum(any(regions) for regions in located.regions.values())
+    return f"{sum(phrases)} phrases with boxes, of {known} of {photos} photos, by {located.source}" if known else ""
 
 
 def _split_findings(source: Source, splits: Splits, split_source: SplitSource) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from typing import Literal
 
 from sightline.data import (  # noqa: F401  (each registers its layout or its regions)
     coco,
+    coco_regions,
     entities,
     flickr8k_original,
     kaggle,

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from sightline import __version__
+from sightline.evaluation.page_pointing import pointing_section
 from sightline.evaluation.protocol import Evaluation
 from sightline.evaluation.scores import Scores, in_print
 from sightline.explain.page import article, fill
@@ -52,6 +53,7 @@ def write_report_page(path: Path, evaluation: Evaluation) -> None:
         SELDOM=_words(seldom),
         BEST="".join(_photo(evaluation, photo) for photo in best),
         WORST="".join(_photo(evaluation, photo) for photo in worst),
+        POINTING=pointing_section(evaluation),
         VERSION=__version__,
     )
     # A file name need not be valid text.
@@ -214,7 +216,7 @@ def _photo(evaluation: Evaluation, photo: str) -> str:
     return article(
         example.path,
         photo,
-        replace(evaluation.captions[photo], alternatives=()),
+        replace(evaluation.captions[photo], alternatives=(), evidence=None),
         facts=f"<span>CIDEr <b>{cider}</b></span>",
         below=f'<h3>People wrote</h3>\n<ul class="references">\n{references}</ul>\n',
     )

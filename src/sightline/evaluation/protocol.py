@@ -15,8 +15,11 @@ from sightline.bundle import CONFIG, ONNX, VOCABULARY
 from sightline.caption import Caption
 from sightline.captioner import Captioner
 from sightline.data.dataset import Dataset, Example
+from sightline.data.nouns import nouns_of
 from sightline.errors import SightlineError
 from sightline.evaluation.doubts import count_photos, name_of, trained_by, warnings_about
+from sightline.evaluation.hallucination import Mention, hallucination_scores, mentions
+from sightline.evaluation.pointing import Look, looks, pointing_scores
 from sightline.evaluation.scores import Scores, score_captions
 from sightline.metrics import METRICS
 
@@ -57,12 +60,16 @@ class Evaluation:
         scores: of the N photos that could be captioned, in the order of the split.
         captions: photo -> what the model said.
         examples: photo -> its file and its references, as people wrote them.
+        looks: for every noun said of a thing whose place is known, where the model looked; see `pointing`.
+        mentions: every noun said, if the split's things are known; see `hallucination`.
     """
 
     protocol: Protocol
     scores: Scores
     captions: Mapping[str, Caption]
     examples: Mapping[str, Example]
+    looks: tuple[Look, ...] = ()
+    mentions: tuple[Mention, ...] = ()
 
     @property
     def references(self) -> dict[str, list[str]]:
@@ -81,7 +88,8 @@ def evaluate_split(
 ) -> Evaluation:
     """Caption every photo of a split once, from its pixels alone, and score the captions.
 
-    A photo that cannot be read is left out, with a warning.
+    A photo that cannot be read is left out, with a warning. Where it is known in which regions of the photos the things
+    are that people named, attention and evidence are scored by them.
 
     Args:
         captioner: the model.
@@ -96,9 +104,11 @@ def evaluate_split(
         SightlineError: the dataset has no such split, the split names a photo twice, no photo of it can be read, or an
             option is impossible.
     """
-    examples = dataset.split(split)
+    examples = dataset.located_split(split)
     _check_once(dataset, split)
-    captions, unread = _caption(captioner, examples, beam_size, length_penalty, progress)
+    nouns = nouns_of(examples)
+    evidence = bool(nouns) and captioner.explains
+    captions, unread = _caption(captioner, examples, beam_size, length_penalty, evidence, progress)
     scored = {example.image: example for example in examples if example.image in captions}
     training = captioner.config.training
     protocol = Protocol(
@@ -126,7 +136,12 @@ def evaluate_split(
         _captions(dataset.splits.get("train", ())) if trained_by(dataset, training) else None,
         [name for name in METRICS if meteor or name != "meteor"],
     )
-    return Evaluation(protocol, scores, captions, scored)
+    if not nouns:
+        return Evaluation(protocol, scores, captions, scored)
+    looked, said = looks(captions, scored, nouns), mentions(captions, scored, nouns)
+    more = (*pointing_scores(looked, scores.photos), *hallucination_scores(said, scores.photos))
+    scores = Scores(scores.photos, {**scores.scores, **{score.name: score for score in more}})
+    return Evaluation(protocol, scores, captions, scored, looked, said)
 
 
 def model_fingerprint(folder: Path) -> str:
@@ -153,12 +168,17 @@ def _check_once(dataset: Dataset, split: str) -> None:
 
 
 def _caption(
-    captioner: Captioner, examples: Sequence[Example], beam_size: int, length_penalty: float, progress: Progress
+    captioner: Captioner,
+    examples: Sequence[Example],
+    beam_size: int,
+    length_penalty: float,
+    evidence: bool,
+    progress: Progress,
 ) -> tuple[dict[str, Caption], list[str]]:
     """Photo -> caption, and a warning if some could not be read. The captioner is given photos, never a reference."""
     captions: dict[str, Caption] = {}
     errors: list[SightlineError] = []
-    results = captioner.stream((example.path for example in examples), beam_size, length_penalty)
+    results = captioner.stream((example.path for example in examples), beam_size, length_penalty, evidence=evidence)
     for number, (example, result) in enumerate(zip(examples, results, strict=True), start=1):
         if isinstance(result, SightlineError):
             errors.append(result)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from sightline.data.files import as_path
 from sightline.errors import SightlineError
 from sightline.evaluation.caption_files import read_hypotheses, read_references
 from sightline.evaluation.page import write_report_page
+from sightline.evaluation.pointing import NAMES, by_noun
 from sightline.evaluation.protocol import Evaluation
 from sightline.evaluation.scores import check_photos
 
@@ -54,10 +56,24 @@ def replacing_report(folder: Path) -> Iterator[Path]:
 def write_report(folder: Path, evaluation: Evaluation) -> None:
     """Write the four files of a report into an existing folder."""
     scores = evaluation.scores.as_dict(with_intervals=True)
-    _write_json(folder / SCORES, {**evaluation.protocol.as_dict(), **scores})
+    _write_json(folder / SCORES, {**evaluation.protocol.as_dict(), **scores, **_nouns(evaluation)})
     _write_json(folder / HYPOTHESES, {photo: caption.text for photo, caption in evaluation.captions.items()})
     _write_json(folder / REFERENCES, evaluation.references)
     write_report_page(folder / PAGE, evaluation)
+
+
+def _nouns(evaluation: Evaluation) -> dict[str, Any]:
+    """For each noun said: how often, where the model looked when boxes tell, and how often it was hallucinated."""
+    unknown = Counter(mention.noun for mention in evaluation.mentions if not mention.known)
+    said = Counter(mention.noun for mention in evaluation.mentions)
+    looked = by_noun(evaluation.looks)
+    nouns = {}
+    for noun, count in said.most_common():
+        found = looked.get(noun, [])
+        told = {key: [getattr(look, key) for look in found] for key in NAMES}
+        means = {key: sum(values) / len(values) for key, values in told.items() if values and None not in values}
+        nouns[noun] = {"said": count, "hallucinated": unknown[noun], "with_boxes": len(found), **means}
+    return {"nouns": nouns} if nouns else {}
 
 
 def read_report(folder: str | os.PathLike[str]) -> Result:

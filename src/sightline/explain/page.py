@@ -94,10 +94,11 @@ def fill(template: str, **parts: str) -> str:
     return _replace(template, {"STYLE": read_template("page.css"), "SCRIPT": script, **parts})
 
 
-def article(photo: Photo, name: str, caption: Caption, facts: str = "", below: str = "") -> str:
+def article(photo: Photo, name: str, caption: Caption, facts: str = "", below: str = "", over: str = "") -> str:
     """One photo of a page as HTML: the photo, its name, and a button a word that lights up where the model looked.
 
-    ``facts`` is HTML that goes into the line under the sentence, ``below`` HTML that goes under everything.
+    ``facts`` is HTML that goes into the line under the sentence, ``below`` HTML that goes under everything,
+    ``over`` HTML that is laid over the photo.
     Raises `SightlineError` where the photo cannot be read.
     """
     picture = open_photo(photo, PHOTO_SIDE // 2)
@@ -110,7 +111,7 @@ def article(photo: Photo, name: str, caption: Caption, facts: str = "", below: s
 <div class="view" style="--aspect:{width / height:.4f}">
 <img src="{_data_uri(picture)}" alt="{text}" width="{width}" height="{height}" decoding="async">
 <canvas aria-hidden="true" data-rows="{rows}" data-columns="{columns}"></canvas>
-</div>
+{over}</div>
 <div class="told">
 <h2 dir="auto" class="visually-hidden">{text}</h2>
 {_words(caption)}

@@ -15,7 +15,7 @@ from sightline.data.dataset import Example
 from sightline.nn.prefix_tree import PrefixTree
 from sightline.preprocess import Preprocessing, open_photo, preprocess
 from sightline.training.augment import augment
-from sightline.training.supervision import Phrases, Taught
+from sightline.training.supervision import Named, Phrases, Taught, Things
 from sightline.vocabulary import PAD, Vocabulary
 
 # A batch costs what its longest captions cost, so photos are sorted by length within pools of this many batches.
@@ -35,7 +35,7 @@ class Batch(NamedTuple):
     inputs: Tensor
     captions: PrefixTree
     photos: Tensor
-    taught: Taught | None = None
+    taught: Taught | Named | None = None
 
 
 class Draw(NamedTuple):
@@ -57,22 +57,22 @@ def encode_captions(examples: Sequence[Example], vocabulary: Vocabulary, max_wor
 
 
 class CachedFeatures(Dataset[Batch]):
-    """Batches whose inputs come from a `FeatureCache`; ``phrases`` if attention is to be taught."""
+    """Batches whose inputs come from a `FeatureCache`; ``things`` if attention is to be taught."""
 
     def __init__(
         self,
         rows: NDArray[np.float16],
         row_of_photo: NDArray[np.int64],
         targets: NDArray[np.int64],
-        phrases: Phrases | None = None,
+        things: Phrases | Things | None = None,
     ) -> None:
-        self.rows, self.row_of_photo, self.targets, self.phrases = rows, row_of_photo, targets, phrases
+        self.rows, self.row_of_photo, self.targets, self.things = rows, row_of_photo, targets, things
 
     def __getitem__(self, draw: Draw) -> Batch:
         """The batch of these photos."""
         features = torch.from_numpy(self.rows[self.row_of_photo[draw.photos]]).float()
         captions = PrefixTree.from_captions(self.targets[draw.photos])
-        taught = self.phrases.taught(draw.photos, captions) if self.phrases else None
+        taught = self.things.taught(draw.photos, captions) if self.things else None
         return Batch(features, captions, torch.tensor(draw.photos), taught)
 
 
@@ -84,7 +84,7 @@ class Pixels(Dataset[Batch]):
         preprocessing: the encoder's.
         targets: see `encode_captions`.
         augment_seed: None shows every photo as it is; otherwise `augment` changes it, in each epoch in another way.
-        phrases: if attention is to be taught.
+        things: if attention is to be taught.
     """
 
     def __init__(
@@ -93,22 +93,22 @@ class Pixels(Dataset[Batch]):
         preprocessing: Preprocessing,
         targets: NDArray[np.int64],
         augment_seed: int | None = None,
-        phrases: Phrases | None = None,
+        things: Phrases | Things | None = None,
     ) -> None:
         self.examples, self.preprocessing, self.targets = examples, preprocessing, targets
-        self.augment_seed, self.phrases = augment_seed, phrases
+        self.augment_seed, self.things = augment_seed, things
 
     def __getitem__(self, draw: Draw) -> Batch:
         """The batch of these photos."""
         pixels, boxes = zip(*(self._look(photo, draw.epoch) for photo in draw.photos), strict=True)
         captions = PrefixTree.from_captions(self.targets[draw.photos])
-        taught = self.phrases.taught(draw.photos, captions, boxes) if self.phrases else None
+        taught = self.things.taught(draw.photos, captions, boxes) if self.things else None
         return Batch(torch.from_numpy(np.stack(pixels)), captions, torch.tensor(draw.photos), taught)
 
     def _look(self, photo: int, epoch: int | None) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """The photo's pixels, and its phrases' boxes in them (B, 4)."""
+        """The photo's pixels, and its things' boxes in them (B, 4)."""
         example = self.examples[photo]
-        boxes = self.phrases.boxes[photo] if self.phrases else np.zeros((0, 4), np.float32)
+        boxes = self.things.boxes[photo] if self.things else np.zeros((0, 4), np.float32)
         if self.augment_seed is None or epoch is None:
             return preprocess(example.path, self.preprocessing), boxes
         size = self.preprocessing.size

@@ -15,10 +15,11 @@ from sightline.training.self_critical import SelfCritical
 def make_objective(recipe: Recipe, targets: dict[str, NDArray[np.int64]]) -> Objective:
     """What the training strives for; ``targets``, of train and val, see `encode_captions`."""
     settings = recipe.training
+    attention = settings.attention_entropy, settings.attention_supervision
     if settings.objective == "cross_entropy":
-        return CrossEntropy(settings.label_smoothing, settings.attention_entropy, settings.attention_supervision)
+        return CrossEntropy(settings.label_smoothing, *attention)
     longest = recipe.vocabulary.max_words
-    return SelfCritical(targets["train"], targets["val"], settings.samples, longest, settings.attention_entropy)
+    return SelfCritical(targets["train"], targets["val"], settings.samples, longest, *attention)
 
 
 def make_module(model: CaptionModel, objective: Objective, recipe: Recipe) -> CaptioningModule:

@@ -18,7 +18,8 @@ from sightline.training.batches import CachedFeatures, LengthSampler, Pixels
 from sightline.training.data import TrainingData
 from sightline.training.interruption import leave_signals_to_the_trainer
 from sightline.training.recipe import Recipe
-from sightline.training.supervision import Phrases
+from sightline.training.supervision import Phrases, Things
+from sightline.vocabulary import Vocabulary
 
 
 def default_cache() -> Path:
@@ -30,6 +31,7 @@ def make_loaders(
     recipe: Recipe,
     read: TrainingData,
     targets: dict[str, NDArray[np.int64]],
+    vocabulary: Vocabulary,
     encoder: Encoder,
     cache: Path,
     rank: int,
@@ -44,16 +46,18 @@ def make_loaders(
     loaders = {}
     for split, photos in read.examples.items():
         seed = settings.seed if split == "train" else None
-        taught = split == "train" and settings.attention_supervision > 0
-        phrases = Phrases(photos, encoder.grid) if taught else None
+        things: Phrases | Things | None = None
+        if split == "train" and settings.attention_supervision:
+            by_caption = settings.objective == "cross_entropy"
+            things = Phrases(photos, encoder.grid) if by_caption else Things(photos, encoder.grid, vocabulary)
         data: CachedFeatures | Pixels
         if recipe.encoder.trainable:
             augment_seed = seed if recipe.encoder.augmentation else None
-            data = Pixels(photos, encoder.preprocessing, targets[split], augment_seed, phrases)
+            data = Pixels(photos, encoder.preprocessing, targets[split], augment_seed, things)
         else:
             paths = [photo.path for photo in photos]
             rows, places = FeatureCache(cache, encoder).rows(paths, _report(f"{split} features", say))
-            data = CachedFeatures(rows, places, targets[split], phrases)
+            data = CachedFeatures(rows, places, targets[split], things)
         loaders[split] = DataLoader(
             data,
             batch_size=None,

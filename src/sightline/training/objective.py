@@ -9,6 +9,7 @@ from torch import Tensor
 
 from sightline.nn.model import CaptionModel
 from sightline.training.batches import Batch
+from sightline.training.supervision import Taught
 from sightline.vocabulary import PAD
 
 
@@ -95,6 +96,6 @@ class CrossEntropy:
             loss = (1 - self.label_smoothing) * value + self.label_smoothing * smooth
         if self.attention_entropy:
             loss = loss + self.attention_entropy * forced.entropy()[nodes].mean()
-        if self.attention_supervision and batch.taught is not None:
+        if self.attention_supervision and isinstance(batch.taught, Taught):
             loss = loss + self.attention_supervision * batch.taught.cross_entropy(forced.attention) / len(words)
         return Step(loss, value.detach(), len(words))

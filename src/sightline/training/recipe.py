@@ -101,9 +101,10 @@ class TrainingRecipe(Section):
     sentences drawn for each photo, for a model that can write already. ``attention_entropy``: what a nat of attention's
     entropy costs beside either; above zero, attention points instead of spreading. ``attention_supervision``: what a
     nat of cross-entropy between attention and where a word's thing is costs beside the word's own loss, for photos
-    whose boxes are known. ``schedule``: cosine lowers the learning rates along half a cosine to nothing at the last
-    step. ``precision``: auto takes bfloat16 where the device computes in it. ``threads``: of the processor; null for
-    one a core. A small model is quickest on one, which waits for no other.
+    whose boxes are known: at every word of a phrase, or, self-critical, at the nouns that the model itself says.
+    ``schedule``: cosine lowers the learning rates along half a cosine to nothing at the last step. ``precision``: auto
+    takes bfloat16 where the device computes in it. ``threads``: of the processor; null for one a core. A small model is
+    quickest on one, which waits for no other.
     """
 
     objective: Literal["cross_entropy", "self_critical"] = "cross_entropy"
@@ -143,8 +144,6 @@ class Recipe(Section):
             raise ValueError("encoder.frozen_blocks needs encoder.trainable: true; without it the whole encoder rests")
         if self.encoder.augmentation and not self.encoder.trainable:
             raise ValueError("encoder.augmentation needs encoder.trainable: true; a frozen encoder sees a photo once")
-        if self.training.attention_supervision and self.training.objective == "self_critical":
-            raise ValueError("training.attention_supervision needs training.objective: cross_entropy")
         decoder = self.decoder
         if isinstance(decoder, GRURecipe) and decoder.attention == "once":
             if self.training.objective == "self_critical":

@@ -17,6 +17,7 @@ from sightline.nn.sampling import sample, without_specials
 from sightline.nn.search import search
 from sightline.training.batches import Batch
 from sightline.training.objective import Step
+from sightline.training.supervision import Named
 from sightline.vocabulary import PAD
 
 
@@ -35,6 +36,8 @@ class SelfCritical:
         samples: C, at least 2.
         max_words: the longest sentence drawn.
         attention_entropy: as in `CrossEntropy`, over the words drawn.
+        attention_supervision: as in `CrossEntropy`, at those words drawn that are nouns of things in the photo; each is
+            pointed at where its thing is, whether or not the sentence is rewarded.
     """
 
     value: str = "cider"
@@ -48,9 +51,11 @@ class SelfCritical:
         samples: int,
         max_words: int,
         attention_entropy: float = 0.0,
+        attention_supervision: float = 0.0,
     ) -> None:
         self._rewards = {True: CiderD(_words(train_targets)), False: CiderD(_words(val_targets))}
-        self.samples, self.max_words, self.attention_entropy = samples, max_words, attention_entropy
+        self.samples, self.max_words = samples, max_words
+        self.attention_entropy, self.attention_supervision = attention_entropy, attention_supervision
 
     def training(self, model: CaptionModel, features: Tensor, batch: Batch) -> Step:
         """As the class says; the value is the samples' mean reward."""
@@ -68,6 +73,9 @@ class SelfCritical:
         loss = -(advantage.unsqueeze(2).expand(tree.targets.shape)[real] * log_probs).mean()
         if self.attention_entropy:
             loss = loss + self.attention_entropy * forced.entropy()[nodes].mean()
+        if self.attention_supervision and isinstance(batch.taught, Named):
+            missed = batch.taught.taught(tree).cross_entropy(forced.attention)
+            loss = loss + self.attention_supervision * missed / len(words)
         return Step(loss, rewards.mean(), rewards.numel())
 
     def held_out(self, model: CaptionModel, features: Tensor, batch: Batch) -> Step:

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sightline.data.dataset import Example
+from sightline.data.nouns import boxes_by_noun, nouns_of, singular
 from sightline.data.regions import cell_shares
 from sightline.nn.prefix_tree import PrefixTree
-from sightline.vocabulary import PAD
+from sightline.vocabulary import PAD, Vocabulary
 
 # Of a cell; so little of a thing is not seen.
 _SPECK = 1e-3
@@ -71,16 +72,10 @@ class Phrases:
         """
         boxes = [self.boxes[photo] for photo in photos] if boxes is None else boxes
         spans = [self._spans[photo] for photo in photos]
-        first = np.cumsum([0, *map(len, spans)])
-        place = np.repeat(np.arange(len(photos)), np.diff(first))
+        counts = list(map(len, spans))
+        place = np.repeat(np.arange(len(photos)), counts)
         caption, start, stop = np.concatenate(spans).T
-        owners = np.concatenate([self._owners[photo] + base for photo, base in zip(photos, first, strict=False)])
-
-        cells = np.zeros((len(place), *self.grid), np.float32)
-        np.add.at(cells, owners, cell_shares(np.concatenate(boxes), self.grid))
-        # Two boxes that overlap count once, as far as a cell can tell.
-        shares = cells.clip(max=1).reshape(len(place), self.grid[0] * self.grid[1])
-        area = shares.sum(1)
+        shares, area = _shares(boxes, [self._owners[photo] for photo in photos], counts, self.grid)
 
         words = np.where(area > _SPECK, stop - start, 0)
         phrases = np.repeat(np.arange(len(place)), words)
@@ -89,5 +84,84 @@ class Phrases:
         kept = word[2] < tree.targets.shape[2]
         kept[kept] = tree.targets.numpy()[tuple(index[kept] for index in word)] != PAD  # long captions are cut off
         nodes = tree.node_of_word.numpy()[tuple(index[kept] for index in word)]
-        shares /= area.clip(min=_SPECK)[:, None]
         return Taught(*map(torch.from_numpy, (nodes, phrases[kept], shares)))
+
+
+class Named(NamedTuple):
+    """Where attention should lie at any word that may be said of the photos of a batch.
+
+    Attributes:
+        rows: int64 (P, V), the row of ``shares`` for a word said of a photo; -1 where the word names nothing known.
+        shares: float32 (R, L), see `Taught`.
+    """
+
+    rows: Tensor
+    shares: Tensor
+
+    def taught(self, tree: PrefixTree) -> Taught:
+        """What attention should do along other captions of these photos, such as the model's own."""
+        photos = torch.arange(len(self.rows), device=self.rows.device)[:, None, None]
+        rows = self.rows[photos, tree.targets].where(tree.targets != PAD, -1)  # (P, C, T)
+        return Taught(tree.node_of_word[rows >= 0], rows[rows >= 0], self.shares)
+
+
+class Things:
+    """The things of a split's photos that nouns name and whose boxes are known (`sightline.data.nouns`).
+
+    Args:
+        examples: the split, with regions.
+        grid: (h, w), of the annotation vectors.
+        vocabulary: the model's; singular and plural of a noun name the same things.
+
+    Attributes:
+        boxes: for each photo its things' boxes, float32 (B, 4).
+    """
+
+    def __init__(self, examples: Sequence[Example], grid: tuple[int, int], vocabulary: Vocabulary) -> None:
+        self.grid, self._size = grid, len(vocabulary)
+        nouns = nouns_of(examples)
+        ids: dict[str, list[int]] = {}
+        for index, word in enumerate(vocabulary.words):
+            ids.setdefault(singular(word), []).append(index)
+        self.boxes, self._owners, self._words = [], [], []
+        for example in examples:
+            named = [(ids[noun], boxes) for noun, boxes in boxes_by_noun(example).items() if noun in nouns & ids.keys()]
+            words = [(index, number) for number, (indices, _) in enumerate(named) for index in indices]
+            self._words.append(np.array(words, np.int64).reshape(-1, 2))
+            self._owners.append(np.repeat(np.arange(len(named)), [len(boxes) for _, boxes in named]))
+            self.boxes.append(np.concatenate([np.zeros((0, 4), np.float32), *(boxes for _, boxes in named)]))
+
+    def taught(
+        self, photos: Sequence[int], tree: PrefixTree, boxes: Sequence[NDArray[np.float32]] | None = None
+    ) -> Named:
+        """Where attention should lie at words about these photos, whatever ``tree`` says; else as `Phrases.taught`."""
+        boxes = [self.boxes[photo] for photo in photos] if boxes is None else boxes
+        words = [self._words[photo] for photo in photos]
+        counts = [int(each[:, 1].max(initial=-1)) + 1 for each in words]
+        shares, area = _shares(boxes, [self._owners[photo] for photo in photos], counts, self.grid)
+        rows = np.full((len(photos), self._size), -1)
+        for place, (each, first) in enumerate(zip(words, np.cumsum([0, *counts]), strict=False)):
+            seen = area[each[:, 1] + first] > _SPECK
+            rows[place, each[seen, 0]] = each[seen, 1] + first
+        return Named(torch.from_numpy(rows), torch.from_numpy(shares))
+
+
+def _shares(
+    boxes: Sequence[NDArray[np.float32]],
+    owners: Sequence[NDArray[np.int64]],
+    counts: Sequence[int],
+    grid: tuple[int, int],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The share of each thing's boxes that lies in each cell, and the cells that they cover.
+
+    For each photo its boxes (B, 4), which of its ``counts`` things each belongs to (B,) -> (R, L), rows summing to one
+    where there is anything to see, and (R,); R is the sum of ``counts``.
+    """
+    first = np.cumsum([0, *counts])
+    rows = np.concatenate([each + base for each, base in zip(owners, first, strict=False)])
+    cells = np.zeros((first[-1], *grid), np.float32)
+    np.add.at(cells, rows, cell_shares(np.concatenate(boxes), grid))
+    # Two boxes that overlap count once, as far as a cell can tell.
+    shares = cells.clip(max=1).reshape(len(cells), grid[0] * grid[1])
+    area = shares.sum(1)
+    return shares / area.clip(min=_SPECK)[:, None], area

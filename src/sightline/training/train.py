@@ -77,9 +77,8 @@ def train(
         module = make_module(model, make_objective(recipe, targets), recipe)
         record = EpochRecord(out / "metrics.csv", module.objective.value)
         trainer = make_trainer(recipe, module.objective, record, out, progress)
-        loaders = make_loaders(
-            recipe, read, targets, model.encoder, cache or default_cache(), trainer.global_rank, trainer.world_size, say
-        )
+        features, process = cache or default_cache(), (trainer.global_rank, trainer.world_size)
+        loaders = make_loaders(recipe, read, targets, vocabulary, model.encoder, features, *process, say)
         fit(trainer, module.train(), loaders, out, resume)
         check_learned(out, record.rows, module.objective, len(vocabulary))
         leave_results(out, module, config, vocabulary, record.rows, read.examples["val"], say)
