@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Set
@@ -111,17 +112,32 @@ def identity(config: ModelConfig, vocabulary: Vocabulary) -> dict[str, str]:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` that takes its place when the block ends well, and vanishes otherwise."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    """A temporary path beside ``path``: what is written there takes its place when the block ends well, or vanishes.
+
+    Raises:
+        SightlineError: it cannot be written, as where the disk is full.
+    """
+    temporary = path.parent / f".sightline-{secrets.token_hex(6)}{path.suffix}"
+    with _told(path, temporary):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _told(target: Path, temporary: Path) -> Iterator[None]:
+    """A failure to write ``temporary`` as a `SightlineError` that names ``target``; failures elsewhere as they are."""
     try:
-        yield temporary
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        # What fails while it is written is not named by the system.
+        if isinstance(error.filename, str) and not Path(error.filename).is_relative_to(temporary):
+            raise
+        reason = error.strerror or error
+        raise SightlineError(f"{target}: cannot be written ({reason}); make room, or write elsewhere") from None
 
 
 def make_folder(folder: Path) -> None:
@@ -156,11 +172,12 @@ def replacing_folder(folder: Path, names: Set[str], what: str) -> Iterator[Path]
     except OSError as error:
         raise SightlineError(f"{folder}: cannot be written ({error.strerror}); name another folder") from None
     try:
-        (new := temporary / "new").mkdir()
-        yield new
-        if target.exists():
-            target.rename(temporary / "old")
-        new.rename(target)
+        with _told(folder, temporary):
+            (new := temporary / "new").mkdir()
+            yield new
+            if target.exists():
+                target.rename(temporary / "old")
+            new.rename(target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sightline.cli.options import PATH, meteor_option, table_or_json_option
+from sightline.cli.streams import put
 
 if TYPE_CHECKING:
     from sightline.evaluation.scores import Scores
@@ -42,10 +43,10 @@ def score(hypotheses: Path, references: Path, training_captions: Path | None, as
         training_captions=None if learnt is None else [caption for captions in learnt.values() for caption in captions],
         metrics=[name for name in METRICS if meteor or name != "meteor"],
     )
-    click.echo(json.dumps(scores.as_dict(with_intervals=True), indent=2) if as_json else table(scores))
+    put(*(json.dumps(scores.as_dict(with_intervals=True), indent=2).splitlines() if as_json else table(scores)))
 
 
-def table(scores: Scores) -> str:
+def table(scores: Scores) -> list[str]:
     """Scores as the literature prints them, with their 95% bootstrap intervals."""
     from sightline.evaluation.scores import in_print
 
@@ -57,4 +58,4 @@ def table(scores: Scores) -> str:
             continue
         spread = " to ".join(in_print(name, end) for end in intervals.get(name, ()))
         lines.append(f"{name:<12}{in_print(name, entry.value):>8}   {spread}".rstrip())
-    return "\n".join([*lines, "", "times 100, but for vocabulary (words) and length (words a caption)"])
+    return [*lines, "", "times 100, but for vocabulary (words) and length (words a caption)"]

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from sightline.cli.options import PATH
+from sightline.cli.streams import put
 
 
 @click.command()
@@ -56,5 +57,5 @@ def train(
     settings = load_recipe(recipe, overrides)
     from sightline.training.train import train as run
 
-    run(settings, data, out, resume=resume, init=init, cache=cache, progress=not quiet)
-    click.echo(f"the captioner is in {out}; try: sightline caption PHOTO --model {out}")
+    run(settings, data, out, resume=resume, init=init, cache=cache, progress=not quiet, say=put)
+    put(f"the captioner is in {out}; try: sightline caption PHOTO --model {out}")
