@@ -202,7 +202,7 @@ def test_what_cannot_be_read_is_told_on_a_line_of_its_own(sightline, tiny_bundle
     before, _, after = done.err.partition(f"sightline: {tmp_path / 'absent.jpg'}: no such file\n")
     assert before.startswith("\rcaptioning 0") and before.endswith(" \r")
     assert after.splitlines()[-1].startswith("1 photo captioned in ")
-    assert after.endswith(" a second; 1 could not be\n")
+    assert after.endswith(" a second; 1 failed\n")
 
 
 def test_a_large_photo_is_captioned_without_a_warning(sightline, tiny_bundle, photos, monkeypatch):

@@ -81,4 +81,4 @@ def _summary(captioned: int, failed: int, seconds: float) -> str:
     done = (
         f"{captioned:,} photo{'s' * (captioned != 1)} captioned in {seconds:.1f} s, {captioned / seconds:,.1f} a second"
     )
-    return done + f"; {failed:,} could not be" * bool(failed)
+    return done + f"; {failed:,} failed" * bool(failed)

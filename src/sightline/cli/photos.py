@@ -56,14 +56,14 @@ class PhotoSearch:
         if none and self.left_out == before:
             self._leave_out(nothing)
 
-    def _photos_like(self, pattern: str) -> dict[str, None]:
-        return dict.fromkeys(
+    def _photos_like(self, pattern: str) -> Iterator[str]:
+        yield from dict.fromkeys(
             path
             for each in _matches(pattern)
             for path in (self._photos_in(each) if os.path.isdir(each) else filter(_may_be_photo, [each]))
         )
 
-    def _photos_in(self, folder: str) -> list[str]:
+    def _photos_in(self, folder: str) -> Iterator[str]:
         paths = []
         for parent, _, files in os.walk(folder, onerror=self._cannot_enter):
             for path in (os.path.join(parent, file) for file in files):
@@ -72,7 +72,7 @@ class PhotoSearch:
                     self._foreign[foreign] += 1
                 elif _is_photo(path) and _may_be_photo(path):
                     paths.append(path)
-        return sorted(paths)
+        yield from sorted(paths)
 
     def _cannot_enter(self, error: OSError) -> None:
         self._leave_out(f"{error.filename}: this folder cannot be read ({error.strerror})")
