@@ -1,8 +1,13 @@
 from __future__ import annotations
 
 import copy
+import io
 import itertools
 import json
+import os
+import pickle
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -299,3 +304,115 @@ def test_without_a_bundled_model_one_must_be_named(monkeypatch, tmp_path):
 def test_the_bundled_model_is_loaded_by_default(monkeypatch, tiny_bundle, photos):
     monkeypatch.setattr("sightline.captioner.BUNDLED_MODEL", tiny_bundle)
     assert sightline.load()(photos[0]).text
+
+
+def test_files_and_buffers_are_photos(captioner, photos):
+    data = photos[0].read_bytes()
+    with photos[0].open("rb") as file:
+        many = [file, io.BytesIO(data), bytearray(data), memoryview(data)]
+        expected = captioner(photos[0])
+        assert all(same(captioner(photo), expected) for photo in many)
+        assert [caption.text for caption in captioner.stream(many)] == [expected.text] * 4
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"beam_size": "3"}, "beam size '3': it must be a whole number, 1 (greedy) or more"),
+        ({"beam_size": 2.5}, "beam size 2.5: it must be a whole number, 1 (greedy) or more"),
+        ({"beam_size": True}, "beam size True: it must be a whole number, 1 (greedy) or more"),
+        ({"beam_size": None}, "beam size None: it must be a whole number, 1 (greedy) or more"),
+        ({"length_penalty": "x"}, "length penalty 'x': it must be a finite number"),
+        ({"length_penalty": None}, "length penalty None: it must be a finite number"),
+        ({"batch_size": "8"}, "batch size '8': it must be a whole number, 1 or more"),
+        ({"batch_size": 1.5}, "batch size 1.5: it must be a whole number, 1 or more"),
+    ],
+)
+def test_options_of_other_types_are_refused_in_words(captioner, photos, options, message):
+    with pytest.raises(SightlineError) as refused:
+        captioner.stream(photos, **options)
+    assert str(refused.value) == message
+
+
+def test_numbers_of_numpy_are_numbers(captioner, photos):
+    expected = captioner(photos[0], 2, 0.5)
+    assert same(captioner(photos[0], np.int64(2), np.float32(0.5)), expected)
+    assert same(next(captioner.stream(photos, np.uint8(2), np.float64(0.5), np.int32(3))), expected)
+
+
+@pytest.mark.parametrize("of", [str, Path, Path.read_bytes, Image.open, lambda path: np.asarray(Image.open(path)),
+                                lambda path: io.BytesIO(path.read_bytes()), lambda _: None, lambda _: 5])  # fmt: skip
+def test_a_stream_is_of_many_photos(captioner, photos, of):
+    with pytest.raises(SightlineError, match=r"^a stream is of many photos, .*: put a single photo in a list$"):
+        captioner.stream(of(photos[0]))
+
+
+def test_a_blank_photo_is_captioned_and_said_to_be_blank(captioner, photos):
+    blank, seen = captioner.stream([np.full((50, 60, 3), 99, np.uint8), photos[0]])
+    assert blank.text and blank.note.startswith("the photo is blank")
+    assert blank.as_dict()["note"] == blank.note
+    assert seen.note == "" and "note" not in seen.as_dict()
+    assert captioner(Image.new("RGBA", (9, 9))).note == blank.note
+
+
+def test_errors_hold_nothing_but_their_message(captioner, photos, tmp_path):
+    (tmp_path / "cut.png").write_bytes(photos[0].read_bytes()[:400])
+    for error in captioner.stream(["absent.png", tmp_path / "cut.png", None]):
+        assert (error.__traceback__, error.__cause__, error.__context__) == (None, None, None)
+        assert vars(error) == {}
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is told by /proc")
+def test_memory_does_not_grow_with_photos_that_fail(captioner, tmp_path):
+    def resident() -> float:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+    whole = io.BytesIO()
+    Image.new("RGB", (2500, 2000), "red").save(whole, "PNG", compress_level=0)
+    path = tmp_path / "cut.png"
+    path.write_bytes(whole.getvalue()[: whole.tell() // 20])  # 20 MB of pixels each
+    stream = captioner.stream(itertools.repeat(path))
+    kept = list(itertools.islice(stream, 20))
+    before = resident()
+    kept += itertools.islice(stream, 60)
+    assert all("cut.png: damaged or truncated image" in str(error) for error in kept)
+    for _ in range(10):
+        with pytest.raises(SightlineError) as refused:
+            captioner(path.read_bytes())
+        kept.append(refused.value)
+    assert resident() - before < 100  # where they were kept, 1,400
+    stream.close()
+
+
+def test_a_captioner_can_be_pickled(tiny_bundle, photos, monkeypatch):
+    monkeypatch.chdir(tiny_bundle.parent)
+    captioner = sightline.load(tiny_bundle.name)
+    pickled = pickle.dumps(captioner)
+    monkeypatch.chdir("/")
+    assert len(pickled) < 1000
+    assert same(pickle.loads(pickled)(photos[0]), captioner(photos[0]))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks here")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_captioner_works_after_a_fork(tiny_bundle, photos):
+    code = f"""
+import os, sys, sightline
+captioner, photos = sightline.load({str(tiny_bundle)!r}), {[str(photo) for photo in photos]!r}
+captioner._cores = 2
+expected = [captioner(photo).text for photo in photos]
+child = os.fork()
+alike = [captioner(photo).text for photo in photos] == expected
+alike &= [caption.text for caption in captioner.stream(photos)] == expected
+if child:
+    alike &= os.waitpid(child, 0)[1] == 0
+sys.exit(not alike)
+"""
+    done = subprocess.run([sys.executable, "-c", code], timeout=60, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_vocabulary_without_its_first_words_is_named(bundle):
+    (bundle / "vocabulary.json").write_text(json.dumps(["a", "dog"]))
+    with pytest.raises(SightlineError, match=r"vocabulary\.json: a vocabulary must begin with <pad>.*export or train"):
+        sightline.load(bundle)

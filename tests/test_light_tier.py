@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from importlib import metadata
@@ -104,3 +106,47 @@ def test_verbs_of_the_training_tier_say_how_to_get_it(verb):
         'sightline: this verb needs the training tier: pip install "sightline[train]" (no torch,'
     )
     assert len(done.stderr.splitlines()) == 1
+
+
+CAPTION = "import sys, sightline\nprint(sightline.load(sys.argv[1])(sys.argv[2]))"
+
+
+def caption_at(home: Path, *arguments: object, before: str = "", command: tuple[str, ...] = (), **chosen: str):
+    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH")}
+    environment = {**kept, "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1", **chosen}
+    whole = [*command, sys.executable, "-c", before + CAPTION, *map(str, arguments)]
+    return subprocess.run(whole, capture_output=True, text=True, timeout=120, env=environment)
+
+
+@pytest.mark.parametrize("before", ["", "import sightline, onnxruntime\n"])
+def test_captioning_writes_no_file_at_home(tiny_bundle, photos, tmp_path, before):
+    done = caption_at(tmp_path, tiny_bundle, photos[0], before=before, XDG_CACHE_HOME=str(tmp_path / "cache"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert list(tmp_path.rglob("*")) == []
+
+
+def test_captioning_is_silent_without_a_home(tiny_bundle, photos):
+    done = caption_at(Path("/proc/no/home"), tiny_bundle, photos[0])
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="strace shows what is called, and is not installed")
+def test_captioning_calls_nobody_and_writes_nowhere(tiny_bundle, photos, tmp_path):
+    (tmp_path / "home").mkdir()
+    tracing = ("strace", "-f", "-qq", "-o", str(tmp_path / "calls"), "-e", "trace=connect,sendto,openat,mkdir,mkdirat")
+    done = caption_at(tmp_path / "home", tiny_bundle, photos[0], command=tracing)
+    if done.returncode and "ptrace" in done.stderr:
+        pytest.skip("strace may not trace here")
+    assert (done.returncode, done.stderr) == (0, "")
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert any("model.onnx" in call for call in calls)
+    assert not [call for call in calls if re.search(r"connect\(|sendto\(|mkdir|resolv\.conf|/etc/hosts", call)]
+    assert not [call for call in calls if re.search(r"O_WRONLY|O_RDWR|O_CREAT", call) and "/dev/" not in call]
+
+
+@pytest.mark.parametrize("choice", ["0", "1", ""])
+def test_who_has_decided_about_telemetry_has_the_say(choice):
+    code = "import sightline, os\nprint(os.environ['ORT_DISABLE_TELEMETRY'])"
+    environment = {**os.environ, "ORT_DISABLE_TELEMETRY": choice}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert (done.stdout, done.stderr) == (f"{choice}\n", "")

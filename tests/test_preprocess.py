@@ -1,15 +1,24 @@
 from __future__ import annotations
 
+import functools
 import io
+import os
+import socket
+import struct
+import subprocess
+import sys
+import time
 import warnings
+import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image, ImageCms, ImageDraw, ImageFile
 
 from sightline.errors import SightlineError
-from sightline.preprocess import Preprocessing, open_photo, preprocess
+from sightline.preprocess import Preprocessing, _register_heic, is_blank, open_photo, preprocess
 
 SMALL = Preprocessing(size=32, mean=(0.5, 0.4, 0.3), std=(0.25, 0.2, 0.1))
 
@@ -119,12 +128,10 @@ def test_a_transparent_palette_and_half_transparency():
     pixels = np.asarray(open_photo(saved(palette, "PNG", transparency=0)))
     assert pixels[0, 0].tolist() == [10, 20, 30]
     assert pixels[1:].min() == 255
-    grey_alpha = Image.new("LA", (4, 4), (0, 0))
-    assert np.asarray(open_photo(grey_alpha)).min() == 255
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
-@pytest.mark.parametrize("brightest", [65535, 200])
+@pytest.mark.parametrize("brightest", [65535, 20000])
 def test_sixteen_bit_photos_keep_their_brightness(kind, brightest):
     ramp = np.linspace(0, brightest, 64, dtype=np.uint16)[None].repeat(8, 0)
     pixels = np.asarray(open_photo(saved(Image.fromarray(ramp), kind)), int)
@@ -200,9 +207,9 @@ def test_what_cannot_be_read_is_named_with_the_reason(tmp_path):
     for name, reason in {
         "absent.jpg": "no such file",
         ".": "a folder, not a photo",
-        "empty.jpg": "not an image that can be read",
+        "empty.jpg": "an empty file",
         "text.jpg": "not an image that can be read",
-        "image.svg": "not an image that can be read",
+        "image.svg": "a vector drawing; save it as PNG",
         "text.jpg/photo.jpg": "cannot be read (Not a directory)",
         f"{'x' * 300}.jpg": "cannot be read (File name too long)",
     }.items():
@@ -218,6 +225,7 @@ def test_a_photo_that_may_not_be_read(tmp_path, monkeypatch, photo):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Image, "open", refuse)
+    (tmp_path / "locked.jpg").touch()
     with pytest.raises(SightlineError, match=r"locked\.jpg: cannot be read \(Permission denied\)"):
         open_photo(tmp_path / "locked.jpg")
 
@@ -225,12 +233,14 @@ def test_a_photo_that_may_not_be_read(tmp_path, monkeypatch, photo):
 @pytest.mark.parametrize(
     ("photo", "message"),
     [
-        (np.zeros((4, 4, 3), np.float32), "must be uint8 .*float32"),
-        (np.zeros((4, 4, 2), np.uint8), r"must be uint8 .*\(4, 4, 2\)"),
-        (np.zeros(4, np.uint8), "must be uint8"),
+        (np.zeros((4, 4, 3), np.complex64), "must hold numbers.*complex64"),
+        (np.zeros((4, 4), "M8[s]"), "must hold numbers.*datetime64"),
+        (np.zeros((4, 4, 2), np.uint8), r"must hold numbers, \(H, W\), .*\(4, 4, 2\)"),
+        (np.zeros((3, 4, 5), np.float32), r"must hold numbers, .*\(3, 4, 5\)"),
+        (np.zeros(4, np.uint8), "must hold numbers"),
         (np.zeros((0, 4, 3), np.uint8), "must have pixels"),
         (None, "a photo is a path, .*this is a NoneType"),
-        (42, "a photo is a path, .*this is a int"),
+        (42, "a photo is a path, .*this is an int"),
     ],
 )
 def test_what_is_no_photo_is_refused(photo, message):
@@ -242,7 +252,8 @@ def test_arrays_may_be_gray_colour_or_transparent():
     gray = np.arange(64, dtype=np.uint8).reshape(8, 8)
     assert np.asarray(open_photo(gray))[..., 1].tolist() == gray.tolist()
     clear = np.zeros((8, 8, 4), np.uint8)
-    assert np.asarray(open_photo(clear)).min() == 255
+    clear[0, 0] = 9, 9, 9, 255
+    assert np.asarray(open_photo(clear))[1:].min() == 255
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF"])
@@ -275,3 +286,449 @@ def test_the_photo_given_is_left_as_it_was(photo, tmp_path):
     before = Path(path).read_bytes()
     preprocess(path, SMALL)
     assert path.read_bytes() == before
+
+
+# What keeps nothing alive.
+
+
+def frames_of(error: BaseException) -> list[dict[str, object]]:
+    """The variables of the frames that an error holds, this test's own apart."""
+    frames, trace = [], error.__traceback__.tb_next if error.__traceback__ else None
+    while trace:
+        frames.append(trace.tb_frame.f_locals)
+        trace = trace.tb_next
+    return frames
+
+
+@pytest.mark.parametrize("of", [open_photo, functools.partial(preprocess, preprocessing=SMALL)])
+def test_an_error_holds_nothing_of_its_photo(of, photo):
+    whole = saved(photo.resize((600, 400)), "PNG")
+    for bad in (whole[:500], io.BytesIO(whole[:500]), np.zeros((4, 4, 2), np.uint8), np.zeros((0, 4), np.uint8)):
+        with pytest.raises(SightlineError) as refused:
+            of(bad)
+        assert (refused.value.__cause__, refused.value.__context__) == (None, None)
+        held = [value for frame in frames_of(refused.value) for value in frame.values()]
+        assert not [value for value in held if isinstance(value, (bytes, io.BytesIO, np.ndarray, Image.Image))]
+
+
+# Colours.
+
+
+def with_tags(changes: dict[bytes, bytes], space: bytes = b"RGB ") -> bytes:
+    """The sRGB profile with the data of some tags, and its kind of colours, changed."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    profile[16:20] = space
+    for entry in range(132, 132 + 12 * int.from_bytes(profile[128:132], "big"), 12):
+        tag, offset = bytes(profile[entry : entry + 4]), int.from_bytes(profile[entry + 4 : entry + 8], "big")
+        if tag in changes:
+            profile[offset + 8 : offset + 8 + len(changes[tag])] = changes[tag]
+        if space == b"GRAY" and tag == b"rTRC":
+            profile[entry : entry + 4] = b"kTRC"
+    return bytes(profile)
+
+
+def xyz(*values: float) -> bytes:
+    return b"".join(round(value * 65536).to_bytes(4, "big", signed=True) for value in values)
+
+
+SRGB = with_tags({})
+P3 = with_tags(
+    {
+        b"rXYZ": xyz(0.5151, 0.2412, -0.0011),
+        b"gXYZ": xyz(0.2920, 0.6922, 0.0419),
+        b"bXYZ": xyz(0.1571, 0.0666, 0.7841),
+    }
+)
+# Parametric curves: type 0 is one power, here 1.
+LINEAR_GRAY = with_tags({b"rTRC": b"\0\0\0\0" + (65536).to_bytes(4, "big")}, space=b"GRAY")
+
+
+def in_p3(image: Image.Image) -> Image.Image:
+    """What a camera that writes Display P3 would store of an sRGB picture."""
+    profiles = [ImageCms.ImageCmsProfile(io.BytesIO(profile)) for profile in (SRGB, P3)]
+    return ImageCms.profileToProfile(image, *profiles, renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC)
+
+
+@pytest.mark.parametrize(("kind", "mode"), [("PNG", "RGB"), ("TIFF", "RGB"), ("JPEG", "RGB"), ("WEBP", "RGB"),
+                                            ("PNG", "RGBA"), ("PNG", "P")])  # fmt: skip
+def test_an_embedded_profile_is_brought_to_srgb(photo, kind, mode):
+    stored = in_p3(photo)
+    assert np.abs(np.asarray(stored, int) - np.asarray(photo, int)).max() > 20
+    exact = {"quality": 100, "subsampling": 0} if kind == "JPEG" else {"lossless": True} if kind == "WEBP" else {}
+    options = exact | {"icc_profile": P3}
+    stored = stored.quantize(kmeans=1) if mode == "P" else stored.convert(mode)
+    assert_alike(open_photo(saved(stored, kind, **options)), photo, within=2)
+
+
+def test_profile_orientation_and_a_smaller_scale_go_together(photo):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored = in_p3(photo).resize((1200, 800), Image.Resampling.NEAREST).transpose(Image.Transpose.ROTATE_90)
+    for kind in ("JPEG", "PNG"):
+        upright = open_photo(saved(stored, kind, exif=exif, icc_profile=P3), 32)
+        assert upright.width <= 400
+        assert_alike(upright.resize((60, 40), Image.Resampling.BOX), photo, within=4)
+
+
+@pytest.mark.parametrize("profile", [SRGB, b"", b"damaged", P3[:200], P3[:-40], LINEAR_GRAY, b"\0" * 4000])
+def test_profiles_that_say_nothing_change_nothing(photo, profile):
+    assert np.array_equal(open_photo(saved(photo, "PNG", icc_profile=profile)), photo) or profile == P3[:-40]
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK", "1"])
+def test_another_colours_profile_is_ignored(photo, mode):
+    converted = photo.convert(mode)
+    for profile in (b"damaged", LINEAR_GRAY if mode == "CMYK" else P3[:200]):
+        assert_alike(open_photo(saved(converted, "TIFF", icc_profile=profile)), converted, within=0)
+
+
+def test_a_gray_profile_counts(photo):
+    gray = Image.new("L", (8, 8), 55)  # 0.2157 of the light, for which sRGB writes 128
+    assert np.asarray(open_photo(saved(gray, "PNG", icc_profile=LINEAR_GRAY))).mean() == pytest.approx(128, abs=1)
+
+
+def test_a_profile_is_applied_once(photo, tmp_path):
+    once = open_photo(saved(in_p3(photo), "PNG", icc_profile=P3))
+    assert np.array_equal(open_photo(once), once)
+    once.save(tmp_path / "again.png")
+    assert np.array_equal(open_photo(tmp_path / "again.png"), once)
+
+
+def test_threads_share_a_profile(photo):
+    files = [saved(in_p3(photo).resize((300 + n, 200)), "PNG", icc_profile=P3) for n in range(8)]
+    expected = [np.asarray(open_photo(file)) for file in files]
+    with ThreadPoolExecutor(4) as pool:
+        for got, right in zip(pool.map(open_photo, files * 3), expected * 3, strict=True):
+            assert np.array_equal(got, right)
+
+
+# Ranges.
+
+SCENE = (np.linspace(20, 235, 96)[None] * np.linspace(0.4, 1, 64)[:, None]).astype(np.float64)  # as 8 bits show it
+
+
+def odd(values: np.ndarray, *oddities: float) -> np.ndarray:
+    values = values.copy()
+    values.flat[7 : 7 + 11 * len(oddities) : 11] = oddities
+    return values
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        (SCENE / 255).astype(np.float32),
+        odd((SCENE / 255).astype(np.float32), 1.7),
+        odd((SCENE / 255).astype(np.float32), np.inf, -np.inf, np.nan, 1e30, -5),
+        odd(SCENE.astype(np.float32), np.inf, 1e6, np.nan),
+        (SCENE * 257).astype(np.float32),
+        SCENE.astype(np.int32),
+        (SCENE * 16).astype(np.int32),
+        (SCENE * 257).astype(np.int32),
+        (SCENE * 2**23).astype(np.int32),
+        SCENE.astype(np.uint16),
+        (SCENE * 4).astype(np.uint16),
+        (SCENE * 16).astype(np.uint16),
+        odd((SCENE * 16).astype(np.uint16), 65535, 65535),
+        (SCENE * 64).astype(np.uint16),
+        (SCENE * 257).astype(np.uint16),
+    ],
+    ids=lambda values: f"{values.dtype}-{values.max():.5g}",
+)
+def test_values_of_every_range_are_seen(values):
+    image = Image.fromarray(values)
+    for photo in (image, saved(image, "TIFF"), values):
+        pixels = np.asarray(open_photo(photo), float)[..., 0]
+        assert np.sort(np.abs(pixels - SCENE).ravel())[:-6].max() <= 1.5
+
+
+def tiff(values: np.ndarray, **tags: int) -> bytes:
+    """A TIFF as other programs write it, of one uncompressed strip."""
+    numbers = {"ImageWidth": (256, values.shape[1]), "ImageLength": (257, values.shape[0])}
+    numbers |= {"BitsPerSample": (258, 8 * values.itemsize), "Compression": (259, 1), "Photometric": (262, 1)}
+    numbers |= {
+        "StripOffsets": (273, 8),
+        "RowsPerStrip": (278, values.shape[0]),
+        "StripByteCounts": (279, values.nbytes),
+    }
+    numbers |= {"SampleFormat": (339, {"u": 1, "i": 2, "f": 3}[values.dtype.kind])}
+    entries = dict(numbers.values()) | {281: tags["MaxSampleValue"]} if tags else dict(numbers.values())
+    order = ">" if values.dtype.byteorder == ">" else "<"
+    directory = struct.pack(f"{order}H", len(entries))
+    directory += b"".join(struct.pack(f"{order}HHII", tag, 4, 1, value) for tag, value in sorted(entries.items()))
+    head = (b"MM\0*" if order == ">" else b"II*\0") + struct.pack(f"{order}I", 8 + values.nbytes)
+    return head + values.tobytes() + directory + b"\0\0\0\0"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        (SCENE * 257 - 32768).astype(np.int16),
+        (SCENE * 2**24 - 2**31).astype(np.int32),
+        (SCENE * 2**24).astype(np.uint32),
+        SCENE.astype(np.uint32),
+        (SCENE / 127.5 - 1).astype(np.float32),
+        SCENE.astype(np.uint8),
+        (SCENE * 257).astype(">u2"),
+        (SCENE * 16).astype(">u2"),
+        (SCENE / 255).astype(">f4"),
+    ],
+    ids=lambda values: values.dtype.str,
+)
+def test_tiffs_of_other_programs_are_seen(values):
+    pixels = np.asarray(open_photo(tiff(values)), float)[..., 0]
+    assert np.corrcoef(pixels.ravel(), SCENE.ravel())[0, 1] > 0.99
+    if values.min() >= 0:
+        assert np.abs(pixels - SCENE).max() <= 1.5
+    else:
+        assert (pixels.min(), pixels.max()) == (0, 255)  # no scale is known, so all of it is used
+
+
+def test_a_declared_depth_counts(photo):
+    dim = (SCENE * 2).astype(np.uint16)  # 12 bits of which 9 are used
+    plain = np.asarray(open_photo(tiff(dim)), float)[..., 0]
+    declared = np.asarray(open_photo(tiff(dim, MaxSampleValue=4095)), float)[..., 0]
+    assert np.abs(declared - SCENE / 8).max() <= 1 < np.abs(plain - SCENE / 8).max()
+    file = saved(Image.fromarray(dim), "PNG")
+    sbit = b"\0\0\0\x01sBIT\x0c"
+    with_sbit = file[:33] + sbit + zlib.crc32(sbit[4:]).to_bytes(4, "big") + file[33:]
+    assert np.array_equal(np.asarray(open_photo(with_sbit))[..., 0], declared)
+    # Whoever scales 12 bits up to 16, as PNG asks, is not made white.
+    full = saved(Image.fromarray((SCENE * 257).astype(np.uint16)), "PNG")
+    assert np.abs(np.asarray(open_photo(full[:33] + with_sbit[33:46] + full[33:]), float)[..., 0] - SCENE).max() <= 1
+
+
+def test_usual_photos_stay_as_they_were_to_the_last_bit():
+    noise = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+    assert np.array_equal(open_photo(saved(Image.fromarray(noise), "PNG")), noise)
+    dark = noise // 64
+    assert np.array_equal(open_photo(saved(Image.fromarray(dark), "PNG")), dark)
+    sixteen = np.random.default_rng(0).integers(0, 65536, (40, 60), np.uint16)
+    expected = (sixteen.astype(np.float32) * np.float32(1 / 257)).round().astype(np.uint8)
+    assert np.array_equal(np.asarray(open_photo(saved(Image.fromarray(sixteen), "PNG")))[..., 0], expected)
+
+
+@pytest.mark.parametrize(
+    ("array", "shown"),
+    [
+        (SCENE > 128, np.where(SCENE > 128, 255, 0)),
+        (SCENE[..., None], SCENE),
+        ((SCENE / 255).astype(np.float16), SCENE),
+        (np.where(SCENE > 128, 1, 0), np.where(SCENE > 128, 255, 0)),
+        (np.full((4, 4), np.nan), np.zeros((4, 4))),
+        (np.full((4, 4), 0.5), np.full((4, 4), 128)),
+        (np.full((4, 4), -7), np.zeros((4, 4))),
+        (np.full((4, 4), 70_000), np.full((4, 4), 255)),
+    ],
+)
+def test_arrays_of_other_dtypes(array, shown):
+    assert np.abs(np.asarray(open_photo(array), float)[..., 0] - shown).max() <= 1.5
+
+
+def test_colour_arrays_of_other_dtypes(photo):
+    values = np.asarray(photo)
+    for same in (values / 255, values.astype(np.uint16) * 257, values.astype(np.int64), values.astype(np.float32)):
+        assert np.abs(np.asarray(open_photo(same), int) - values).max() <= 1
+    clear = np.dstack([values, np.full(values.shape[:2], 255, np.uint8)]) / 255
+    assert np.abs(np.asarray(open_photo(clear), int) - values).max() <= 1
+
+
+# Transparency.
+
+
+def logo(colour: tuple[int, int, int], under: int = 0) -> Image.Image:
+    image = Image.new("RGBA", (80, 60), (under, under, under, 0))
+    ImageDraw.Draw(image).ellipse((20, 10, 60, 50), fill=(*colour, 255))
+    return image
+
+
+@pytest.mark.parametrize("colour", [(255, 255, 255), (250, 245, 240), (232, 232, 232)])
+def test_a_white_logo_is_laid_over_what_shows_it(colour):
+    for image in (logo(colour), logo(colour).resize((200, 150), Image.Resampling.BICUBIC)):
+        pixels = np.asarray(open_photo(saved(image, "PNG")), int)
+        assert pixels[1, 1].tolist() == [64, 64, 64]
+        assert np.ptp(pixels[..., 0]) > 150
+
+
+@pytest.mark.parametrize("colour", [(0, 0, 0), (200, 30, 30), (255, 255, 0), (128, 128, 128)])
+def test_other_logos_stay_on_white(colour):
+    pixels = np.asarray(open_photo(saved(logo(colour), "PNG")))
+    assert pixels[1, 1].tolist() == [255, 255, 255]
+    assert pixels[30, 40].tolist() == list(colour)
+
+
+def test_a_white_photo_that_is_opaque_stays_white():
+    assert np.asarray(open_photo(Image.new("RGBA", (9, 9), (255, 255, 255, 255)))).min() == 255
+    gray = Image.new("LA", (9, 9), (255, 255))
+    gray.putpixel((4, 4), (0, 0))
+    assert np.asarray(open_photo(gray))[0, 0].tolist() == [255, 255, 255]
+
+
+@pytest.mark.parametrize("alpha", [0, 1])
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_what_lies_under_a_wholly_transparent_photo_is_seen(photo, alpha, mode):
+    clear = photo.copy()
+    clear.putalpha(alpha)
+    clear = clear.convert(mode)
+    assert_alike(open_photo(saved(clear, "PNG")), photo.convert(mode[:-1]).convert("RGB"), within=0)
+
+
+def test_blank_photos_are_told():
+    for photo in (
+        Image.new("RGB", (50, 40), (3, 200, 7)),
+        Image.new("RGBA", (50, 40)),
+        saved(Image.new("RGB", (50, 40), (3, 200, 7)), "JPEG"),
+        np.full((5, 5), np.nan),
+        Image.new("1", (50, 40)),
+    ):
+        assert is_blank(preprocess(photo, SMALL), SMALL)
+    dot = Image.new("L", (50, 40), 100)
+    dot.paste(110, (10, 10, 20, 20))
+    assert not is_blank(preprocess(dot, SMALL), SMALL)
+
+
+@pytest.mark.parametrize("size", [(0, 5), (5, 0), (0, 0)])
+def test_an_image_without_pixels_is_refused(size):
+    with pytest.raises(SightlineError, match=rf"^photo: it has no pixels: {size[0]} x {size[1]}$"):
+        open_photo(Image.new("RGB", size))
+
+
+# What a photo may come as.
+
+
+def test_files_and_buffers_are_photos(photo, tmp_path):
+    path = tmp_path / "photo.png"
+    photo.save(path)
+    data, expected = path.read_bytes(), preprocess(path, SMALL)
+    with path.open("rb") as file:
+        file.seek(100)
+        for same in (file, file, io.BytesIO(data), bytearray(data), memoryview(data)):
+            assert np.array_equal(preprocess(same, SMALL), expected)
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as end:
+        os.write(writing, data)
+        os.close(writing)
+        assert np.array_equal(preprocess(end, SMALL), expected)
+    with (
+        path.open(encoding="latin-1") as text,
+        pytest.raises(SightlineError, match=r"photo\.png: opened as text; open"),
+    ):
+        open_photo(text)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+def test_pipes_and_devices_are_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "socket.jpg"))
+        for path in (tmp_path / "pipe.jpg", tmp_path / "socket.jpg", "/dev/zero"):
+            with pytest.raises(SightlineError, match=rf"^{path}: not a regular file, but a pipe or a device$"):
+                open_photo(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("", ": a photo whose name is empty"),
+        ("a\0b.jpg", r"a\x00b.jpg: no file has such a name, with a NUL byte in it"),
+        ("two\nlines\x1b[31m\u202e.jpg", r"two\nlines\x1b[31m\u202e.jpg: no such file"),
+        ("\N{SNOWMAN}\u200d.jpg", "\N{SNOWMAN}\u200d.jpg: no such file"),
+        ("x" * 5000, f"{'x' * 5000}: cannot be read (File name too long)"),
+    ],
+)
+def test_odd_names_make_one_harmless_line(name, message):
+    with pytest.raises(SightlineError) as refused:
+        open_photo(name)
+    assert str(refused.value) == message
+
+
+# What is refused, and in which words.
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "an empty file"),
+        (b"words", "not an image that can be read"),
+        (b"<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg'/>", "a vector drawing; save it as PNG"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n", "a vector drawing; save it as PNG"),
+        (b"<!DOCTYPE html><p>404", "a web page; download the photo itself"),
+        (b"%PDF-1.7 ...", "a PDF document; save its pages as PNG"),
+        (b"\0\0\0\x18ftypmp42\0\0\0\0", "a video; save a frame of it as JPEG"),
+        (b"\0\0\0\x18ftypcrx \0\0\0\0", "a camera raw file; export it as JPEG"),
+        (b"FUJIFILMCCD-RAW 0201", "a camera raw file; export it as JPEG"),
+        (b"\xff\x0a\0\0", "a JPEG XL photo; save it as JPEG or PNG"),
+        (b"version https://git-lfs.github.com/spec/v1", "a Git LFS pointer; fetch it with `git lfs pull`"),
+    ],
+)  # fmt: skip
+def test_other_files_are_called_by_their_names(data, message):
+    with pytest.raises(SightlineError) as refused:
+        open_photo(data)
+    assert str(refused.value) == f"photo: {message}"
+
+
+def test_what_is_unsupported_is_not_called_damaged(photo):
+    whole = saved(photo, "BMP")
+    with pytest.raises(SightlineError, match=r"^photo: an image of a kind that is not supported \(Unsupported BMP"):
+        open_photo(whole[:28] + b"\x30" + whole[29:])
+    plain = tiff(SCENE.astype(np.uint8))
+    place = plain.index(struct.pack("<HHII", 259, 4, 1, 1))
+    unknown = plain[:place] + struct.pack("<HHII", 259, 4, 1, 34712) + plain[place + 12 :]
+    with pytest.raises(SightlineError, match=r"^photo: an image of a kind that is not supported \(.*; save it as JPEG"):
+        open_photo(unknown)
+
+
+def test_decoders_complain_in_words_and_to_nobody_else(photo, capfd):
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 90, 3), np.uint8))
+    file = saved(noise, "TIFF", compression="tiff_lzw")
+    middle = len(file) // 2
+    with pytest.raises(SightlineError, match=r"^photo: damaged or truncated image \(its data cannot be decoded\)$"):
+        open_photo(file[:middle] + b"\xff\x55" * 2000 + file[middle + 4000 :])
+    exif = saved(photo, "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\xff\x00")
+    code = "import sys\nfrom sightline.preprocess import open_photo\nopen_photo(sys.stdin.buffer)"
+    done = subprocess.run([sys.executable, "-c", code], input=exif, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert capfd.readouterr().err == ""
+
+
+def test_a_header_that_claims_too_much_is_refused_before_it_is_decoded():
+    claimed = saved(Image.new("1", (9, 9)), "BMP")
+    claimed = claimed[:18] + struct.pack("<ii", 12000, 12000) + claimed[26:]
+    with pytest.raises(SightlineError, match=r"damaged image \(\d+ bytes that claim to be 12000 x 12000 pixels\)"):
+        open_photo(claimed)
+
+
+def test_large_photos_are_decoded_one_at_a_time(monkeypatch, photo):
+    monkeypatch.setattr("sightline.preprocess._LARGE", 1000)
+    at_once, most = 0, 0
+    load = ImageFile.ImageFile.load
+
+    def count_and_load(image):
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        time.sleep(0.01)
+        at_once -= 1
+        return load(image)
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", count_and_load)
+    whole = saved(photo.resize((300, 200)), "PNG")
+    with ThreadPoolExecutor(4) as pool:
+        sizes = {image.size for image in pool.map(lambda _: open_photo(whole, 20), range(8))}
+    assert (most, sizes) == (1, {(100, 67)})
+
+
+def test_heic_photos_are_read_where_pillow_heif_is(photo, monkeypatch):
+    heif = pytest.importorskip("pillow_heif", reason="pillow-heif is not installed")
+    file = io.BytesIO()
+    heif.from_pillow(photo).save(file, quality=95)
+    assert_alike(open_photo(file.getvalue()), photo, within=8)
+    with pytest.raises(SightlineError, match=r"^photo: damaged or truncated HEIC photo$"):
+        open_photo(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(60))
+
+
+def test_heic_photos_are_named_where_it_is_not(monkeypatch):
+    monkeypatch.setattr("sightline.photos.formats.heic_is_read", lambda: False)
+    _register_heic.cache_clear()
+    with pytest.raises(SightlineError, match=r'^photo: a HEIC photo; pip install "sightline\[heif\]" to read it$'):
+        open_photo(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(60))
+    _register_heic.cache_clear()

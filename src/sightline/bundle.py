@@ -87,7 +87,7 @@ class ModelConfig:
             raise SightlineError(
                 f"{path.parent}: no model folder (no {path.name}); train or export one there"
             ) from None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise SightlineError(f"{path}: not a model's configuration ({error!r}); train or export again") from None
 
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import os
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sightline.errors import SightlineError
 from sightline.vocabulary import Vocabulary, join_words
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from sightline.preprocess import Photo
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +34,9 @@ class Caption:
         evidence: None where it was not asked for; otherwise float32 ``(T, h, w)``, what each word rests on: the
             log-odds, in nats, that it loses where attention may not look at a cell; below zero, the cell spoke
             against the word. See `sightline.nn.evidence`.
+        note: what to know before trusting it, e.g. that the photo is blank; empty for nearly every photo.
+        photo: what was captioned, as it was given: a path, or the very bytes, image or array, never a copy; `about`
+            sets it or lets it go. Pickled and copied captions keep a path alone.
     """
 
     text: str
@@ -35,12 +46,24 @@ class Caption:
     score: float
     alternatives: tuple[Caption, ...] = ()
     evidence: NDArray[np.float32] | None = None
+    note: str = ""
+    photo: Photo | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         return self.text
 
+    def __getstate__(self) -> dict[str, object]:
+        # Captions travel between processes by the thousand; megapixels are not to travel with them.
+        path = self.photo if isinstance(self.photo, str | os.PathLike) else None
+        return {**self.__dict__, "photo": path}
+
+    def about(self, photo: Photo | None) -> Caption:
+        """The same caption and alternatives with another ``photo`` to show, or, with None, without any."""
+        others = tuple(replace(other, photo=photo) for other in self.alternatives)
+        return replace(self, photo=photo, alternatives=others)
+
     def as_dict(self) -> dict[str, object]:
-        """The caption as plain lists, strings and numbers, ready for JSON; evidence only where it was asked for."""
+        """The caption as plain lists, strings and numbers, ready for JSON; evidence and note only where there are."""
         evidence = {} if self.evidence is None else {"evidence": np.round(self.evidence.astype(float), 6).tolist()}
         return {
             "caption": self.text,
@@ -49,8 +72,48 @@ class Caption:
             "score": round(self.score, 6),
             "attention": np.round(self.attention.astype(float), 6).tolist(),
             **evidence,
+            **({"note": self.note} if self.note else {}),
             "alternatives": [{"caption": other.text, "score": round(other.score, 6)} for other in self.alternatives],
         }
+
+    # What draws reads captions, and so stands above this file, which must load without it: it is loaded once asked for.
+
+    def figure(self, photo: Photo | None = None) -> Image.Image:
+        """The sheet of `sightline.explain.draw_attention`: the photo, and for every word the photo lit, as RGB image.
+
+        Args:
+            photo: the photo that this caption is about, where the caption has not kept it.
+
+        Raises:
+            SightlineError: there is no photo, or it cannot be read any more.
+        """
+        from sightline.explain import draw_attention
+
+        return draw_attention(self._shown(photo), self)
+
+    def html(self, photo: Photo | None = None) -> str:
+        """One HTML document that needs no other file: the photo, lit by whichever word is pointed at.
+
+        ``photo``, and what is raised, as with `figure`.
+        """
+        from sightline.explain import caption_document
+
+        return caption_document(self._shown(photo), self)
+
+    def _repr_html_(self) -> str | None:
+        """What notebooks show; None, so that they show the text, where there is no photo to be shown."""
+        from sightline.explain import caption_frame
+
+        try:
+            return caption_frame(self._shown(None), self)
+        except SightlineError:
+            return None
+
+    def _shown(self, photo: Photo | None) -> Photo:
+        found = self.photo if photo is None else photo
+        if found is None:
+            raise SightlineError("this caption has not kept its photo; give it: caption.figure(photo)")
+        return found
 
 
 def read_captions(
@@ -64,12 +127,16 @@ def read_captions(
 ) -> list[Caption]:
     """What a search found, as one `Caption` a photo.
 
-    ``tokens`` and ``log_probs`` (P, K, T), ``attention`` (P, K, T, L), ``scores`` (P, K), best beam first; a beam whose
-    score is near -1e9 holds no sentence and is dropped. ``evidence`` (P, T, L), the best beam's, or None.
+    ``tokens`` and ``log_probs`` (P, K, T), ``attention`` (P, K, T, L), ``scores`` (P, K), best beam first; a beam with
+    a word whose ``log_probs`` is near -1e9 holds no sentence and is dropped. ``evidence`` (P, T, L), the best beam's,
+    or None.
     """
     captions = []
+    whole = log_probs.min(axis=2) > -1e8
     for number, photo in enumerate(zip(tokens, log_probs, attention, scores, strict=True)):
-        best, *others = (_sentence(vocabulary, grid, *beam) for beam in zip(*photo, strict=True) if beam[-1] > -1e8)
+        best, *others = (
+            _sentence(vocabulary, grid, *(values[beam] for values in photo)) for beam in np.flatnonzero(whole[number])
+        )
         length = len(best.words)
         of_best = None if evidence is None else evidence[number, :length].reshape(length, *grid)
         captions.append(replace(best, alternatives=tuple(others), evidence=of_best))

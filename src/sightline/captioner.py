@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
+import numbers
 import os
 import threading
+import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -17,15 +21,19 @@ from numpy.typing import NDArray
 
 from sightline.bundle import CONFIG, ONNX, OUTPUTS, SEARCHED, VOCABULARY, identity, load_description
 from sightline.caption import Caption, read_captions
-from sightline.errors import SightlineError
-from sightline.preprocess import Photo, preprocess
+from sightline.errors import SightlineError, raising_bare
+from sightline.photos.formats import with_article
+from sightline.preprocess import Photo, is_blank, preprocess
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 Pixels: TypeAlias = NDArray[np.float32]
 
+_FLOAT32 = np.finfo(np.float32).min, np.finfo(np.float32).max
 BUNDLED_MODEL = Path(__file__).parent / "model"
+
+BLANK = "the photo is blank, one colour all over: the caption says nothing about it"
 
 
 def load(model: str | os.PathLike[str] | None = None) -> Captioner:
@@ -47,7 +55,7 @@ def model_folder(model: str | os.PathLike[str] | None) -> Path:
 class Captioner:
     """Captions photos with one model folder's model.onnx.
 
-    Threads may share it.
+    Threads may share it. It can be pickled, and used after a fork: in the other process it opens its folder anew.
 
     Attributes:
         folder: the model folder.
@@ -58,10 +66,11 @@ class Captioner:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._path = folder.absolute() / ONNX  # found again by later sessions, wherever the process then is
         self.config, self.vocabulary = load_description(folder)
         self._cores = available_cores()
-        self._opening = threading.Lock()
-        self._sessions: dict[int, InferenceSession] = {}
+        self._forget_sessions()
+        _captioners.add(self)
         session = self._session(threads=1)
         self._explains = explains(session)
         recorded = session.get_modelmeta().custom_metadata_map
@@ -72,17 +81,21 @@ class Captioner:
                     f"{folder / ONNX}: made for another {CONFIG} or {VOCABULARY} ({what}: {recorded.get(key)}, here"
                     f" {value}); export the model again"
                 )
-        self.precision = recorded["sightline.precision"]
+        self.precision = recorded.get("sightline.precision", "unknown")
 
+    def __reduce__(self) -> tuple[type[Captioner], tuple[Path]]:
+        return type(self), (self._path.parent,)
+
+    @raising_bare
     def __call__(
         self, photo: Photo, beam_size: int = 3, length_penalty: float = 0.0, evidence: bool = False
     ) -> Caption:
-        """Caption one photo: a path, an image file's bytes, a PIL image, or a uint8 array (H, W[, 3 or 4]).
+        """Caption one photo: a path, an image file's bytes, an open file, a PIL image, or an array (H, W[, 3 or 4]).
 
         All cores work on the one photo; many photos are captioned faster by `stream`.
 
         Args:
-            photo: what to caption.
+            photo: what to caption; see `sightline.preprocess.open_photo`.
             beam_size: sentences kept at every word, 1 or more; 1 is greedy decoding.
             length_penalty: sentences are ranked by ``sum(log p) / length ** length_penalty``.
             evidence: whether to find out what each word rests on, which takes some times as long; see `Caption`.
@@ -90,9 +103,10 @@ class Captioner:
         Raises:
             SightlineError: the photo cannot be read, or an option is impossible.
         """
-        self._check(beam_size, length_penalty, evidence)
+        beam_size, length_penalty = self._check(beam_size, length_penalty, evidence)
         pixels = preprocess(photo, self.config.preprocessing)[None]
-        return self._search(self._session(threads=self._cores), pixels, beam_size, length_penalty, evidence)[0]
+        found = self._search(self._session(threads=self._cores), pixels, beam_size, length_penalty, evidence)
+        return found[0].about(photo)
 
     def stream(
         self,
@@ -104,16 +118,18 @@ class Captioner:
     ) -> Iterator[Caption | SightlineError]:
         """Caption many photos, in their order: every core decodes a batch of photos, then runs the model on them.
 
-        A photo that cannot be read gives its error in its place. At most ``batch_size * (cores + 1)`` photos more than
-        were asked for are taken from ``photos``, so memory does not grow with their number.
+        A photo that cannot be read gives its error in its place, which holds nothing but its message. At most
+        ``batch_size * (cores + 1)`` photos more than were asked for are taken from ``photos``, so memory does not grow
+        with their number. Each caption refers to its photo (`Caption.photo`): whoever keeps thousands of
+        captions of photos that were given as pixels keeps ``caption.about(None)``.
 
         Raises:
-            SightlineError: an option is impossible.
+            SightlineError: an option is impossible, or ``photos`` is a single photo.
         """
-        self._check(beam_size, length_penalty, evidence)
-        if batch_size < 1:
-            raise SightlineError(f"batch size {batch_size}: it must be 1 or more")
-        return self._stream(iter(photos), batch_size, beam_size, length_penalty, evidence)
+        beam_size, length_penalty = self._check(beam_size, length_penalty, evidence)
+        if not _is_whole(batch_size) or batch_size < 1:
+            raise SightlineError(f"batch size {batch_size!r}: it must be a whole number, 1 or more")
+        return self._stream(_many(photos), int(batch_size), beam_size, length_penalty, evidence)
 
     def _stream(
         self, photos: Iterator[Photo], batch_size: int, beam_size: int, length_penalty: float, evidence: bool
@@ -142,19 +158,22 @@ class Captioner:
         captions = iter(
             self._search(session, np.stack(readable), beam_size, length_penalty, evidence) if readable else ()
         )
-        return [item if isinstance(item, SightlineError) else next(captions) for item in decoded]
+        return [
+            item if isinstance(item, SightlineError) else next(captions).about(photo)
+            for photo, item in zip(photos, decoded, strict=True)
+        ]
 
     def _decode(self, photo: Photo) -> Pixels | SightlineError:
         try:
             return preprocess(photo, self.config.preprocessing)
         except SightlineError as error:
-            return error
+            return error.bare()
 
     def _search(
         self, session: InferenceSession, pixels: Pixels, beam_size: int, length_penalty: float, evidence: bool
     ) -> list[Caption]:
         found = run_search(session, pixels, beam_size, length_penalty, evidence)
-        return read_captions(
+        captions = read_captions(
             self.vocabulary,
             self.config.grid,
             found["tokens"],
@@ -163,22 +182,63 @@ class Captioner:
             found["scores"],
             found.get("evidence"),
         )
+        return [
+            replace(caption, note=BLANK) if is_blank(photo, self.config.preprocessing) else caption
+            for caption, photo in zip(captions, pixels, strict=True)
+        ]
 
-    def _check(self, beam_size: int, length_penalty: float, evidence: bool) -> None:
-        if beam_size < 1:
-            raise SightlineError(f"beam size {beam_size}: it must be 1 (greedy) or more")
-        if not math.isfinite(length_penalty):
-            raise SightlineError(f"length penalty {length_penalty}: it must be a finite number")
+    def _check(self, beam_size: int, length_penalty: float, evidence: bool) -> tuple[int, float]:
+        """The options as plain numbers, whatever kind of numbers they came as."""
+        if not _is_whole(beam_size) or beam_size < 1:
+            raise SightlineError(f"beam size {beam_size!r}: it must be a whole number, 1 (greedy) or more")
+        if not isinstance(length_penalty, numbers.Real) or not math.isfinite(length_penalty):
+            raise SightlineError(f"length penalty {length_penalty!r}: it must be a finite number")
         if evidence and not self._explains:
             raise SightlineError(
                 f"{self.folder / ONNX}: made before there was evidence; `sightline export` makes one that has it"
             )
+        return int(beam_size), float(length_penalty)
 
     def _session(self, threads: int) -> InferenceSession:
         with self._opening:
             if threads not in self._sessions:
-                self._sessions[threads] = open_session(self.folder / ONNX, threads)
+                self._sessions[threads] = open_session(self._path, threads)
             return self._sessions[threads]
+
+    def _forget_sessions(self) -> None:
+        self._sessions: dict[int, InferenceSession] = {}
+        self._opening = threading.Lock()
+
+
+_captioners: weakref.WeakSet[Captioner] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for captioner in list(_captioners):
+        for session in captioner._sessions.values():
+            # Never to be freed: a session's end waits for its threads, and the fork has left them behind.
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(session))
+        captioner._forget_sessions()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def _is_whole(number: object) -> bool:
+    return isinstance(number, numbers.Integral) and not isinstance(number, bool)
+
+
+def _many(photos: Iterable[Photo]) -> Iterator[Photo]:
+    one = isinstance(photos, (str, os.PathLike, bytes, bytearray, memoryview)) or hasattr(photos, "read")
+    if isinstance(photos, np.ndarray):
+        one = photos.ndim < 3 or (photos.ndim == 3 and photos.shape[2] in (3, 4))
+    if one or not isinstance(photos, Iterable):
+        raise SightlineError(
+            f"a stream is of many photos, a list or what else gives one after the other; this is"
+            f" {with_article(type(photos).__name__)}: put a single photo in a list"
+        )
+    return iter(photos)
 
 
 def open_session(path: Path, threads: int) -> InferenceSession:
@@ -217,7 +277,8 @@ def run_search(
     """
     first_scores = np.full(beam_size, -1e9, np.float32)
     first_scores[0] = 0
-    feed = {"pixels": pixels, "first_scores": first_scores, "length_penalty": np.array(length_penalty, np.float32)}
+    penalty = np.array(np.clip(length_penalty, *_FLOAT32), np.float32)
+    feed = {"pixels": pixels, "first_scores": first_scores, "length_penalty": penalty}
     if explains(session):
         feed["explain"] = np.array(evidence)
     names = OUTPUTS if evidence else SEARCHED

@@ -1,8 +1,58 @@
-"""The one exception a user's mistake raises."""
+"""The one exception a user's mistake raises, and that it keeps nothing alive."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+# Control characters but for the tab, line separators, marks that turn the direction of writing, and bytes that are no
+# text: a terminal would obey them.
+_OBEYED = re.compile("[\0-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class SightlineError(Exception):
     """Something the person at the keyboard can mend: the message is one line that says what, where and how.
 
-    The command line prints the message without a traceback and exits with status 1.
+    The command line prints the message without a traceback and exits with status 1. Names of files are part of
+    messages, and may hold anything; what a terminal would obey is shown by its number, see `printable`.
     """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(printable(message))
+
+    def bare(self) -> SightlineError:
+        """This error with nothing but its message: no traceback, cause or context, and so none of their photos."""
+        self.__cause__ = self.__context__ = None
+        return self.with_traceback(None)
+
+
+def printable(text: str) -> str:
+    r"""``text`` on one line, safe for a terminal: control characters as ``\x1b``, direction marks as ``\u202e``."""
+    return _OBEYED.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def raising_bare(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Let the `SightlineError` that ``function`` raises hold none of the photos that ``function`` had in its hands.
+
+    An error keeps its traceback, this the frames, these their variables: whoever keeps a list of errors would keep
+    every photo that failed, decoded.
+    """
+
+    @functools.wraps(function)
+    def call(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        try:
+            return function(*args, **kwargs)
+        except SightlineError as error:
+            failure = error.bare()
+        del args, kwargs
+        try:
+            raise failure
+        finally:
+            del failure  # else the error would hold this frame, and the frame the error
+
+    return call

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -17,10 +18,45 @@ SPECIAL_TOKENS = ("<pad>", "<start>", "<end>", "<unk>")
 # A clitic (`'s`, `n't` stays inside its word) is a word of its own, as in the field's tokenizer; hyphens join.
 _WORD = re.compile(r"'s\b|\w+(?:-\w+)*(?:'(?!s\b)\w+)*")
 
+# Outside ASCII as Unicode rules word boundaries (Unicode Standard Annex 29, WB3 to WB7): a mark belongs to
+# the letter before it, as do the joiners of Persian and Indic scripts, Hebrew's geresh and Armenian's signs of tone; a
+# middle dot or gershayim joins letters. What only directs how text is set is not part of it.
+_MARK, _MIDDLE = "\u0300", "\u00b7"
+_LIKE_MARKS = "\u200c\u200d\u05f3\u055b\u055c\u055e"
+_LIKE_HYPHENS = "\u2010\u2011"
+_LIKE_MIDDLES = "\u0387\u05f4\u2027"
+_UNSEEN = dict.fromkeys(map(ord, "\u00ad\u200e\u200f\u2060\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"))
+_LETTERS = rf"\w[\w{_MARK}]*"
+_ANY_WORD = re.compile(rf"'s(?![\w{_MARK}])|{_LETTERS}(?:[-{_MIDDLE}]{_LETTERS})*(?:'(?!s(?![\w{_MARK}])){_LETTERS})*")
+
+
+class _Shapes(dict[int, str]):
+    """A table for `str.translate`: a character -> the one that stands for its kind, or itself."""
+
+    def __init__(self) -> None:
+        super().__init__((ord(character), _MARK) for character in _LIKE_MARKS)
+        self |= {ord(character): "-" for character in _LIKE_HYPHENS}
+        self |= {ord(character): _MIDDLE for character in _LIKE_MIDDLES}
+
+    def __missing__(self, code: int) -> str:
+        is_mark = unicodedata.category(chr(code)).startswith("M")
+        return self.setdefault(code, _MARK if is_mark else chr(code))
+
+
+_SHAPES = _Shapes()
+
 
 def split_words(caption: str) -> list[str]:
-    """The caption's words: lower case, punctuation dropped, possessive ``'s`` apart (``"The dog's ball."`` -> 4)."""
-    return _WORD.findall(caption.lower().replace("’", "'"))
+    """The caption's words: lower case, punctuation dropped, possessive ``'s`` apart (``"The dog's ball."`` -> 4).
+
+    Words of every script that parts them by spaces or signs are whole, in Unicode's composed form. A script that does
+    not part its words, such as Chinese or Thai, gives one word from sign to sign.
+    """
+    text = caption.lower().replace("’", "'")
+    if text.isascii():
+        return _WORD.findall(text)
+    text = unicodedata.normalize("NFC", text.translate(_UNSEEN))
+    return [text[match.start() : match.end()] for match in _ANY_WORD.finditer(text.translate(_SHAPES))]
 
 
 def join_words(words: Iterable[str]) -> str:
@@ -82,8 +118,11 @@ class Vocabulary:
         """Read what `save` wrote; a missing or malformed file raises `SightlineError`."""
         try:
             words = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise SightlineError(f"{path}: no readable vocabulary ({error}); export or train the model again") from None
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
             raise SightlineError(f"{path}: a vocabulary is a JSON list of words; export or train the model again")
-        return cls(tuple(words))
+        try:
+            return cls(tuple(words))
+        except SightlineError as error:
+            raise SightlineError(f"{path}: {error}; export or train the model again") from None

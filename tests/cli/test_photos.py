@@ -74,9 +74,9 @@ def test_what_is_no_file_is_no_photo_but_a_broken_link_is_one_to_tell_of(tmp_pat
 
 
 def test_photos_that_cannot_be_read_are_counted_and_told_of_once(tmp_path, capsys):
-    touch(tmp_path / "a" / "1.heic", tmp_path / "b" / "2.HEIC", tmp_path / "b" / "3.jpg")
+    touch(tmp_path / "a" / "1.cr2", tmp_path / "b" / "2.CR2", tmp_path / "b" / "3.jpg")
     search = PhotoSearch([str(tmp_path / "a"), str(tmp_path / "b")])
     assert list(search) == [str(tmp_path / "b" / "3.jpg")]
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("sightline: left out 2 HEIC photos; ")
+    assert line.startswith("sightline: left out 2 camera raw files; ")
     assert search.left_out == 2

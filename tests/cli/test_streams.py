@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from sightline.cli.streams import printable
+from sightline.errors import printable
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="made of what Linux has")
 
@@ -111,10 +111,12 @@ def test_no_progress_sticks_to_lines_that_come_to_the_terminal_through_a_pipe(ti
 
 
 @pytest.mark.parametrize(("asked", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_whoever_asks_it_to_end_gets_whole_lines_and_a_status_that_says_so(tiny_bundle, photos, asked, status):
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_whoever_asks_it_to_end_gets_whole_lines_and_a_status(tiny_bundle, photos, asked, status, unbuffered):
     process = subprocess.Popen(
         [*COMMAND, "caption", "--json", *map(str, photos * 100), "--model", str(tiny_bundle)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=lambda: signal.signal(asked, signal.SIG_DFL),
+        env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
     )  # fmt: skip
     assert process.stdout is not None and process.stderr is not None
     first = process.stdout.readline()

@@ -76,11 +76,21 @@ def write_table(root: Path, captions: Captions, splits: Splits | None) -> Path:
     return folder
 
 
+def write_token_file(root: Path, captions: Captions, splits: Splits | None) -> Path:
+    folder = root / "flickr30k-images"
+    folder.mkdir(parents=True)
+    lines = [f"{name}#{i}\t{line}\n" for name, texts in captions.items() for i, line in enumerate(texts)]
+    (root / "results_20130124.token").write_text("".join(lines), encoding="utf-8")
+    _write_lists(root, splits)
+    return folder
+
+
 WRITERS: dict[str, Writer] = {
     "kaggle": write_kaggle,
     "flickr8k_original": write_original,
     "karpathy": write_karpathy,
     "table": write_table,
+    "token_file": write_token_file,
 }
 
 

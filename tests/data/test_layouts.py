@@ -12,7 +12,9 @@ from sightline.data.check import check_dataset
 from sightline.data.dataset import LAYOUTS, derive_split, read_dataset
 from sightline.errors import SightlineError
 
-every_layout = pytest.mark.parametrize("layout", sorted(LAYOUTS))
+every_layout = pytest.mark.parametrize(
+    "layout", sorted(LAYOUTS.keys() - {"coco"})
+)  # which always has splits, in folders: see test_coco.py
 
 PINNED_HOMES = {"0.jpg": "train", "3.jpg": "val", "10.jpg": "val", "13.jpg": "test", "15.jpg": "test"}
 
@@ -90,7 +92,13 @@ def test_photos_added_later_move_no_other(layout, write_dataset):
 def test_text_that_is_not_utf8_is_refused_by_line(layout, write_dataset):
     root = write_dataset(layout, CAPTIONS, SPLITS)
     for path in root.rglob("*"):
-        if path.name in ("captions.txt", "Flickr8k.token.txt", "dataset_tiny.json", "metadata.jsonl"):
+        if path.name in (
+            "captions.txt",
+            "Flickr8k.token.txt",
+            "dataset_tiny.json",
+            "metadata.jsonl",
+            "results_20130124.token",
+        ):
             path.write_bytes(path.read_bytes().replace(b"a cat", b"a c\xe4t"))
     with pytest.raises(SightlineError, match=r"line \d+: this is not UTF-8"):
         read_dataset(root)
@@ -115,7 +123,7 @@ def test_kaggle_unquoted_commas_belong_to_the_caption(write_dataset):
     root = write_dataset("kaggle", {"a.jpg": []})
     (root / "captions.txt").write_text("image,caption\na.jpg,a dog, a cat , and a bird\n")
     (example,) = (e for examples in read_dataset(root).splits.values() for e in examples)
-    assert example.captions == ("a dog,a cat,and a bird",)
+    assert example.captions == ("a dog, a cat , and a bird",)
 
 
 def test_kaggle_without_its_header_is_refused(write_dataset):
@@ -150,6 +158,54 @@ def test_original_odd_line_is_counted_and_skipped(write_dataset):
         file.write("no number here\n")
     findings = {finding.kind: finding for finding in check_dataset(root).findings}
     assert findings["unread-lines"].names == ("Flickr8k.token.txt line 7",)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-8-sig"])
+@pytest.mark.parametrize("line_end", ["\r", "\r\n"])
+def test_tables_and_lists_as_other_machines_save_them(encoding, line_end, write_dataset):
+    root = write_dataset("kaggle", {"ü.jpg": [], "b.jpg": []})
+    lines = ["Image,Caption", "ü.jpg,ein Hund, ein Ball", "b.jpg,x"]
+    (root / "captions.txt").write_bytes(line_end.join(lines).encode(encoding))
+    (root / "trainImages.txt").write_bytes(line_end.join(["b.jpg", "", "ü.jpg"]).encode(encoding))
+    train = read_dataset(str(root)).split("train")
+    assert [(example.image, example.captions) for example in train] == [
+        ("b.jpg", ("x",)),
+        ("ü.jpg", ("ein Hund, ein Ball",)),
+    ]
+
+
+def test_a_line_without_its_tab_is_read_and_two_token_files_are_refused(write_dataset):
+    root = write_dataset("token_file", CAPTIONS, {"train": ["a.jpg"]})
+    (root / "results_20130124.token").write_text("a.jpg#0 a dog\na.jpg#1\ta cat , #2 of two\n")
+    assert read_dataset(root).split("train")[0].captions == ("a dog", "a cat , #2 of two")
+    (root / "other.token").touch()
+    with pytest.raises(SightlineError, match=r"other\.token and results\S+ both hold captions; keep one"):
+        read_dataset(root)
+
+
+def test_a_broken_first_line_of_json_is_named_and_the_rest_is_kept(write_dataset):
+    root = write_dataset("table", CAPTIONS, SPLITS)
+    path = root / "metadata.jsonl"
+    path.write_text('{"file_name": "a.j\n' + path.read_text(encoding="utf-8-sig") + "[" * 100_000)
+    (finding,) = (f for f in check_dataset(root).findings if f.kind == "unread-lines")
+    assert finding.names == ("metadata.jsonl line 1", "metadata.jsonl line 6")
+    assert len(read_dataset(root).split("train")) == 2
+
+
+@pytest.mark.parametrize("path", [7, None, b"folder", ["folder"]])
+def test_what_is_no_path_is_refused(path):
+    for read in (read_dataset, check_dataset):
+        with pytest.raises(SightlineError, match="not a path; pass a string or a Path"):
+            read(path)
+
+
+def test_karpathy_odd_images_are_named_and_the_rest_is_kept(write_dataset):
+    root = write_dataset("karpathy", CAPTIONS, SPLITS)
+    document = json.loads((root / "dataset_tiny.json").read_text())
+    document["images"] += [7, {"filename": "x.jpg"}, {"filename": None, "sentences": [{"raw": 1}]}]
+    (root / "dataset_tiny.json").write_text(json.dumps(document))
+    (finding,) = (f for f in check_dataset(root).findings if f.kind == "unread-lines")
+    assert finding.names == tuple(f"dataset_tiny.json images[{index}]" for index in (4, 5, 6))
 
 
 def test_karpathy_filepath_and_photos_under_the_root(tmp_path, draw_photo):

@@ -24,6 +24,18 @@ REFERENCE_FILES = {
     "Flickr8k's CSV": 'image,caption\n1.jpg,a dog\n1.jpg , the dog\n2.jpg,"two, cats"\n',
     "tabs, other columns, a byte order mark": "\ufeffcaption\tsplit\tFilename\r\na dog\tval\t1.jpg\r\n"
     "the dog\tval\t1.jpg\r\n\r\ntwo, cats\tval\t2.jpg\r\n",
+    "a comma without quotes": "image,caption\n1.jpg,a dog\n1.jpg,the dog\n2.jpg,two, cats\n",
+    "a .token file": "1.jpg#0\ta dog\r\n1.jpg#1\tthe dog\r\n2.jpg#0\ttwo, cats\r\n",
+    "pycocoevalcap's dictionary": json.dumps({k: [{"image_id": k, "caption": c} for c in v] for k, v in MANY.items()}),
+    "Karpathy's JSON": json.dumps(
+        {
+            "images": [
+                {"filename": k, "split": "test", "imgid": 3, "sentences": [{"raw": c} for c in v]}
+                for k, v in MANY.items()
+            ]
+            + [{"filename": "3.jpg", "split": "restval", "sentences": [{"raw": "of another split"}]}]
+        }
+    ),
     "Flickr30k's bars": "image_name| comment_number| comment\n1.jpg| 0| a dog\n"
     "1.jpg| 1| the dog\n2.jpg| 0| two, cats\n",
 }
@@ -32,6 +44,9 @@ HYPOTHESIS_FILES = {
     "a dictionary of captions": json.dumps(ONE, indent=2),
     "a dictionary of lists of one": json.dumps({photo: [caption] for photo, caption in ONE.items()}),
     "JSON lines": "\n".join(json.dumps({"image": k, "caption": v}) for k, v in ONE.items()),
+    "what caption --json prints": "\n".join(
+        json.dumps({"photo": k, "caption": v, "words": v.split(), "attention": [[[1.0]]]}) for k, v in ONE.items()
+    ),
     "CSV": 'image,caption\n1.jpg,a dog\n2.jpg,"two, cats"',
 }
 
@@ -77,10 +92,17 @@ FAULTS = {
     "not text": (b"\xff\xfe\x00", "UTF-8"),
     "no header": ("1.jpg,a dog\n", "begin with image,caption"),
     "plain captions": ("a dog runs\n", "begin with image,caption"),
-    "a comma without quotes": (
-        "image,caption\n1.jpg,a dog, running\n",
-        r"line 2: 3 columns, not 2 \('1.jpg'\).*quotes",
+    "a line without a caption": ("image,caption\n1.jpg\n", r"line 2: not 2 columns \(image, caption\)"),
+    "a quote left open": (
+        'image,caption\n1.jpg,"a dog"\n2.jpg,"a, b"\n3.jpg,"a cat\n',
+        r"line 4: not 2 columns \(image, caption\), or a quote left open; mend that line",
     ),
+    "a token line without its number": ("1.jpg#0\ta dog\n2.jpg a cat\n", r"line 2: not photo\.jpg#0, a tab"),
+    "a split that is empty": (
+        '{"images": [{"filename": "1", "split": "val", "sentences": [{"raw": "a"}]}]}',
+        "no photos in its test split; name another",
+    ),
+    "an odd image": ('{"images": [{"filename": "1", "sentences": [{"raw": "a"}]}, {}]}', r"images\[1\]: needs a"),
     "broken JSON": ('{"1.jpg": "a dog"', "broken JSON"),
     "a broken line": ('{"image": "1", "caption": "a"}\n{"image": "2", "caption"\n', "line 2: broken JSON"),
     "a list of captions": ('["a dog"]', "entry 1: not an object"),

@@ -97,6 +97,10 @@ def test_captions_are_novel_beside_the_models_own_training_captions(shapes, capt
     ("name", "training", "said"),
     [
         ("val", {}, "does not say what it was trained on"),
+        ("val", {"data": ["coco", "d"], "train_photos": [3, 4]}, "trained on 'coco', 'd'; if that is 'data'"),
+        ("test", {"data": ["coco", "data"], "train_photos": [3, 30]}, "(train photos 30 then and 32 now)"),
+        ("val", {"data": ["coco", "data"], "val_loss": 3.0}, "val chose the checkpoint"),
+        ("train", {"data": [["coco"], ["data", "coco"]]}, "was trained on these photos"),
         ("val", {"data": "coco"}, "trained on 'coco'; if that is 'data' under another name"),
         ("val", KNOWN, "val chose the checkpoint"),
         ("val", {"data": "data", "val_loss": 3.0}, "val chose the checkpoint"),

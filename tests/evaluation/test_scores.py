@@ -78,6 +78,21 @@ def test_photos_must_match(hypotheses: dict[str, str], references: dict[str, lis
         score_captions(hypotheses, references, metrics=["bleu"])
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (({"1": ["a dog"]}, {"1": ["a dog"]}), r"hypothesis of 1: \['a dog'\] is not a caption"),
+        (({"1": "a dog"}, {"1": "a dog"}), "references of 1: 'a dog' is not a list of captions"),
+        ((["a dog"], {"1": ["a dog"]}), r"pass \{photo: caption\}"),
+        (({"1": "a"}, {"1": ["a"]}, "a dog"), "training_captions: 'a dog' is one string"),
+        (({"1": "a"}, {"1": ["a"]}, None, "bleu"), "metrics: 'bleu' is one string"),
+    ],
+)
+def test_what_would_be_taken_letter_by_letter_is_refused(arguments: tuple[object, ...], said: str) -> None:
+    with pytest.raises(SightlineError, match=said):
+        score_captions(*arguments)  # type: ignore[arg-type]
+
+
 def run(folder: Path, *options: str) -> str:
     ours, theirs = folder / "ours.json", folder / "theirs.json"
     ours.write_text(json.dumps(HYPOTHESES))

@@ -62,6 +62,12 @@ def test_resampling_draws_as_many_photos_as_there_are() -> None:
     assert drawn.shape == (1, 250) and (drawn == 7).all()
 
 
+@pytest.mark.parametrize(("photos", "resamples"), [(0, 10), (10, 0), (10, -1)])
+def test_nothing_to_draw_is_refused(photos: int, resamples: int) -> None:
+    with pytest.raises(ValueError, match="both must be 1 or more"):
+        resample([lambda weights: weights.sum(axis=1)], photos, resamples)
+
+
 def test_all_statistics_see_the_same_draws() -> None:
     values = np.arange(9.0)
     first, second = resample([lambda w: weighted_mean(values, w), lambda w: weighted_mean(values + 2, w)], photos=9)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sightline.metrics import tokenize
+from sightline.metrics import METRICS, Corpus, tokenize
 from sightline.metrics.cider import CiderD
 
 REFERENCES = [
@@ -96,3 +96,20 @@ def test_what_cannot_be_scored_is_refused() -> None:
 def test_tokenized_captions_are_what_it_expects() -> None:
     scorer = CiderD([[tokenize("A dog, running.")], [tokenize("A cat!")]])
     assert scorer.score([tokenize("a DOG running")], [0])[0] == pytest.approx(7.5)  # no 4-gram in three words
+
+
+def test_one_string_is_no_list_of_captions() -> None:
+    with pytest.raises(TypeError, match="not one string"):
+        CiderD(["a dog", "a cat"])
+
+
+def test_of_few_photos_it_says_what_it_is_worth() -> None:
+    def notes(photos: int) -> set[str]:
+        corpus = Corpus(("a dog",) * photos, (("a dog",),) * photos)
+        scores = METRICS["cider"](corpus)
+        assert [score.value for score in scores] == [0, 0]  # all words are in all photos
+        return {score.note for score in scores}
+
+    assert "of one photo it is 0 whatever the caption" in notes(1).pop()
+    assert notes(99).pop().startswith("of 99 photos; ")
+    assert notes(100) == {""}

@@ -1,8 +1,11 @@
 """What every metric promises, those registered later too."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from sightline.metrics import METRICS, Corpus, register
+from sightline.errors import SightlineError
+from sightline.metrics import METRICS, Corpus, register, tokenize
 
 CORPUS = Corpus(
     ("a dog runs", "two boys play in the park", "a dog runs", ""),
@@ -57,3 +60,34 @@ def test_diversity_by_hand() -> None:
 def test_novelty_is_not_guessed() -> None:
     novel = {score.name: score for score in METRICS["diversity"](Corpus(("a",), (("a",),)))}["novel"]
     assert novel.value is None and "training captions" in novel.note
+
+
+def test_lists_will_do_for_tuples() -> None:
+    corpus = Corpus(["a dog"], [["a dog", "the dog 's"]], ["a cat"])  # type: ignore[arg-type]
+    assert (corpus.references, corpus.training_captions) == ((("a dog", "the dog 's"),), frozenset(["a cat"]))
+
+
+@pytest.mark.parametrize(
+    ("hypotheses", "references", "said"),
+    [
+        (["A dog"], [["a dog"]], "hypotheses: 'A dog' is not tokenized; pass it through"),
+        (["a dog"], [["a dog runs."]], r"references\[0\]: 'a dog runs\.' is not tokenized"),
+        (["a dog , a cat"], [["a"]], "not tokenized"),
+        (["a dog,  a cat"], [["a"]], "not tokenized"),
+        ("a dog", [["a dog"]], "is one string; pass a list"),
+        (["a dog"], ["a dog"], r"references\[0\]: 'a dog' is one string"),
+        (["a dog"], "a", "is one string"),
+        ([7], [["a"]], "7 is not a caption"),
+        (["a"], [], "1 hypotheses, but references of 0 photos"),
+        ([], [], "pass one hypothesis a photo"),
+        (["a"], [[]], r"references\[0\]: no caption"),
+    ],
+)
+def test_what_would_score_wrongly_in_silence_is_refused(hypotheses, references, said) -> None:
+    with pytest.raises(SightlineError, match=said):
+        Corpus(hypotheses, references)
+
+
+@given(st.text(st.sampled_from("abc.,!?;:'\"-() AÉéİΣ1&/#@\n")) | st.text())
+def test_what_tokenize_writes_is_taken(text: str) -> None:
+    Corpus((tokenize(text),), ((tokenize(text),),))

@@ -98,6 +98,25 @@ def test_a_sentence_is_never_empty_and_never_holds_special_tokens(decoder, featu
     assert (beams.tokens[:, 0, 2:] == PAD).all()
 
 
+@pytest.mark.parametrize("length_penalty", [-1e30, -20.0, 40.0, 1e30])
+def test_any_finite_length_penalty_ranks_by_length_without_losing_a_sentence(decoder, features, length_penalty):
+    sentences, scores = search(decoder, decoder.prepare(features), 4, 8, length_penalty)
+    plain, _ = search(decoder, decoder.prepare(features), 4, 8, 0.0)
+    assert scores.isfinite().all() and sentences.log_probs.isfinite().all()
+    assert (sentences.log_probs[sentences.lengths.unsqueeze(2) > torch.arange(8)] < 0).all()
+    shift = sentences.lengths[:, 0] - plain.lengths[:, 0]
+    assert (shift >= 0).all() if length_penalty > 0 else (shift <= 0).all()
+
+
+def test_beams_without_a_sentence_come_last_and_are_told(decoder, features):
+    for length_penalty in (-20.0, 0.0, 10.0):
+        sentences, scores = search(decoder, decoder.prepare(features), 40, 1, length_penalty)
+        there = (sentences.log_probs[..., 0] > -1e8).sum(1)
+        assert (there < 40).all()
+        assert [int(row.isfinite().sum()) for row in scores] == there.tolist()
+        assert all(bool(row[:count].isfinite().all()) for row, count in zip(scores, there.tolist(), strict=True))
+
+
 def test_select_continues_the_right_sentence():
     state = (torch.arange(12).reshape(2, 3, 2),)
     (chosen,) = select(state, torch.tensor([[2, 0], [1, 1]]))

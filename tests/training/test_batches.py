@@ -34,3 +34,19 @@ def test_processes_share_the_photos():
     photos = [photo for part in parts for batch in part for photo in batch.photos]
     assert sorted(photos) == list(range(192))
     assert {len(part) for part in parts} == {4}
+
+
+def test_photos_are_shown_as_often_as_asked():
+    shown = np.repeat([1.0, 2.5, 0.25], [100, 101, 4])
+    sampler = LengthSampler(targets(), 16, seed=1, shown=shown)
+    extra = []
+    for epoch in (0, 1):
+        sampler.set_epoch(epoch)
+        batches = list(sampler)
+        assert len(batches) == len(sampler) == 23  # 353.5 photos
+        counts = np.bincount([photo for batch in batches for photo in batch.photos], minlength=205)
+        assert (counts[:100] == 1).all()
+        assert set(counts[100:201]) == {2, 3}
+        assert set(counts[201:]) <= {0, 1}
+        extra.append(np.flatnonzero(counts[100:201] == 3))
+    assert len(set(extra[0]) & set(extra[1])) < 40  # half of each other's half

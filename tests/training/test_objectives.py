@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -7,15 +9,19 @@ from sightline.data.dataset import read_dataset
 from sightline.errors import SightlineError
 from sightline.nn.checkpoint import load_model
 from sightline.nn.prefix_tree import PrefixTree
+from sightline.preprocess import preprocess
 from sightline.training import self_critical
 from sightline.training.augment import augment
-from sightline.training.batches import Batch
+from sightline.training.batches import Batch, encode_captions
 from sightline.training.generate import generate
 from sightline.training.objective import CrossEntropy
 from sightline.training.self_critical import SelfCritical
+from sightline.training.supervision import Phrases, Taught
 from sightline.vocabulary import END
 from tests.training.conftest import tiny
 from tests.training.test_train import losses, run
+
+NO_BOXES = np.zeros((0, 4), np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -110,20 +116,76 @@ def test_self_critical_training_raises_the_reward(trained, shapes, tmp_path):
     assert max(held_out for _, held_out in rewards) == load_model(out)[1].training["val_cider"]
 
 
+def test_a_named_thing_costs_what_attention_misses_of_it(trained):
+    model = load_model(trained)[0]
+    targets = np.array([[[4, 5, 6, END], [4, 5, END, 0]], [[7, END, 0, 0], [4, 8, END, 0]]])
+    features, batch = batch_of(model, targets)
+    shares = torch.rand(2, 64).softmax(1)
+    words = [(0, 0, 1, 0), (0, 1, 1, 1), (1, 1, 0, 1), (1, 1, 1, 1)]  # photo, caption, word, phrase
+    nodes = torch.stack([batch.captions.node_of_word[p, c, t] for p, c, t, _ in words])
+    assert nodes[0] == nodes[1]  # two captions that begin alike and name two things
+    taught = Taught(nodes, torch.tensor([phrase for *_, phrase in words]), shares)
+    alpha = model(features, batch.captions).attention
+    missed = sum(-(shares[phrase] * alpha[node].log()).sum() for node, (*_, phrase) in zip(nodes, words, strict=True))
+    plain, costly, unknown = (
+        CrossEntropy(attention_supervision=weight).training(model, features, batch._replace(taught=known))
+        for weight, known in ((0.0, taught), (0.3, taught), (0.3, None))
+    )
+    assert (costly.loss - plain.loss).item() == pytest.approx(0.3 * missed.item() / 12, rel=1e-4)
+    assert costly.value == plain.value == unknown.loss
+
+
+def test_attention_that_is_taught_lies_on_what_is_named(trained, shapes, tmp_path):
+    examples = read_dataset(shapes).located_split("train")
+    inside = []
+    out = run(tiny(epochs=2, attention_supervision=1.0), shapes, tmp_path / "run", init=trained)
+    for folder in (trained, out):
+        model, _, vocabulary = load_model(folder)
+        tree = PrefixTree.from_captions(encode_captions(examples, vocabulary, 20))
+        taught = Phrases(examples, (8, 8)).taught(range(len(examples)), tree)
+        pixels = np.stack([preprocess(example.path, model.encoder.preprocessing) for example in examples])
+        with torch.no_grad():
+            alpha = model(model.features(torch.from_numpy(pixels)), tree).attention[taught.nodes]
+        inside.append(float((alpha * (taught.shares[taught.phrases] > 0)).sum(1).mean()))
+    assert inside[1] > 2 * inside[0], inside
+
+
+def test_supervision_without_boxes_is_refused(trained, shapes, tmp_path):
+    bare = shutil.copytree(shapes, tmp_path / "bare")
+    (bare / "objects.json").unlink()
+    with pytest.raises(SightlineError, match=r"needs boxes.*Flickr30k Entities"):
+        run(tiny(attention_supervision=1.0), bare, tmp_path / "run", init=trained)
+
+
 def test_augmented_photos_keep_their_captions_true():
     photo = Image.new("RGB", (80, 60), "blue")
     photo.paste("red", (0, 0, 40, 60))  # red on the left
 
     def is_mirrored(captions, seed):
-        pixels = np.asarray(augment(photo, 32, captions, seed), np.int64)
+        pixels = np.asarray(augment(photo, 32, captions, NO_BOXES, seed)[0], np.int64)
         return pixels[:, :4, 2].sum() > pixels[:, :4, 0].sum()
 
     assert {is_mirrored(["a red wall"], seed) for seed in range(20)} == {True, False}
     assert {is_mirrored(["a wall", "red on the Left ."], seed) for seed in range(20)} == {False}
-    one, again, other = (np.asarray(augment(photo, 32, ["a wall"], seed)) for seed in (1, 1, 2))
+    one, again, other = (np.asarray(augment(photo, 32, ["a wall"], NO_BOXES, seed)[0]) for seed in (1, 1, 2))
     assert one.shape == (32, 32, 3)
     assert (one == again).all()
     assert (one != other).any()
     state = torch.random.get_rng_state()
-    augment(photo, 32, ["a wall"], 3)
+    augment(photo, 32, ["a wall"], NO_BOXES, 3)
     assert bool((torch.random.get_rng_state() == state).all())
+
+
+def test_boxes_go_where_their_things_go():
+    photo = Image.new("RGB", (80, 60), "blue")
+    photo.paste("red", (8, 6, 32, 54))
+    box = np.array([[0.1, 0.1, 0.4, 0.9], [0.0, 0.0, 0.004, 1.0]], np.float32)
+    kept = set()
+    for seed in range(20):
+        image, (red, edge) = augment(photo, 64, ["a wall"], box, seed)
+        pixels = np.asarray(image, np.int64)
+        rows, columns = np.nonzero(pixels[:, :, 0] > pixels[:, :, 2])
+        seen = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
+        np.testing.assert_allclose(red * 64, seen, atol=1.5)
+        kept.add(bool(edge[2] > edge[0]))
+    assert False in kept  # cropped away

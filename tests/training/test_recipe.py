@@ -39,6 +39,13 @@ def test_baseline_holds_the_methods_values():
         ("encoder:\n  frozen_blocks: 3\n", ["encoder.frozen_blocks", "trainable"]),
         ("decoder:\n  attention: once\ntraining:\n  objective: self_critical\n", ["every_step", "self_critical"]),
         ("decoder:\n  attention: once\n  query: hidden_and_word\n", ["decoder.query", "once"]),
+        ("encoder:\n  name: vgg\n", ["encoder.name", "vgg", "mobilenet_v2", "efficientnet_lite2"]),
+        ("encoder:\n  name: 3\n", ["encoder.name", "3"]),
+        ("training:\n  attention_supervision: -1\n", ["training.attention_supervision"]),
+        (
+            "decoder:\n  attention: once\ntraining:\n  attention_supervision: 1\n",
+            ["training.attention_supervision", "every_step"],
+        ),
         ("decoder:\n  name: lstm\n", ["decoder.name", "lstm", "gru", "transformer"]),
         ("decoder:\n  name: transformer\n  attention_size: 3\n", ["decoder.attention_size", "heads"]),
         ("decoder:\n  name: transformer\n  hidden_size: 30\n", ["decoder.hidden_size", "heads"]),

@@ -73,6 +73,8 @@ def _report(results: Iterator[tuple[str, Caption | SightlineError]], as_json: bo
             else:
                 captioned += 1
                 put(json.dumps({"photo": path, **result.as_dict()}) if as_json else f"{path}: {result}")
+                if result.note:
+                    remark(f"note: {path}: {result.note}")
             line(captioned + failed, None)
     return captioned, failed
 

@@ -31,8 +31,9 @@ def check(folder: Path, as_json: bool) -> None:
 
     DIR: The dataset's folder.
 
-    Reads Kaggle's Images/ + captions.txt, Flickr8k's original files, Karpathy's JSON, and any CSV or JSONL with image
-    and caption columns. Exits with 1 if something would hurt training or scores; warnings alone exit with 0.
+    Reads Kaggle's Images/ + captions.txt, Flickr8k's and Flickr30k's original files, COCO's captions beside its
+    folders, Karpathy's JSON, and any CSV or JSONL with image and caption columns. Exits with 1 if something would hurt
+    training or scores; warnings alone exit with 0.
     """
     import json
 

@@ -134,4 +134,6 @@ def _drawn(
     for photo, caption in captioned:
         save_sheet(sheets[photo], draw_attention(photo, caption, font=font))
         put(f"{sheets[photo]}: {caption}")
+        if caption.note:
+            remark(f"note: {photo}: {caption.note}")
         yield photo, caption

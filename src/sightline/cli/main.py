@@ -21,6 +21,7 @@ from sightline.cli import (
     info,
     interruptions,
     score,
+    site,
     streams,
     train,
 )
@@ -38,6 +39,7 @@ def app() -> None:
 
 app.add_command(caption.caption)
 app.add_command(explain.explain)
+app.add_command(site.site)
 app.add_command(evaluate.evaluate)
 app.add_command(compare.compare)
 app.add_command(score.score)

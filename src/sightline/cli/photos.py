@@ -1,7 +1,7 @@
 """What a person names on the command line -> the photos meant; what is left out is told."""
 
 # Half a million names are many, and Path.is_dir raises where a folder above may not be entered:
-# ruff: noqa: PTH112, PTH116, PTH118, PTH122, PTH207
+# ruff: noqa: PTH112, PTH116, PTH118, PTH207
 from __future__ import annotations
 
 import glob
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sightline.cli.lists import read_list
 from sightline.cli.streams import complain
-from sightline.preprocess import PHOTO_SUFFIXES
+from sightline.photos.formats import Foreign, foreign_photo, is_photo
 
 
 class PhotoSearch:
@@ -31,7 +31,7 @@ class PhotoSearch:
     def __init__(self, names: Iterable[str]) -> None:
         self.left_out = 0
         self._names = names
-        self._foreign: Counter[tuple[str, str]] = Counter()
+        self._foreign: Counter[Foreign] = Counter()
 
     def __iter__(self) -> Iterator[str]:
         for name in self._names:
@@ -45,8 +45,8 @@ class PhotoSearch:
                 yield from self._or_tell(self._photos_like(name), f"{name}: no such file")
             else:
                 yield name
-        for (kind, way_out), count in self._foreign.items():
-            complain(f"left out {count:,} {kind}{'s' * (count != 1)}; {way_out}")
+        for kind, count in self._foreign.items():
+            complain(f"left out {count:,} {kind.name}{'s' * (count != 1)}; {kind.way_out}")
 
     def _or_tell(self, paths: Iterable[str], nothing: str) -> Iterator[str]:
         before, none = self.left_out, True
@@ -67,10 +67,10 @@ class PhotoSearch:
         paths = []
         for parent, _, files in os.walk(folder, onerror=self._cannot_enter):
             for path in (os.path.join(parent, file) for file in files):
-                if foreign := _foreign(path):
+                if foreign := foreign_photo(path):
                     self.left_out += 1
                     self._foreign[foreign] += 1
-                elif _is_photo(path) and _may_be_photo(path):
+                elif is_photo(path) and _may_be_photo(path):
                     paths.append(path)
         yield from sorted(paths)
 
@@ -80,17 +80,6 @@ class PhotoSearch:
     def _leave_out(self, reason: str) -> None:
         self.left_out += 1
         complain(reason)
-
-
-def _is_photo(path: str) -> bool:
-    """Whether a file's name is that of a photo that can be read."""
-    return os.path.splitext(path)[1].lower() in PHOTO_SUFFIXES
-
-
-def _foreign(path: str) -> tuple[str, str] | None:
-    """For a file whose name is that of a photo that cannot be read here: what it is called, and what would help."""
-    heic = os.path.splitext(path)[1].lower() in (".heic", ".heif", ".hif")
-    return ("HEIC photo", "save it as JPEG") if heic else None
 
 
 def _may_be_photo(path: str) -> bool:

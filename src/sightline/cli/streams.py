@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import io
 import os
-import re
 import stat
 import sys
 from contextlib import suppress
@@ -15,11 +14,7 @@ from typing import TextIO
 import click
 
 from sightline.cli import interruptions, progress
-from sightline.errors import SightlineError
-
-# Control characters but for the tab, line separators, marks that turn the direction of writing, and bytes that are no
-# text: a file name may hold any of them, and a terminal would obey.
-_UNPRINTABLE = re.compile("[\0-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+from sightline.errors import SightlineError, printable
 
 
 def prepare() -> None:
@@ -33,6 +28,9 @@ def prepare() -> None:
     if sys.stdout is None:
         sys.stdout = Path(os.devnull).open()  # noqa: SIM115  (opened for reading: who writes to it is told)
     elif isinstance(sys.stdout, io.TextIOWrapper):
+        raw, encoding = sys.stdout.buffer, sys.stdout.encoding
+        if isinstance(raw, io.RawIOBase):  # PYTHONUNBUFFERED: what does not go out at once would be lost
+            sys.stdout = io.TextIOWrapper(io.BufferedWriter(raw), encoding, line_buffering=True)
         sys.stdout.reconfigure(errors="as_given")
     if sys.stderr is None:
         sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
@@ -74,11 +72,6 @@ def remark(*lines: str) -> None:
 def complain(reason: object) -> None:
     """Tell on stderr, in one line, what is wrong."""
     remark(f"sightline: {reason}")
-
-
-def printable(line: str) -> str:
-    """The line with all that a terminal would obey written as an escape: ``\\x1b``, ``\\n``, ``\\u202e``."""
-    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), line)
 
 
 def stdout_may_share_the_terminal() -> bool:

@@ -11,9 +11,34 @@ from sightline.cli.options import PATH
 from sightline.cli.streams import put
 
 
+def _read_weights(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, float]:
+    weights = {}
+    for text in texts:
+        name, _, times = text.rpartition("=")
+        try:
+            weights[name] = float(times)
+        except ValueError:
+            name = ""
+        if not name:
+            raise click.BadParameter(f"{text!r} is not of the form NAME=TIMES, such as general=3")
+    return weights
+
+
 @click.command()
 @click.option(
-    "--data", type=PATH, required=True, help="The dataset's folder; `sightline data check` tells whether it will do."
+    "--data",
+    type=PATH,
+    required=True,
+    multiple=True,
+    help="The dataset's folder; `sightline data check` tells whether it will do. Give it again to learn from several.",
+)
+@click.option(
+    "--weight",
+    "weights",
+    metavar="NAME=TIMES",
+    multiple=True,
+    callback=_read_weights,
+    help="How often an epoch shows each photo of the dataset whose folder is called NAME: --weight general=3",
 )
 @click.option("--out", type=PATH, required=True, help="The folder to leave the model in, with its losses and samples.")
 @click.option(
@@ -25,7 +50,8 @@ from sightline.cli.streams import put
 @click.option("--cache", type=PATH, help="Where a frozen encoder's features are kept [default: the user's cache].")
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 def train(
-    data: Path,
+    data: tuple[Path, ...],
+    weights: dict[str, float],
     out: Path,
     recipe: Path | None,
     overrides: tuple[str, ...],
@@ -34,7 +60,7 @@ def train(
     cache: Path | None,
     quiet: bool,
 ) -> None:
-    """Train a captioner on a dataset of photos with captions.
+    """Train a captioner on a dataset of photos with captions, or on several at once.
 
     OUT ends with the model folder of the best epoch (config.json, vocabulary.json, model.safetensors, model.onnx),
     loss.png, samples.png, metrics.csv, TensorBoard logs and the exact recipe.
@@ -57,5 +83,5 @@ def train(
     settings = load_recipe(recipe, overrides)
     from sightline.training.train import train as run
 
-    run(settings, data, out, resume=resume, init=init, cache=cache, progress=not quiet, say=put)
+    run(settings, data, out, resume=resume, init=init, weights=weights, cache=cache, progress=not quiet, say=put)
     put(f"the captioner is in {out}; try: sightline caption PHOTO --model {out}")

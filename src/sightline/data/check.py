@@ -11,38 +11,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from sightline.data.dataset import SplitSource, name_splits
+from sightline.data.files import as_path
+from sightline.data.findings import Finding, Level, find_nothing_to_learn
 from sightline.data.layout import SPLITS, Source, read_source
 from sightline.errors import SightlineError
 from sightline.preprocess import open_photo
 
-Level = Literal["error", "warning"]
 Progress = Callable[[int, int], None]
 Splits = Mapping[str, tuple[str, ...]]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One kind of trouble.
-
-    Attributes:
-        kind: a name for programs, such as "unreadable-photos"; it stays the same from version to version.
-        level: "error" if training or scores would suffer, "warning" if a look is enough.
-        message: what it is, in words.
-        names: where it is, all of it: photos, captions or lines. Empty if it concerns the dataset as a whole.
-    """
-
-    kind: str
-    level: Level
-    message: str
-    names: tuple[str, ...] = ()
-
-    @property
-    def count(self) -> int:
-        """How many photos, captions or lines it concerns; 1 for the dataset as a whole."""
-        return len(self.names) or 1
 
 
 @dataclass(frozen=True)
@@ -89,7 +67,7 @@ class DatasetReport:
         }
 
 
-def check_dataset(root: Path, progress: Progress | None = None) -> DatasetReport:
+def check_dataset(root: str | os.PathLike[str], progress: Progress | None = None) -> DatasetReport:
     """Read every caption and decode every photo of the dataset in the folder ``root``.
 
     Args:
@@ -99,6 +77,7 @@ def check_dataset(root: Path, progress: Progress | None = None) -> DatasetReport
     Raises:
         SightlineError: there is no such folder, no layout fits it, or a file in it cannot be read or understood.
     """
+    root = as_path(root)
     layout, source = read_source(root)
     splits, split_source = name_splits(source)
     contents = _inspect(source.photos, progress)
@@ -107,6 +86,7 @@ def check_dataset(root: Path, progress: Progress | None = None) -> DatasetReport
         *_pairing_findings(source, splits),
         *_content_findings(contents, splits),
         *_caption_findings(source),
+        *_learning_findings(source, splits),
     )
     return DatasetReport(
         root=root,
@@ -140,7 +120,21 @@ def _pairing_findings(source: Source, splits: Splits) -> Iterator[Finding]:
     yield from _found("captions-without-photo", "warning", "captioned photos that are not there, in no split", orphans)
     bare = [name for name in photos if not any(source.captions.get(name, ()))]
     yield from _found("photos-without-captions", "warning", "photos without a caption", bare)
-    yield from _found("unread-lines", "warning", "lines that make no sense and are left out", source.unread_lines)
+    lost = len(source.unread_lines)
+    too_many = 100 * lost > lost + sum(map(len, source.captions.values()))
+    told = "lines that make no sense and are left out" + (", more than one in a hundred" if too_many else "")
+    yield from _found("unread-lines", "error" if too_many else "warning", told, source.unread_lines)
+
+
+def _learning_findings(source: Source, splits: Splits) -> Iterator[Finding]:
+    training = [source.captions.get(name, ()) for name in splits.get("train", ()) if name in source.photos]
+    captioned = [captions for captions in training if any(captions)]
+    # Without photos to train on, that is what the other findings say.
+    finding = (
+        find_nothing_to_learn((text for texts in captioned for text in texts), len(captioned)) if training else None
+    )
+    if finding:
+        yield finding
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,23 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from sightline.data import flickr8k_original, kaggle, karpathy, table  # noqa: F401  (each registers its layout)
+from sightline.data import (  # noqa: F401  (each registers its layout or its regions)
+    coco,
+    entities,
+    flickr8k_original,
+    kaggle,
+    karpathy,
+    shapes_regions,
+    table,
+    token_file,
+)
+from sightline.data.files import as_path
 from sightline.data.layout import LAYOUTS, SPLITS, Source, read_source, register_layout
+from sightline.data.regions import Regions, read_regions
 from sightline.errors import SightlineError
 
 __all__ = ["LAYOUTS", "Dataset", "Example", "name_splits", "read_dataset", "register_layout"]
@@ -20,11 +31,15 @@ SplitSource = Literal["files", "derived"]
 
 @dataclass(frozen=True)
 class Example:
-    """One photo: its name in the dataset, its file, and one or more captions, none of them empty."""
+    """One photo: its name in the dataset, its file, and one or more captions, none of them empty.
+
+    ``regions`` are aligned with the captions, or empty if nothing is known; `Dataset.located_split` fills them in.
+    """
 
     image: str
     path: Path
     captions: tuple[str, ...]
+    regions: Regions = ()
 
 
 @dataclass(frozen=True)
@@ -59,8 +74,15 @@ class Dataset:
             way_out = "photos are split by file name here, so add photos or list the splits yourself"
         raise SightlineError(f"{self.root}: no {name!r} split; there is {there or 'none'}; {way_out}")
 
+    def located_split(self, name: str) -> tuple[Example, ...]:
+        """As `split`, with the regions that are known of its photos (`sightline.data.regions`); takes seconds."""
+        examples = self.split(name)
+        located = read_regions(self.root, examples)
+        known = located.regions if located else {}
+        return tuple(replace(example, regions=known.get(example.image, ())) for example in examples)
 
-def read_dataset(root: Path) -> Dataset:
+
+def read_dataset(root: str | os.PathLike[str]) -> Dataset:
     """Read the dataset in the folder ``root``, whatever its layout.
 
     Photos that are not there and photos without a caption are left out of the splits and counted, so that a training
@@ -69,6 +91,7 @@ def read_dataset(root: Path) -> Dataset:
     Raises:
         SightlineError: there is no such folder, no layout fits it, or a file in it cannot be read or understood.
     """
+    root = as_path(root)
     layout, source = read_source(root)
     listed, split_source = name_splits(source)
     splits = {}

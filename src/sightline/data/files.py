@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-import csv
 import io
+import json
+import os
+import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from sightline.errors import SightlineError
-from sightline.preprocess import PHOTO_SUFFIXES
+from sightline.photos.formats import is_photo
 
 _SPLIT_LISTS = {"train": "*trainImages.txt", "val": "*devImages.txt", "test": "*testImages.txt"}
 
 
+def as_path(path: object) -> Path:
+    """A path as a person may pass it; `SightlineError` if it is none."""
+    if not isinstance(path, str | os.PathLike) or isinstance(path, bytes):
+        raise SightlineError(f"{path!r}: not a path; pass a string or a Path")
+    return Path(path)
+
+
 def read_text(path: Path) -> str:
-    """The file's text without a byte order mark, in Unicode's composed form.
+    """The file's text, UTF-8 or UTF-16, without a byte order mark and in Unicode's composed form.
 
     Composed, because some file systems and editors write ``ü`` as two characters, and names would not match.
 
     Raises:
-        SightlineError: the file is not UTF-8.
+        SightlineError: the file is of another encoding.
     """
+    data = path.read_bytes()
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = data.decode(json.detect_encoding(data))
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise SightlineError(f"{path} line {line}: this is not UTF-8 text; save the file as UTF-8") from None
@@ -32,24 +42,35 @@ def read_text(path: Path) -> str:
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     """The lines that are not blank, stripped, each with its number from 1; any of the usual line ends."""
-    for number, line in enumerate(io.StringIO(read_text(path), newline=None), start=1):
+    return split_lines(read_text(path))
+
+
+def split_lines(text: str) -> Iterator[tuple[int, str]]:
+    """`read_lines` of a text that was read."""
+    for number, line in enumerate(io.StringIO(text, newline=None), start=1):
         if line.strip():
             yield number, line.strip()
 
 
-def read_rows(path: Path, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
-    """The rows of a CSV file that are not blank, cells stripped, each with the number of the line it ends on.
+# A photo may be named "1.jpg.1", so the number is what stands after the first "#" that a blank follows.
+_TOKEN_LINE = re.compile(r"(.+?)#\d+(?:\s+(.*))?")
 
-    Raises:
-        SightlineError: the file is not UTF-8 or not CSV.
-    """
-    rows = csv.reader(io.StringIO(read_text(path), newline=""), delimiter=delimiter, skipinitialspace=True)
-    try:
-        for row in rows:
-            if row:
-                yield rows.line_num, [cell.strip() for cell in row]
-    except csv.Error as error:
-        raise SightlineError(f"{path} line {rows.line_num}: not CSV ({error}); look for a lone quote") from None
+
+def parse_token_line(line: str) -> tuple[str, str] | None:
+    """The photo and the caption, maybe empty, of a line ``1.jpg#0<tab>a dog``; None if it is no such line."""
+    match = _TOKEN_LINE.fullmatch(line)
+    return (match[1], match[2] or "") if match else None
+
+
+def read_token_file(path: Path) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
+    """Image -> captions of a ``.token`` file, as Flickr8k and Flickr30k came, and the places of lines left out."""
+    pairs, unread = [], []
+    for number, line in read_lines(path):
+        if pair := parse_token_line(line):
+            pairs.append(pair)
+        else:
+            unread.append(f"{path.name} line {number}")
+    return group_captions(pairs), tuple(unread)
 
 
 def group_captions(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
@@ -87,7 +108,7 @@ def list_photos(folder: Path, named: Collection[str], prefix: str = "") -> dict[
     photos = {}
     for path in _visible(folder.iterdir()):
         name = prefix + unicodedata.normalize("NFC", path.name)
-        if path.suffix.lower() in PHOTO_SUFFIXES or name in named:
+        if is_photo(path) or name in named:
             photos[name] = path
     return photos
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sightline.data.files import group_captions, list_photos, read_lines, read_split_lists
+from sightline.data.files import list_photos, read_split_lists, read_token_file
 from sightline.data.layout import Source, register_layout
 
 # The authors' archive spells its folder "Flicker8k"; copies mend that, or unpack one folder into another.
@@ -24,13 +24,5 @@ def read(root: Path) -> Source | None:
     text = next((root / name for name in _TEXT_FOLDERS if (root / name / "Flickr8k.token.txt").is_file()), None)
     if folder is None or text is None:
         return None
-    pairs, unread = [], []
-    for line, content in read_lines(text / "Flickr8k.token.txt"):
-        key, _, caption = content.partition("\t")
-        image, _, number = key.rpartition("#")
-        if image and number.isdigit():
-            pairs.append((image, caption.strip()))
-        else:
-            unread.append(f"Flickr8k.token.txt line {line}")
-    captions = group_captions(pairs)
-    return Source(captions, list_photos(folder, captions), read_split_lists(text), tuple(unread))
+    captions, unread = read_token_file(text / "Flickr8k.token.txt")
+    return Source(captions, list_photos(folder, captions), read_split_lists(text), unread)

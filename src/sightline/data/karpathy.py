@@ -26,28 +26,37 @@ def read(root: Path) -> Source | None:
     path, images = found[0]
     captions: dict[str, tuple[str, ...]] = {}
     splits: dict[str, list[str]] = {}
+    odd: list[str] = []
     for index, image in enumerate(images):
-        place = f"{path} images[{index}]"
-        name, sentences, split = _record(image, place)
+        place = f"{path.name} images[{index}]"
+        record = _record(image)
+        if record is None:
+            odd.append(place)
+            continue
+        name, sentences, split = record
         captions[name] = (*captions.get(name, ()), *sentences)
         if split:
-            splits.setdefault(split_named(split, place), []).append(name)
+            splits.setdefault(split_named(split, f"{root / place}"), []).append(name)
+    if odd and not captions:
+        raise SightlineError(f"{root / odd[0]}: an image needs a filename and sentences, each with its raw text")
     listed = {split: tuple(dict.fromkeys(names)) for split, names in splits.items()}
-    return Source(captions, find_photos(root, captions), listed or None)
+    return Source(captions, find_photos(root, captions), listed or None, tuple(odd))
 
 
 def _images(path: Path) -> list[Any] | None:
     try:
         document = json.loads(read_text(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SightlineError(f"{path}: not JSON ({error}); fetch the file again") from None
     images = document.get("images") if isinstance(document, dict) else None
     return images if isinstance(images, list) else None
 
 
-def _record(image: Any, place: str) -> tuple[str, list[str], str]:
+def _record(image: Any) -> tuple[str, list[str], str] | None:
+    """An image's name, sentences and split, if it has one; None if it makes no sense."""
     try:
-        name = "/".join(part for part in (image.get("filepath", "").strip("/"), image["filename"]) if part)
-        return name, [sentence["raw"].strip() for sentence in image["sentences"]], image.get("split", "").strip()
+        name = "/".join(part for part in ((image.get("filepath") or "").strip("/"), image["filename"]) if part)
+        sentences = [sentence["raw"].strip() for sentence in image["sentences"]]
+        return name, sentences, (image.get("split") or "").strip()
     except (AttributeError, KeyError, TypeError):
-        raise SightlineError(f"{place}: an image needs a filename and sentences, each with its raw text") from None
+        return None

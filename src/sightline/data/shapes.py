@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from sightline.data.files import as_path
 from sightline.data.shapes_captions import (
     COLORS,
     RELATION_DISTANCE,
@@ -34,7 +36,7 @@ __all__ = ["draw_shapes", "is_true", "pointing_targets"]
 
 WIDTH = 64  # pixels of a photo, both ways
 SCALE = 4  # drawn this many times larger, then averaged, for smooth edges
-SETTINGS = "shapes.json"
+SETTINGS, OBJECTS = "shapes.json", "objects.json"
 
 _RGB = {
     "red": (216, 40, 46),
@@ -53,7 +55,7 @@ _EDGE = 2.0  # pixels from a third's border, within which no centre lies, so tha
 
 
 def draw_shapes(
-    root: Path, photos: int = 2000, seed: int = 0, progress: Callable[[int, int], None] | None = None
+    root: str | os.PathLike[str], photos: int = 2000, seed: int = 0, progress: Callable[[int, int], None] | None = None
 ) -> bool:
     """Draw the dataset into the folder ``root``, which appears only once it is complete.
 
@@ -73,6 +75,9 @@ def draw_shapes(
     Raises:
         SightlineError: ``root`` holds something else or cannot be written, or a number is too small.
     """
+    root = as_path(root)
+    if not isinstance(photos, int) or not isinstance(seed, int):
+        raise SightlineError(f"{photos!r} photos with seed {seed!r}: both must be whole numbers")
     if photos < 10 or seed < 0:
         raise SightlineError(f"{photos} photos with seed {seed}: draw 10 photos or more, with a seed of 0 or more")
     settings = {"photos": photos, "seed": seed, "width": WIDTH, "version": 2}
@@ -135,7 +140,7 @@ def _texts(captions: list[tuple[str, str]], objects: dict[str, list[dict[str, An
     photos = ",\n".join(f"{json.dumps(name)}: {json.dumps(items)}" for name, items in objects.items())
     return {
         "captions.txt": f"image,caption\n{rows}",
-        "objects.json": f"{{\n{photos}\n}}\n",
+        OBJECTS: f"{{\n{photos}\n}}\n",
         **{f"shapes.{split}Images.txt": "".join(f"{name}\n" for name in part) for split, part in lists.items()},
     }
 

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sightline.data.files import find_photos, group_captions, read_lines, read_rows
+from sightline.data.files import find_photos, group_captions, read_lines, read_text
 from sightline.data.layout import Source, register_layout, split_named
+from sightline.data.rows import parse_table
 from sightline.errors import SightlineError
 
-_IMAGE_COLUMNS = ("file_name", "filename", "image", "image_name")
+_PHOTO_COLUMNS = ("file_name", "filename", "image", "image_name", "photo")
 _CAPTION_COLUMNS = ("caption", "captions", "text", "comment")
-_DELIMITERS = ",;\t|"
 
-# A row of a table: the line it stands on, and its cells by lower-case column; None where the line makes no sense.
-Row = tuple[int, dict[str, Any] | None]
+
+@dataclass(frozen=True)
+class Records:
+    """What a file says, row by row.
+
+    Attributes:
+        photo: the name of the photo's column.
+        caption: the name of the caption's column, or of a list of captions.
+        rows: the line of each, and its values by lower-case column; None where the line makes no sense.
+    """
+
+    photo: str
+    caption: str
+    rows: Iterable[tuple[int, dict[str, Any] | None]]
 
 
 @register_layout("table", looks_for="a .csv or .jsonl file with image and caption columns", rank=2)
@@ -25,20 +38,59 @@ def read(root: Path) -> Source | None:
 
     The photos lie under ``root`` or in a folder right below it.
     """
-    tables = [path for path in sorted(root.iterdir()) if not path.name.startswith(".") and _columns(path)]
-    if not tables:
+    found = {path: table for path in sorted(root.iterdir()) if _may_be_table(path) and (table := read_table(path))}
+    if not found:
         return None
-    if len(tables) > 1:
-        names = ", ".join(path.name for path in tables)
+    if len(found) > 1:
+        names = ", ".join(path.name for path in found)
         raise SightlineError(f"{root}: {names} all name images and captions; join them, with a split column")
-    path = tables[0]
-    image_column, caption_column = _columns(path) or ("", "")
+    ((path, table),) = found.items()
+    captions, splits, unread = collect(path, table)
+    return Source(captions, find_photos(root, captions), splits, unread)
+
+
+def _may_be_table(path: Path) -> bool:
+    return path.suffix.lower() in (".csv", ".tsv", ".jsonl") and not path.name.startswith(".") and path.is_file()
+
+
+def read_table(path: Path) -> Records | None:
+    """What the file says; None if it names no column for the photo or none for the caption."""
+    if path.suffix.lower() == ".jsonl":
+        return _read_json_lines(path)
+    table = parse_table(read_text(path), _PHOTO_COLUMNS, _CAPTION_COLUMNS)
+    return Records(table.photo, table.caption, table.rows) if table else None
+
+
+def _read_json_lines(path: Path) -> Records | None:
+    rows = [(number, _record(line)) for number, line in read_lines(path)]
+    names = next((row for _, row in rows if row), {})
+    photo = next((name for name in _PHOTO_COLUMNS if name in names), None)
+    caption = next((name for name in _CAPTION_COLUMNS if name in names), None)
+    return Records(photo, caption, rows) if photo and caption else None
+
+
+def _record(line: str) -> dict[str, Any] | None:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return {key.lower(): value for key, value in record.items()} if isinstance(record, dict) else None
+
+
+def collect(
+    path: Path, table: Records
+) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]] | None, tuple[str, ...]]:
+    """Image -> captions; the splits, or None without a column of that name; and the places of lines left out.
+
+    Raises:
+        SightlineError: a row is in a split that there is not.
+    """
     pairs: list[tuple[str, str]] = []
     unread: list[str] = []
     splits: dict[str, list[str]] = {}
-    for line, row in _rows(path):
-        image = row and row.get(image_column)
-        texts = _texts(row and row.get(caption_column))
+    for line, row in table.rows:
+        image = row and row.get(table.photo)
+        texts = _texts(row and row.get(table.caption))
         split = (row and row.get("split")) or ""
         if not isinstance(image, str) or not image or texts is None or not isinstance(split, str):
             unread.append(f"{path.name} line {line}")
@@ -47,43 +99,8 @@ def read(root: Path) -> Source | None:
         pairs += [(image, text) for text in texts]
         if split:
             splits.setdefault(split_named(split, f"{path} line {line}"), []).append(image)
-    captions = group_captions(pairs)
     listed = {split: tuple(dict.fromkeys(names)) for split, names in splits.items()}
-    return Source(captions, find_photos(root, captions), listed or None, tuple(unread))
-
-
-def _columns(path: Path) -> tuple[str, str] | None:
-    """The table's image column and caption column; None if the file is no such table."""
-    if path.suffix.lower() not in (".csv", ".tsv", ".jsonl") or not path.is_file():
-        return None
-    _, first = next(_rows(path), (0, None))
-    image = next((name for name in _IMAGE_COLUMNS if name in (first or ())), None)
-    caption = next((name for name in _CAPTION_COLUMNS if name in (first or ())), None)
-    return (image, caption) if image and caption else None
-
-
-def _rows(path: Path) -> Iterator[Row]:
-    return _json_rows(path) if path.suffix.lower() == ".jsonl" else _csv_rows(path)
-
-
-def _json_rows(path: Path) -> Iterator[Row]:
-    for number, line in read_lines(path):
-        try:
-            record = json.loads(line)
-        except ValueError:
-            record = None
-        is_object = isinstance(record, dict)
-        yield number, {key.lower(): value for key, value in record.items()} if is_object else None
-
-
-def _csv_rows(path: Path) -> Iterator[Row]:
-    _, first_line = next(read_lines(path), (0, ""))
-    delimiter = max(_DELIMITERS, key=first_line.count)
-    rows = read_rows(path, delimiter)
-    _, header = next(rows, (0, []))
-    columns = [name.lower() for name in header]
-    for line, cells in rows:
-        yield line, dict(zip(columns, cells, strict=True)) if len(cells) == len(columns) else None
+    return group_captions(pairs), listed or None, tuple(unread)
 
 
 def _texts(value: Any) -> list[str] | None:

@@ -1,19 +1,27 @@
 """Captions by photo, read from the formats in which the field keeps them; the content tells which it is.
 
 - COCO results, ``[{"image_id": 1, "caption": "..."}, ...]``, and COCO annotations, the same list under ``annotations``
-- ``{"photo.jpg": ["...", "..."], ...}`` or ``{"photo.jpg": "...", ...}``
-- JSON lines, ``{"image": "photo.jpg", "caption": "..."}`` each, or ``"captions"`` with a list
+- ``{"photo.jpg": ["...", "..."], ...}`` or ``{"photo.jpg": "...", ...}``, and pycocoevalcap's
+  ``{"1": [{"caption": "..."}, ...], ...}``
+- Karpathy's JSON, of which one split counts
+- JSON lines, ``{"image": "photo.jpg", "caption": "..."}`` each, or ``"captions"`` with a list, and what
+  ``sightline caption --json`` prints
 - CSV with a header that names a column for the photo and one for the caption, e.g. Flickr8k's ``image,caption``
+- ``.token`` files, ``photo.jpg#0<tab>caption`` a line
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from sightline.data.files import as_path, parse_token_line, read_text, split_lines
+from sightline.data.layout import split_named
+from sightline.data.rows import parse_table
 from sightline.errors import SightlineError
 
 # Names by which the field calls a photo, the first found wins; then those for its caption or captions.
@@ -26,55 +34,80 @@ _SHAPES = (
 Entry = tuple[str, str]  # photo, caption
 
 
-def read_references(path: Path) -> dict[str, list[str]]:
+@dataclass
+class CaptionFile:
+    """What a file says.
+
+    Attributes:
+        entries: (photo, caption) in the order of the file.
+        aliases: another name that the file gives a photo, such as COCO's file_name beside its id -> the photos.
+        split: the one split that was read of several; empty where the file knows none.
+    """
+
+    entries: list[Entry]
+    aliases: dict[str, set[str]] = field(default_factory=dict)
+    split: str = ""
+
+    def by_photo(self) -> dict[str, list[str]]:
+        """Photo -> its captions, in the order of the file."""
+        captions: dict[str, list[str]] = {}
+        for photo, caption in self.entries:
+            captions.setdefault(photo, []).append(caption)
+        return captions
+
+
+def read_references(path: str | os.PathLike[str], split: str = "test") -> dict[str, list[str]]:
     """Photo -> its captions, in the order of the file.
+
+    ``split``: which one of a file in Karpathy's JSON; as in the literature, test unless you say otherwise.
 
     `SightlineError` if the file cannot be read, has no captions, or is of no known shape; it says where and the mend.
     """
-    references: dict[str, list[str]] = {}
-    for photo, caption in _entries(path):
-        references.setdefault(photo, []).append(caption)
-    return references
+    return read_captions(path, split).by_photo()
 
 
-def read_hypotheses(path: Path) -> dict[str, str]:
+def read_hypotheses(path: str | os.PathLike[str]) -> dict[str, str]:
     """Photo -> its one caption; `SightlineError` as `read_references`, and if a photo has more than one."""
     hypotheses: dict[str, str] = {}
-    for photo, caption in _entries(path):
+    for photo, caption in read_captions(path).entries:
         if photo in hypotheses:
             raise SightlineError(f"{path}: {photo!r} has more than one hypothesis; keep one caption a photo")
         hypotheses[photo] = caption
     return hypotheses
 
 
-def _entries(path: Path) -> Iterable[Entry]:
+def read_captions(path: str | os.PathLike[str], split: str = "test") -> CaptionFile:
+    """All that the file says; see `read_references`."""
+    path = as_path(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise SightlineError(f"{path}: not text in UTF-8; save it as UTF-8") from None
+        text = read_text(path)
     except OSError as error:
         raise SightlineError(f"{path}: cannot be read ({error.strerror}); check the path") from None
     if not text.strip():
         raise SightlineError(f"{path}: empty; write captions to it as {_SHAPES}")
-    entries = list(_parse(path, text))
-    if not entries:
+    content = _parse(path, text, split)
+    if not content.entries:
         raise SightlineError(f"{path}: holds no captions; write captions to it as {_SHAPES}")
-    return entries
+    return content
 
 
-def _parse(path: Path, text: str) -> Iterator[Entry]:
-    if text.lstrip()[0] not in "[{":
-        return _from_csv(path, text)
-    lines = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
-    if len(lines) > 1 and text.lstrip()[0] == "{" and _is_json(lines[0][1]):
-        return _from_json_lines(path, lines)
-    return _from_json(path, _load(path, text))
+def _parse(path: Path, text: str, split: str) -> CaptionFile:
+    lines = split_lines(text)
+    number, first = next(lines)
+    if first[0] not in "[{":
+        return CaptionFile(list(_from_token(path, text) if parse_token_line(first) else _from_csv(path, text)))
+    if first[0] == "{" and _is_json(first) and (second := next(lines, None)):
+        return CaptionFile(list(_from_json_lines(path, [(number, first), second, *lines])))
+    content = _load(path, text)
+    if isinstance(content, dict) and _is_karpathy(content.get("images")):
+        return _from_karpathy(path, content["images"], split_named(split, "split"))
+    return CaptionFile(list(_from_json(path, content)), _file_names(content))
 
 
 def _is_json(text: str) -> bool:
     try:
         json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 
@@ -90,7 +123,7 @@ def _load(where: object, text: str) -> object:
 
     try:
         return json.loads(text, object_pairs_hook=unique)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SightlineError(f"{where}: broken JSON ({error}); write captions as {_SHAPES}") from None
 
 
@@ -127,35 +160,76 @@ def _from_record(where: str, record: object) -> Iterator[Entry]:
 
 
 def _with_photo(where: str, photo: str, captions: object) -> Iterator[Entry]:
-    several = [captions] if isinstance(captions, str) else captions
-    if not isinstance(several, list) or not all(isinstance(caption, str) for caption in several):
+    several = captions if isinstance(captions, list) else [captions]
+    # pycocoevalcap's records hold the caption and, at times, the photo's id once more.
+    texts = [one.get("caption") if isinstance(one, dict) else one for one in several]
+    if not all(isinstance(text, str) for text in texts):
         raise SightlineError(f"{where} is neither a caption nor a list of captions; write captions as {_SHAPES}")
-    if not several:
+    if not texts:
         raise SightlineError(f"{where} has no caption; give it at least one, or leave it out")
-    for caption in several:
-        yield photo, caption
+    for text in texts:
+        yield photo, str(text)
+
+
+def _file_names(content: object) -> dict[str, set[str]]:
+    """COCO's file_name -> its id, of annotations."""
+    images = content.get("images") if isinstance(content, dict) else None
+    aliases: dict[str, set[str]] = {}
+    for image in images if isinstance(images, list) else ():
+        if isinstance(image, dict) and isinstance(image.get("file_name"), str) and "id" in image:
+            aliases.setdefault(image["file_name"], set()).add(str(image["id"]))
+    return aliases
+
+
+def _is_karpathy(images: object) -> bool:
+    return isinstance(images, list) and any(isinstance(image, dict) and "sentences" in image for image in images)
+
+
+def _from_karpathy(path: Path, images: list[Any], wanted: str) -> CaptionFile:
+    content = CaptionFile([], split=wanted if any(_split(path, image) for image in images) else "")
+    for index, image in enumerate(images):
+        if content.split and _split(path, image) != wanted:
+            continue
+        where = f"{path}, images[{index}]"
+        try:
+            name = "/".join(part for part in (image.get("filepath", ""), image["filename"]) if part)
+            captions = [sentence["raw"] for sentence in image["sentences"]]
+        except (AttributeError, KeyError, TypeError):
+            raise SightlineError(f"{where}: needs a filename and sentences, each with its raw text") from None
+        content.entries += _with_photo(where, name, captions)
+        for key in ("cocoid", "imgid"):
+            if key in image:
+                # COCO's id comes first: the other one only counts the file's images.
+                content.aliases.setdefault(str(image[key]), set()).add(name)
+                break
+    if not content.entries:
+        raise SightlineError(f"{path}: no photos in its {wanted} split; name another split")
+    return content
+
+
+def _split(path: Path, image: object) -> str:
+    word = image.get("split") if isinstance(image, dict) else None
+    return split_named(word, str(path)) if isinstance(word, str) and word else ""
+
+
+def _from_token(path: Path, text: str) -> Iterator[Entry]:
+    for number, line in split_lines(text):
+        entry = parse_token_line(line)
+        if entry is None:
+            raise SightlineError(f"{path}, line {number}: not photo.jpg#0, a tab and a caption; mend that line")
+        yield entry
 
 
 def _from_csv(path: Path, text: str) -> Iterator[Entry]:
-    header = text.lstrip().partition("\n")[0]
-    delimiter = max(",;\t|", key=header.count)
-    rows = csv.reader(io.StringIO(text.lstrip(), newline=""), delimiter=delimiter, skipinitialspace=delimiter != "\t")
-    names = [name.strip().lower() for name in next(rows)]
-    photo, caption = _column(_PHOTO, names), _column(_CAPTION, names)
-    if photo is None or caption is None:
+    table = parse_table(text, _PHOTO, _CAPTION)
+    if table is None:
         raise SightlineError(f"{path}: the first line names no columns for photo and caption; begin with image,caption")
-    photo_at, caption_at = names.index(photo), names.index(caption)
-    for row in rows:
-        if not any(field.strip() for field in row):
-            continue
-        if len(row) != len(names):
-            raise SightlineError(
-                f"{path}, line {rows.line_num}: {len(row)} columns, not {len(names)} ({row[0]!r}); "
-                f'put quotes ("") around captions that hold {delimiter!r}'
-            )
-        yield row[photo_at].strip(), row[caption_at].strip()
+    for number, row in table.rows:
+        if row is None:
+            told = f"not {len(table.columns)} columns ({', '.join(table.columns)}), or a quote left open"
+            raise SightlineError(f"{path}, line {number}: {told}; mend that line")
+        yield row[table.photo], row[table.caption]
 
 
-def _column(names: Iterable[str], found: Iterable[str]) -> str | None:
-    present = set(found)
-    return next((name for name in names if name in present), None)
+def _column(names: Iterable[str], found: Mapping[str, object]) -> str | None:
+    return next((name for name in names if name in found), None)

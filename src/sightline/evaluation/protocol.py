@@ -191,8 +191,10 @@ def _about_training(dataset: Dataset, split: str, training: Mapping[str, Any]) -
     if not data:
         yield "the model does not say what it was trained on, so it may know these photos"
         return
-    if data != here:
-        yield f"the model was trained on {data!r}; if that is {here!r} under another name, it may know these photos"
+    known = _training_on(here, training)
+    if known is None:
+        told = ", ".join(map(repr, data)) if isinstance(data, list) else repr(data)
+        yield f"the model was trained on {told}; if that is {here!r} under another name, it may know these photos"
         return
     if split == "train":
         yield "the model was trained on these photos"
@@ -200,9 +202,21 @@ def _about_training(dataset: Dataset, split: str, training: Mapping[str, Any]) -
         yield "val chose the checkpoint: the model is the epoch that did best on this split, so scores flatter it"
     now: dict[str, object] = {"split_source": dataset.split_source}
     now |= {f"{name}_photos": len(dataset.splits.get(name, ())) for name in ("train", "val")}
-    if changed := [key for key in now if key in training and training[key] != now[key]]:
-        told = ", ".join(f"{key.replace('_', ' ')} {training[key]} then and {now[key]} now" for key in changed)
+    if changed := [key for key in now if key in known and known[key] != now[key]]:
+        told = ", ".join(f"{key.replace('_', ' ')} {known[key]} then and {now[key]} now" for key in changed)
         yield f"the dataset is not as it was at the training ({told}), so the model may know these photos"
+
+
+def _training_on(name: str, training: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What the record of a training tells of the dataset called ``name``; None if that was not learned from."""
+    data = training["data"]
+    if not isinstance(data, list):
+        return training if data == name else None
+    if name in data:
+        # Beside each dataset that one model learned from, or each member of an ensemble, stands its own value.
+        beside = {key: value for key, value in training.items() if isinstance(value, list) and len(value) == len(data)}
+        return {key: value[data.index(name)] for key, value in beside.items()}
+    return {} if any(isinstance(each, list) and name in each for each in data) else None
 
 
 def _captions(examples: Iterable[Example]) -> list[str]:

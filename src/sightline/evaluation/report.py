@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sightline.bundle import replacing_folder
+from sightline.data.files import as_path
 from sightline.errors import SightlineError
 from sightline.evaluation.caption_files import read_hypotheses, read_references
 from sightline.evaluation.page import write_report_page
@@ -58,12 +60,13 @@ def write_report(folder: Path, evaluation: Evaluation) -> None:
     write_report_page(folder / PAGE, evaluation)
 
 
-def read_report(folder: Path) -> Result:
+def read_report(folder: str | os.PathLike[str]) -> Result:
     """Read a report, or any folder with hypotheses.json and references.json in a shape that `caption_files` knows.
 
     Raises:
         SightlineError: a file is missing or damaged, or the two are not about the same photos.
     """
+    folder = as_path(folder)
     for name in (HYPOTHESES, REFERENCES):
         if not (folder / name).is_file():
             raise SightlineError(f"{folder}: no report (no {name}); `sightline evaluate` writes one")

@@ -35,7 +35,9 @@ class Scores:
         return intervals(self.scores.values())
 
     def as_dict(self, with_intervals: bool = False) -> dict[str, object]:
-        """The scores as plain numbers, ready for JSON; what could not be computed is under ``missing``, with why.
+        """The scores as plain numbers, ready for JSON.
+
+        What could not be computed is under ``missing``, with why; what a reader must know of a number under ``notes``.
 
         ``with_intervals`` adds `intervals`.
         """
@@ -43,6 +45,7 @@ class Scores:
             "photos": len(self.photos),
             "tokenizer": "PTB, as pycocoevalcap",
             "scores": {name: score.value for name, score in self.scores.items() if score.value is not None},
+            "notes": {name: s.note for name, s in self.scores.items() if s.value is not None and s.note},
             "missing": {name: score.note for name, score in self.scores.items() if score.value is None},
         }
         if with_intervals:
@@ -60,7 +63,7 @@ def score_captions(
     hypotheses: Mapping[str, str],
     references: Mapping[str, Sequence[str]],
     training_captions: Iterable[str] | None = None,
-    metrics: Sequence[str] | None = None,
+    metrics: Iterable[str] | None = None,
 ) -> Scores:
     """Score one caption a photo against the photo's references, as pycocoevalcap does.
 
@@ -70,9 +73,11 @@ def score_captions(
         training_captions: what the captioner learnt from; without them the share of novel captions is missing.
         metrics: names in `sightline.metrics.METRICS`; None for all. METEOR is the slow one, and needs Java.
 
-    Raises `SightlineError` if the photos differ, a photo has no reference, there is no photo at all, a hypothesis
-    still holds ``<start>``, ``<end>`` or ``<pad>``, or a metric is unknown.
+    Raises `SightlineError` if a hypothesis is no text or references no list of texts, the photos differ, a photo has no
+    reference, there is no photo at all, a hypothesis still holds ``<start>``, ``<end>`` or ``<pad>``, or a metric is
+    unknown.
     """
+    _check_texts(hypotheses, references, training_captions, metrics)
     check_photos(hypotheses, references)
     for photo, caption in hypotheses.items():
         if token := _FRAME.search(caption):
@@ -87,6 +92,31 @@ def score_captions(
         training_captions=None if training_captions is None else frozenset(map(tokenize, training_captions)),
     )
     return Scores(photos, {score.name: score for name in names for score in METRICS[name](corpus)})
+
+
+def _check_texts(hypotheses: object, references: object, training_captions: object, metrics: object) -> None:
+    """Raise `SightlineError` unless these are what `score_captions` asks for: a text is no list of texts."""
+    if not isinstance(hypotheses, Mapping) or not isinstance(references, Mapping):
+        raise SightlineError("hypotheses and references: pass {photo: caption} and {photo: [captions]}")
+    for photo, caption in hypotheses.items():
+        if not isinstance(caption, str):
+            raise SightlineError(f"hypothesis of {photo}: {_short(caption)} is not a caption; pass one string a photo")
+    for photo, captions in references.items():
+        if not _are_texts(captions):
+            raise SightlineError(f"references of {photo}: {_short(captions)} is not a list of captions")
+    for name, texts in (("training_captions", training_captions), ("metrics", metrics)):
+        if isinstance(texts, str):
+            raise SightlineError(f"{name}: {_short(texts)} is one string; pass a list of strings")
+
+
+def _are_texts(captions: object) -> bool:
+    return (
+        isinstance(captions, Sequence) and not isinstance(captions, str) and all(isinstance(c, str) for c in captions)
+    )
+
+
+def _short(value: object) -> str:
+    return repr(value)[:60]
 
 
 def check_photos(

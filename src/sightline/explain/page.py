@@ -37,7 +37,7 @@ _RESTS_ON = (
 )
 
 # Where there is evidence, attention can be lit instead.
-_SWITCH = """
+SWITCH = """
 <fieldset class="switch">
 <legend class="visually-hidden">What lights up</legend>
 <label><input type="radio" name="light" value="light" checked><span>What the word rests on</span></label>
@@ -75,8 +75,8 @@ def write_page(path: Path, items: Iterable[tuple[Photo, Caption]], title: str | 
     first = next(items, None)
     rests = first is not None and first[1].evidence is not None
     heading, light = _RESTS_ON if rests else _LOOKED
-    told = {"TITLE": html.escape(title or heading), "LIGHT": light, "SWITCH": _SWITCH * rests}
-    before, after = (fill(part, **told) for part in _read("page.html").split("__PHOTOS__\n"))
+    told = {"TITLE": html.escape(title or heading), "LIGHT": light, "SWITCH": SWITCH * rests}
+    before, after = (fill(part, **told) for part in read_template("page.html").split("__PHOTOS__\n"))
     number, stopped = 0, None
     # A file name need not be valid text.
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", errors="backslashreplace") as file:
@@ -108,8 +108,8 @@ def fill(template: str, **parts: str) -> str:
     ``__STYLE__`` and ``__SCRIPT__`` become what every `article` needs.
     """
     colors = {"SHADE": json.dumps(SHADE), "TINT": json.dumps(TINT)}
-    script = _replace(_read("page.js"), colors)
-    return _replace(template, {"STYLE": _read("page.css"), "SCRIPT": script, **parts})
+    script = _replace(read_template("page.js"), colors)
+    return _replace(template, {"STYLE": read_template("page.css"), "SCRIPT": script, **parts})
 
 
 def article(photo: Photo, name: str, caption: Caption, facts: str = "", below: str = "") -> str:
@@ -139,7 +139,8 @@ def article(photo: Photo, name: str, caption: Caption, facts: str = "", below: s
 """
 
 
-def _read(name: str) -> str:
+def read_template(name: str) -> str:
+    """A file of this folder, in which `fill` replaces the names."""
     return resources.files("sightline.explain").joinpath(name).read_text(encoding="utf-8")
 
 

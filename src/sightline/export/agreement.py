@@ -94,8 +94,9 @@ def _differences(ours: dict[str, NDArray], theirs: dict[str, NDArray]) -> tuple[
     parted = ours["tokens"] != theirs["tokens"]  # (P, K, T)
     equal = ~parted.any(2) & (ours["lengths"] == theirs["lengths"])
     none = (ours["scores"] < -1e8) & (theirs["scores"] < -1e8)
+    real = equal & ~none
     numbers = [
-        np.abs(ours[name] - theirs[name])[equal & ~none].max(initial=0) for name in ("log_probs", "attention", "scores")
+        np.abs(ours[name][real] - theirs[name][real]).max(initial=0) for name in ("log_probs", "attention", "scores")
     ]
     longest = theirs["evidence"].shape[1]
     numbers.append(np.abs(ours["evidence"][:, :longest] - theirs["evidence"])[equal[:, 0]].max(initial=0))

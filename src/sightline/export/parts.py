@@ -13,7 +13,7 @@ from sightline.nn.decoder import Decoder
 from sightline.nn.evidence import word_evidence
 from sightline.nn.model import CaptionModel
 from sightline.nn.search import Beams, Choices, advance, begin, finish
-from sightline.vocabulary import START
+from sightline.vocabulary import END, START
 
 BEAM_FIELDS = Beams._fields[:-1]  # the decoder's state, a tuple of tensors, is counted apart
 
@@ -46,7 +46,8 @@ class SearchStep(nn.Module):
         """As the class says."""
         beams = beams_of(carried)
         after, chosen = advance(self.decoder, memory, beams, embedding(beams.words, table), penalty)
-        return (~after.ended.all(), *flat(after), *chosen)
+        # Whether any last word lies beyond <end> and <pad>, in fewer nodes than by what has ended.
+        return (after.words.amax((0, 1)) > END, *flat(after), *chosen)
 
 
 class Finish(nn.Module):

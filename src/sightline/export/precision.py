@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
+from sightline.export.ranges import known_ranges
 from sightline.export.sharing import graphs_within
 
 _WORTH_SHRINKING = 256
 _LARGEST = 127
 # Processors without dot-product instructions add two products of 8 bits in 16: seven bits cannot overflow these.
 _LARGEST_IN_PRODUCTS = 63
+# What products in integers read: [-1, 1] is laid over 1 to 255, with 0 in the middle.
+_STEP, _MIDDLE, _LAST_AXIS, _TINY = (f"eight_bits/{name}" for name in ("step", "middle", "last_axis", "tiny"))
+_CONSTANTS: dict[str, NDArray[Any]] = {
+    _STEP: np.array(1 / _LARGEST, np.float32),
+    _MIDDLE: np.array(128, np.uint8),
+    _LAST_AXIS: np.array([-1], np.int64),
+    _TINY: np.array(1e-20, np.float32),
+}
 
 
 def as_they_are(model: ModelProto) -> ModelProto:
@@ -36,13 +46,19 @@ def eight_bits(model: ModelProto) -> ModelProto:
     fetching the weights takes longest. Filters and tables are turned back into float32 when the model is loaded;
     filters keep sixteen bits because the errors of so many layers add up: at eight, twice as many captions change.
     """
+    ranges = known_ranges(model.graph)
+    model.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in _CONSTANTS.items())
     for graph in graphs_within(model.graph):
         readers = {name: node for node in graph.node for name in node.input}
         weights = {weight.name: weight for weight in _large(graph) if weight.name in readers}
         nodes: list[NodeProto] = []
         for node in graph.node:
             factor = weights.get(node.input[1]) if node.op_type == "MatMul" else None
-            nodes += [node] if factor is None else _integer_product(graph, node, weights.pop(factor.name))
+            if factor is None:
+                nodes.append(node)
+            else:
+                unit = ranges.get(node.input[0]) == (-1.0, 1.0)
+                nodes += _integer_product(graph, node, weights.pop(factor.name), unit)
         for name, weight in weights.items():
             nodes[:0] = _restored(graph, weight, readers[name]) if len(weight.dims) == 2 else [_halved(weight)]
         _replace_nodes(graph, nodes)
@@ -98,16 +114,31 @@ def _restored(graph: GraphProto, weight: TensorProto, reader: NodeProto) -> list
     ]
 
 
-def _integer_product(graph: GraphProto, node: NodeProto, weight: TensorProto) -> list[NodeProto]:
-    """Store the weight as int8; the nodes that multiply by it in integers, a pattern ONNX Runtime knows as one."""
-    name, product = weight.name, node.output[0]
+def _integer_product(graph: GraphProto, node: NodeProto, weight: TensorProto, unit: bool) -> list[NodeProto]:
+    """Store the weight as int8; the nodes that multiply by it in integers, x W = s (x / s / 127) (127 W).
+
+    Every row of x has a scale s of its own, its largest absolute value, so that a photo's numbers do not depend on the
+    photos beside it. ``unit``: all of x is known to lie in [-1, 1], and s is 1.
+    """
+    name, x, product = weight.name, node.input[0], node.output[0]
     stored, scale = _quantized(weight, 1, _LARGEST_IN_PRODUCTS)
-    _store(graph, weight, stored, scale.reshape(-1))
-    parts = [f"{product}/{part}" for part in ("input", "input_scale", "input_zero")]
+    _store(graph, weight, stored, scale.reshape(-1) / np.float32(_LARGEST))
+    by_row = (
+        []
+        if unit
+        else [
+            helper.make_node("Abs", [x], [f"{product}/absolute"]),
+            helper.make_node("ReduceMax", [f"{product}/absolute", _LAST_AXIS], [f"{product}/largest"], keepdims=1),
+            helper.make_node("Max", [f"{product}/largest", _TINY], [f"{product}/row"]),
+            helper.make_node("Div", [x, f"{product}/row"], [f"{product}/unit"]),
+        ]
+    )
+    result = product if unit else f"{product}/of_unit"
     return [
-        helper.make_node("DynamicQuantizeLinear", [node.input[0]], parts),
-        helper.make_node("MatMulInteger", [parts[0], f"{name}/int8", parts[2]], [f"{product}/integer"]),
+        *by_row,
+        helper.make_node("QuantizeLinear", [x if unit else f"{product}/unit", _STEP, _MIDDLE], [f"{product}/input"]),
+        helper.make_node("MatMulInteger", [f"{product}/input", f"{name}/int8", _MIDDLE], [f"{product}/integer"]),
         helper.make_node("Cast", [f"{product}/integer"], [f"{product}/float"], to=TensorProto.FLOAT),
-        helper.make_node("Mul", [parts[1], f"{name}/scale"], [f"{product}/scale"]),
-        helper.make_node("Mul", [f"{product}/float", f"{product}/scale"], [product]),
+        helper.make_node("Mul", [f"{product}/float", f"{name}/scale"], [result]),
+        *([] if unit else [helper.make_node("Mul", [result, f"{product}/row"], [product])]),
     ]

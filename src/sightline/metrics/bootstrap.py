@@ -38,7 +38,11 @@ def resample(statistics: Sequence[Resampled], photos: int, resamples: int = 1000
     """Each of S statistics under draws of ``photos`` photos with replacement, float64 ``(S, resamples)``.
 
     All statistics see the same draws, and so does every call with the same seed: that makes comparisons paired.
+
+    ``ValueError`` if there is no photo or no draw.
     """
+    if photos < 1 or resamples < 1:
+        raise ValueError(f"{photos} photos drawn {resamples} times: both must be 1 or more")
     random = np.random.default_rng(seed)
     uniform = np.full(photos, 1 / photos)
     sizes = [min(_BLOCK, resamples - done) for done in range(0, resamples, _BLOCK)]

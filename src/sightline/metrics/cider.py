@@ -21,6 +21,7 @@ from sightline.metrics.registry import Corpus, Score, register
 
 Floats = NDArray[np.float64]
 ORDER = 4
+FEW = 100  # photos, below which the score depends much on how many they are
 SIGMA = 6.0  # of the Gaussian over the difference in length, in words
 
 
@@ -29,7 +30,18 @@ def compute(corpus: Corpus) -> tuple[Score, ...]:
     """CIDEr and CIDEr-D, in [0, 10], one and the same here (see the module): the mean over photos."""
     photos = np.arange(len(corpus.hypotheses))
     per_photo = CiderD(corpus.reference_ngrams).score(corpus.hypotheses, photos)
-    return Score.mean("CIDEr", per_photo), Score.mean("CIDEr-D", per_photo)
+    note = _note(len(photos))
+    return Score.mean("CIDEr", per_photo, note), Score.mean("CIDEr-D", per_photo, note)
+
+
+def _note(photos: int) -> str:
+    """What a reader must know of a score of so few photos; empty if they are many."""
+    if photos == 1:
+        # log(P / df) of every n-gram is log(1 / 1).
+        return "of one photo it is 0 whatever the caption: a word counts by how few of the photos have it"
+    if photos < FEW:
+        return f"of {photos} photos; a word counts by how few of the photos have it, so of more it would be another"
+    return ""
 
 
 class CiderD:
@@ -44,7 +56,11 @@ class CiderD:
 
         A caption is a string of words separated by spaces (tokenize it first) or a sequence of token ids; hypotheses
         must then be the same. Whether the end token is a word is the caller's choice, but the same for both.
+
+        ``TypeError`` if a photo's captions are one string, which would be taken for captions of a letter each.
         """
+        if not isinstance(references, ReferenceNgrams) and any(isinstance(photo, str) for photo in references):
+            raise TypeError("references: for each photo a list of captions, not one string")
         self._ngrams = references if isinstance(references, ReferenceNgrams) else ReferenceNgrams(references, ORDER)
         self._idf = [self._inverse_document_frequencies(keys, n) for n, keys in enumerate(self._ngrams.keys)]
         self._weights = [rows.times * idf[rows.ngram] for rows, idf in zip(self._ngrams.rows, self._idf, strict=True)]

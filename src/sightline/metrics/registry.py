@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sightline.errors import SightlineError
 from sightline.metrics.ngrams import ReferenceNgrams
+from sightline.metrics.tokenizer import tokenize
 
 # A corpus metric under a resampling of its photos: (B, N) float64 weights, how often each photo counts -> (B,) scores.
 Resampled = Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -17,22 +20,62 @@ Resampled = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
-    """Tokenized captions of N photos, as every metric takes them.
+    """Tokenized captions of N photos, as every metric takes them; lists will do for tuples.
 
     Attributes:
         hypotheses: N captions, words separated by one space.
         references: for each of the N photos its captions, at least one.
         training_captions: what the captioner learnt from, tokenized alike; None where that is not known.
+
+    Raises:
+        SightlineError: these are not captions of the same N photos, N > 0, each with a reference, or one is not as
+            `sightline.metrics.tokenize` writes it.
     """
 
     hypotheses: tuple[str, ...]
     references: tuple[tuple[str, ...], ...]
     training_captions: frozenset[str] | None = None
 
+    def __post_init__(self) -> None:
+        hypotheses = _texts("hypotheses", self.hypotheses)
+        if isinstance(self.references, str):
+            raise SightlineError(f"references: {self.references[:60]!r} is one string; pass a list of captions a photo")
+        references = tuple(_texts(f"references[{i}]", captions) for i, captions in enumerate(self.references))
+        if not hypotheses or len(hypotheses) != len(references):
+            told = f"{len(hypotheses)} hypotheses, but references of {len(references)} photos"
+            raise SightlineError(f"{told}; pass one hypothesis a photo, and at least one")
+        if bare := [index for index, captions in enumerate(references) if not captions]:
+            raise SightlineError(f"references[{bare[0]}]: no caption; give each photo at least one")
+        object.__setattr__(self, "hypotheses", hypotheses)
+        object.__setattr__(self, "references", references)
+        if self.training_captions is not None:
+            object.__setattr__(
+                self, "training_captions", frozenset(_texts("training_captions", self.training_captions))
+            )
+
     @cached_property
     def reference_ngrams(self) -> ReferenceNgrams:
         """The n-grams of the references up to four words, counted once for all metrics."""
         return ReferenceNgrams(self.references, order=4)
+
+
+# What `tokenize` never leaves: capitals, blanks other than one space between words, or a sign at a word's end.
+_UNTOKENIZED = re.compile(r"^ | $|[\t-\r]|  |[^\W\d_]{3}[.,!?;](?: |$)|(?:^| )[.,!?;:](?: |$)")
+
+
+def _texts(name: str, captions: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(captions, str):
+        raise SightlineError(f"{name}: {captions[:60]!r} is one string; pass a list of captions")
+    captions = tuple(captions)
+    for caption in captions:
+        if not isinstance(caption, str):
+            raise SightlineError(f"{name}: {repr(caption)[:60]} is not a caption; pass strings")
+        if (caption != caption.lower() or _UNTOKENIZED.search(caption)) and tokenize(caption) != caption:
+            raise SightlineError(
+                f"{name}: {caption[:60]!r} is not tokenized; pass it through sightline.metrics.tokenize, "
+                "or call score_captions, which does"
+            )
+    return captions
 
 
 @dataclass(frozen=True, eq=False)

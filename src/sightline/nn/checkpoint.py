@@ -8,8 +8,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+import sightline.nn.efficientnet_lite
 import sightline.nn.gru
-import sightline.nn.transformer  # noqa: F401  (each registers its decoder)
+import sightline.nn.transformer  # noqa: F401  (each registers its encoders or its decoder)
 from sightline.bundle import CONFIG, VOCABULARY, WEIGHTS, ModelConfig, load_description, replacing
 from sightline.errors import SightlineError
 from sightline.nn.decoder import DECODERS

@@ -81,7 +81,7 @@ def select(state: State, parents: Tensor) -> State:
     """
 
     def gather(tensor: Tensor) -> Tensor:
-        index = parents.reshape(*parents.shape, *[1] * (tensor.dim() - 2))
+        index = parents[(..., *[None] * (tensor.dim() - 2))]
         return tensor.gather(1, index.expand(*parents.shape, *tensor.shape[2:]))
 
     return tuple(gather(tensor) for tensor in state)

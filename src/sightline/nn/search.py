@@ -11,6 +11,8 @@ from sightline.nn.decoder import Decoder, Memory, State, select
 from sightline.vocabulary import END, PAD, START, UNKNOWN
 
 _NEVER = -1e9
+# No factor of a length penalty lies beyond these, so that none is infinite, none 0, and no product of a score with one.
+_SMALLEST, _LARGEST = 1e-25, 1e25
 
 
 class Beams(NamedTuple):
@@ -99,16 +101,15 @@ def advance(
     totals = beams.scores.unsqueeze(2) + _continuations(decoder.logits(output), beams)  # (P, K, V)
     step = beams.step + 1
     lengths = torch.where(beams.ended, beams.lengths, step)
-    ranking = totals / lengths.to(totals.dtype).pow(length_penalty).unsqueeze(2)
-    _, chosen = ranking.flatten(1).topk(ranking.shape[1], dim=1)  # (P, K)
-    parents = chosen // ranking.shape[2]
-    words = chosen - parents * ranking.shape[2]
+    ranking = totals * _weights(step, lengths, length_penalty).unsqueeze(2)
+    _, chosen = ranking.flatten(1).topk(totals.shape[1], dim=1)  # (P, K)
+    parents, words = chosen // totals.shape[2], chosen % totals.shape[2]
     scores = totals.flatten(1).gather(1, chosen)
 
     path, lengths, *after_state = select((beams.path, lengths, *state), parents)
     now = torch.arange(path.shape[2], device=path.device) == beams.step  # (T,)
     here = torch.arange(path.shape[1], device=path.device).unsqueeze(1)  # (K, 1)
-    ended = (words == END) | (words == PAD)
+    ended = words <= END  # <end> or <pad>, as <start> is never chosen
     after = Beams(step, words, torch.where(now, here, path), scores, lengths, ended, tuple(after_state))
     return after, Choices(words, scores, attention)
 
@@ -116,10 +117,15 @@ def advance(
 def finish(beams: Beams, choices: Choices, length_penalty: Tensor) -> tuple[Sentences, Tensor]:
     """The sentences, best first, and their final scores float32 (P, K); unfinished ones compete as they are.
 
+    Scores are ``sum(log p) / length ** length_penalty``, the divisor kept within 1e-25 and 1e25; of a beam that is no
+    sentence, because there were fewer than K, -inf.
+
     ``choices`` are those of all S <= T steps, (S, P, K, ...).
     """
-    scores = beams.scores / beams.lengths.clamp(min=1).to(beams.scores.dtype).pow(length_penalty)
-    scores, order = scores.sort(dim=1, descending=True, stable=True)
+    ranking = beams.scores * _weights(beams.step, beams.lengths, length_penalty)
+    ranking = torch.where(beams.scores > _NEVER / 10, ranking, float("-inf"))
+    ranking, order = ranking.sort(dim=1, descending=True, stable=True)
+    scores = ranking * _weights(torch.ones_like(beams.step), beams.step, length_penalty)
     path, lengths = select((beams.path, beams.lengths), order)
     real = torch.arange(path.shape[2], device=path.device) < lengths.unsqueeze(2)  # (P, K, T)
     before = torch.cat([torch.zeros_like(path[..., :1]), path[..., :-1]], dim=2)
@@ -148,6 +154,14 @@ def search(
         if bool(beams.ended.all()):
             break
     return finish(beams, Choices(*map(torch.stack, zip(*choices, strict=True))), penalty)
+
+
+def _weights(step: Tensor, lengths: Tensor, length_penalty: Tensor) -> Tensor:
+    """``(step / length) ** length_penalty``, by which sums of log-probabilities rank as by ``1 / length ** penalty``.
+
+    It is exactly 1 for sentences as long as ``step``, and kept finite and above 0.
+    """
+    return (step / lengths.clamp(min=1).to(torch.float32)).pow(length_penalty).clamp(_SMALLEST, _LARGEST)
 
 
 def _continuations(logits: Tensor, beams: Beams) -> Tensor:

@@ -5,24 +5,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torchvision.transforms import InterpolationMode, v2
+from torchvision.tv_tensors import BoundingBoxes, BoundingBoxFormat
 
 from sightline.vocabulary import split_words
 
 
-def augment(image: Image.Image, size: int, captions: Sequence[str], seed: int) -> Image.Image:
+def augment(
+    image: Image.Image, size: int, captions: Sequence[str], boxes: NDArray[np.float32], seed: int
+) -> tuple[Image.Image, NDArray[np.float32]]:
     """A crop of at least two thirds of the photo, resized to ``size``, its light and colours shifted, maybe mirrored.
 
-    A photo one of whose captions says left or right is never mirrored. The same ``seed`` gives the same picture.
+    ``boxes`` (B, 4), as `sightline.data.regions.Box`, go where what they hold goes; what is cropped away has no area
+    left. A photo one of whose captions says left or right is never mirrored. The same ``seed`` gives the same picture.
     """
+    scale = torch.tensor([image.width, image.height] * 2)
+    held = BoundingBoxes(
+        torch.from_numpy(boxes) * scale, format=BoundingBoxFormat.XYXY, canvas_size=(image.height, image.width)
+    )  # type: ignore[call-overload]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        image = _transforms(size)(image)
+        image, held = _transforms(size)(image, held)
         if not _names_a_side(captions):
-            image = v2.RandomHorizontalFlip()(image)
-    return image
+            image, held = v2.RandomHorizontalFlip()(image, held)
+    return image, (held / size).numpy()
 
 
 @cache

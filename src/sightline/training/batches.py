@@ -15,6 +15,7 @@ from sightline.data.dataset import Example
 from sightline.nn.prefix_tree import PrefixTree
 from sightline.preprocess import Preprocessing, open_photo, preprocess
 from sightline.training.augment import augment
+from sightline.training.supervision import Phrases, Taught
 from sightline.vocabulary import PAD, Vocabulary
 
 # A batch costs what its longest captions cost, so photos are sorted by length within pools of this many batches.
@@ -28,11 +29,13 @@ class Batch(NamedTuple):
         inputs: float32, annotation vectors (P, L, D) of a frozen encoder, or pixels (P, 3, size, size).
         captions: what teacher forcing reads and foretells.
         photos: int64 (P,), their places in the split.
+        taught: where attention should lie, if it is to be taught.
     """
 
     inputs: Tensor
     captions: PrefixTree
     photos: Tensor
+    taught: Taught | None = None
 
 
 class Draw(NamedTuple):
@@ -54,15 +57,23 @@ def encode_captions(examples: Sequence[Example], vocabulary: Vocabulary, max_wor
 
 
 class CachedFeatures(Dataset[Batch]):
-    """Batches whose inputs come from a `FeatureCache`."""
+    """Batches whose inputs come from a `FeatureCache`; ``phrases`` if attention is to be taught."""
 
-    def __init__(self, rows: NDArray[np.float16], row_of_photo: NDArray[np.int64], targets: NDArray[np.int64]) -> None:
-        self.rows, self.row_of_photo, self.targets = rows, row_of_photo, targets
+    def __init__(
+        self,
+        rows: NDArray[np.float16],
+        row_of_photo: NDArray[np.int64],
+        targets: NDArray[np.int64],
+        phrases: Phrases | None = None,
+    ) -> None:
+        self.rows, self.row_of_photo, self.targets, self.phrases = rows, row_of_photo, targets, phrases
 
     def __getitem__(self, draw: Draw) -> Batch:
         """The batch of these photos."""
         features = torch.from_numpy(self.rows[self.row_of_photo[draw.photos]]).float()
-        return Batch(features, PrefixTree.from_captions(self.targets[draw.photos]), torch.tensor(draw.photos))
+        captions = PrefixTree.from_captions(self.targets[draw.photos])
+        taught = self.phrases.taught(draw.photos, captions) if self.phrases else None
+        return Batch(features, captions, torch.tensor(draw.photos), taught)
 
 
 class Pixels(Dataset[Batch]):
@@ -73,6 +84,7 @@ class Pixels(Dataset[Batch]):
         preprocessing: the encoder's.
         targets: see `encode_captions`.
         augment_seed: None shows every photo as it is; otherwise `augment` changes it, in each epoch in another way.
+        phrases: if attention is to be taught.
     """
 
     def __init__(
@@ -81,23 +93,28 @@ class Pixels(Dataset[Batch]):
         preprocessing: Preprocessing,
         targets: NDArray[np.int64],
         augment_seed: int | None = None,
+        phrases: Phrases | None = None,
     ) -> None:
         self.examples, self.preprocessing, self.targets = examples, preprocessing, targets
-        self.augment_seed = augment_seed
+        self.augment_seed, self.phrases = augment_seed, phrases
 
     def __getitem__(self, draw: Draw) -> Batch:
         """The batch of these photos."""
-        pixels = np.stack([self._pixels(photo, draw.epoch) for photo in draw.photos])
+        pixels, boxes = zip(*(self._look(photo, draw.epoch) for photo in draw.photos), strict=True)
         captions = PrefixTree.from_captions(self.targets[draw.photos])
-        return Batch(torch.from_numpy(pixels), captions, torch.tensor(draw.photos))
+        taught = self.phrases.taught(draw.photos, captions, boxes) if self.phrases else None
+        return Batch(torch.from_numpy(np.stack(pixels)), captions, torch.tensor(draw.photos), taught)
 
-    def _pixels(self, photo: int, epoch: int | None) -> NDArray[np.float32]:
+    def _look(self, photo: int, epoch: int | None) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The photo's pixels, and its phrases' boxes in them (B, 4)."""
         example = self.examples[photo]
+        boxes = self.phrases.boxes[photo] if self.phrases else np.zeros((0, 4), np.float32)
         if self.augment_seed is None or epoch is None:
-            return preprocess(example.path, self.preprocessing)
+            return preprocess(example.path, self.preprocessing), boxes
         size = self.preprocessing.size
         seed = (self.augment_seed * 10_007 + epoch) * 1_000_003 + photo
-        return preprocess(augment(open_photo(example.path, size), size, example.captions, seed), self.preprocessing)
+        image, boxes = augment(open_photo(example.path, size), size, example.captions, boxes, seed)
+        return preprocess(image, self.preprocessing), boxes
 
 
 class LengthSampler(Sampler[Draw]):
@@ -108,15 +125,24 @@ class LengthSampler(Sampler[Draw]):
         batch_size: photos a batch.
         seed: None keeps one fixed order, longest first, for held-out photos.
         rank, replicas: this process and how many there are; each gets every ``replicas``-th batch.
+        shown: float (N,), how often an epoch shows each photo; None: once. Of a fraction, chance decides anew in every
+            epoch which photos have it; their number stays the same.
     """
 
     def __init__(
-        self, targets: NDArray[np.int64], batch_size: int, seed: int | None, rank: int = 0, replicas: int = 1
+        self,
+        targets: NDArray[np.int64],
+        batch_size: int,
+        seed: int | None,
+        rank: int = 0,
+        replicas: int = 1,
+        shown: NDArray[np.float64] | None = None,
     ) -> None:
         lengths = (targets != PAD).sum(2)
         # Words beyond the eighth: the levels that only some captions reach are where batches differ in cost.
         self.cost = np.maximum(lengths - 8, 0).sum(1)
         self.batch_size, self.seed, self.rank, self.replicas = batch_size, seed, rank, replicas
+        self.shown = np.ones(len(lengths)) if shown is None else shown
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -124,7 +150,7 @@ class LengthSampler(Sampler[Draw]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        batches = -(-len(self.cost) // self.batch_size)
+        batches = -(-len(self._repeated(np.arange(len(self.cost)))) // self.batch_size)
         return batches // self.replicas if batches >= self.replicas else 1
 
     def __iter__(self) -> Iterator[Draw]:
@@ -139,9 +165,16 @@ class LengthSampler(Sampler[Draw]):
             return [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
         random = np.random.default_rng((self.seed, self.epoch))
         order = random.permutation(len(self.cost))
+        if (self.shown != 1).any():
+            order = random.permutation(self._repeated(order))
         batches = []
         for start in range(0, len(order), _POOL * self.batch_size):
             pool = order[start : start + _POOL * self.batch_size]
             pool = pool[np.argsort(self.cost[pool], kind="stable")]
             batches += [pool[first : first + self.batch_size] for first in range(0, len(pool), self.batch_size)]
         return [batches[index] for index in random.permutation(len(batches))]
+
+    def _repeated(self, order: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Each photo of ``order`` as often as it is shown, rounded so that the sum up to any of them is right."""
+        upto = np.floor(np.cumsum(self.shown[order]) + 0.5 + 1e-6).astype(np.int64)
+        return np.repeat(order, np.diff(upto, prepend=0))

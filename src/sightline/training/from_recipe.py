@@ -16,7 +16,7 @@ def make_objective(recipe: Recipe, targets: dict[str, NDArray[np.int64]]) -> Obj
     """What the training strives for; ``targets``, of train and val, see `encode_captions`."""
     settings = recipe.training
     if settings.objective == "cross_entropy":
-        return CrossEntropy(settings.label_smoothing, settings.attention_entropy)
+        return CrossEntropy(settings.label_smoothing, settings.attention_entropy, settings.attention_supervision)
     longest = recipe.vocabulary.max_words
     return SelfCritical(targets["train"], targets["val"], settings.samples, longest, settings.attention_entropy)
 

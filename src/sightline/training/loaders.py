@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
-from sightline.data.dataset import Example
 from sightline.data.features import FeatureCache
 from sightline.nn.encoder import Encoder
 from sightline.training.batches import CachedFeatures, LengthSampler, Pixels
+from sightline.training.data import TrainingData
 from sightline.training.recipe import Recipe
+from sightline.training.supervision import Phrases
 
 
 def default_cache() -> Path:
@@ -26,7 +27,7 @@ def default_cache() -> Path:
 
 def make_loaders(
     recipe: Recipe,
-    examples: dict[str, tuple[Example, ...]],
+    read: TrainingData,
     targets: dict[str, NDArray[np.int64]],
     encoder: Encoder,
     cache: Path,
@@ -40,20 +41,24 @@ def make_loaders(
     """
     settings = recipe.training
     loaders = {}
-    for split, photos in examples.items():
+    for split, photos in read.examples.items():
         seed = settings.seed if split == "train" else None
+        taught = split == "train" and settings.attention_supervision > 0
+        phrases = Phrases(photos, encoder.grid) if taught else None
         data: CachedFeatures | Pixels
         if recipe.encoder.trainable:
             augment_seed = seed if recipe.encoder.augmentation else None
-            data = Pixels(photos, encoder.preprocessing, targets[split], augment_seed)
+            data = Pixels(photos, encoder.preprocessing, targets[split], augment_seed, phrases)
         else:
             paths = [photo.path for photo in photos]
             rows, places = FeatureCache(cache, encoder).rows(paths, _report(f"{split} features", say))
-            data = CachedFeatures(rows, places, targets[split])
+            data = CachedFeatures(rows, places, targets[split], phrases)
         loaders[split] = DataLoader(
             data,
             batch_size=None,
-            sampler=LengthSampler(targets[split], settings.batch_size, seed, rank, replicas),
+            sampler=LengthSampler(
+                targets[split], settings.batch_size, seed, rank, replicas, read.shown if split == "train" else None
+            ),
             num_workers=settings.workers,
             persistent_workers=settings.workers > 0,
         )

@@ -56,36 +56,45 @@ class CrossEntropy:
             (Szegedy et al. 2016, section 7). The recorded value stays the plain loss.
         attention_entropy: what training adds to its loss for every nat of attention's mean entropy over the words
             (Grandvalet & Bengio 2005, of attention instead of classes), so that attention points instead of spreading.
+        attention_supervision: what training adds to a word's loss for every nat of cross-entropy between attention and
+            where the thing is that the word names, if the batch knows (Liu et al. 2017, "Attention Correctness in
+            Neural Image Captioning", eq. 10).
     """
 
     value: str = "loss"
     better: Literal["min", "max"] = "min"
     label: str = "loss (nats a word)"
 
-    def __init__(self, label_smoothing: float = 0.0, attention_entropy: float = 0.0) -> None:
+    def __init__(
+        self, label_smoothing: float = 0.0, attention_entropy: float = 0.0, attention_supervision: float = 0.0
+    ) -> None:
         self.label_smoothing, self.attention_entropy = label_smoothing, attention_entropy
+        self.attention_supervision = attention_supervision
 
     def training(self, model: CaptionModel, features: Tensor, batch: Batch) -> Step:
         """As the class says."""
-        return self._step(model, features, batch, self.label_smoothing, self.attention_entropy)
+        return self._step(model, features, batch, training=True)
 
     def held_out(self, model: CaptionModel, features: Tensor, batch: Batch) -> Step:
-        """The same, never smoothed, whatever attention does."""
-        return self._step(model, features, batch, 0.0, 0.0)
+        """The plain loss, whatever attention does."""
+        return self._step(model, features, batch, training=False)
 
-    def _step(
-        self, model: CaptionModel, features: Tensor, batch: Batch, smoothing: float, attention_entropy: float
-    ) -> Step:
+    def _step(self, model: CaptionModel, features: Tensor, batch: Batch, training: bool) -> Step:
         captions = batch.captions
         real = captions.targets != PAD
         nodes, words = captions.node_of_word[real], captions.targets[real]
         forced = model(features, captions)
         log_probs = forced.logits.float().log_softmax(dim=1)  # (N, V)
         loss = value = -log_probs[nodes, words].mean()
-        if smoothing:
+        if not training:
+            return Step(value, value, len(words))
+        if self.label_smoothing:
             # Captions that begin alike share a node: each word counts, so a node counts as often as it is read.
             counts = torch.bincount(nodes, minlength=len(log_probs)).to(log_probs.dtype)
-            loss = (1 - smoothing) * value - smoothing * (counts @ log_probs.mean(dim=1)) / len(words)
-        if attention_entropy:
-            loss = loss + attention_entropy * forced.entropy()[nodes].mean()
+            smooth = -(counts @ log_probs.mean(dim=1)) / len(words)
+            loss = (1 - self.label_smoothing) * value + self.label_smoothing * smooth
+        if self.attention_entropy:
+            loss = loss + self.attention_entropy * forced.entropy()[nodes].mean()
+        if self.attention_supervision and batch.taught is not None:
+            loss = loss + self.attention_supervision * batch.taught.cross_entropy(forced.attention) / len(words)
         return Step(loss, value.detach(), len(words))

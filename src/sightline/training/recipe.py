@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from sightline.errors import SightlineError
+from sightline.nn.checkpoint import ENCODERS  # importing it registers every encoder
 
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0, le=1)]
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -23,11 +25,18 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+def _encoder_name(name: str) -> str:
+    if name not in ENCODERS.names():
+        raise ValueError(f"encoder.name: {name!r} is none of {', '.join(ENCODERS.names())}")
+    return name
+
+
 class EncoderRecipe(Section):
     """Which encoder gives the annotation vectors, and whether it learns.
 
-    ``weights``: a file with a torchvision state dict; a model folder, whose encoder is taken; ``download``:
-    torchvision's ImageNet weights; ``none``: fresh.
+    ``weights``: a file with a published state dict (torchvision's for mobilenet_v2, EfficientNet-PyTorch's for
+    efficientnet_lite0 and 2); a model folder, whose encoder is taken; ``download``: torchvision's ImageNet weights;
+    ``package``: those in the Python package that an error names until it is installed; ``none``: fresh.
     ``learning_rate``: its own, where it learns; null for the decoder's. ``frozen_blocks``: how many of its blocks, from
     the pixels on, keep their weights though the others learn: edges and colours are known, and cost most of the time.
     ``statistics``: whether a learning encoder's batch normalisation goes on learning its means and variances, or keeps
@@ -35,7 +44,7 @@ class EncoderRecipe(Section):
     a caption says left or right, mirror.
     """
 
-    name: Literal["mobilenet_v2", "small_cnn"] = "mobilenet_v2"
+    name: Annotated[str, AfterValidator(_encoder_name)] = "mobilenet_v2"
     weights: str = "download"
     projection: Count | None = None
     trainable: bool = False
@@ -90,16 +99,18 @@ class TrainingRecipe(Section):
 
     ``objective``: cross_entropy, teacher forcing with ``label_smoothing``; self_critical, the CIDEr-D of ``samples``
     sentences drawn for each photo, for a model that can write already. ``attention_entropy``: what a nat of attention's
-    entropy costs beside either; above zero, attention points instead of spreading. ``schedule``: cosine lowers the
-    learning rates along half a cosine to nothing at the last step. ``precision``: auto takes bfloat16 where the device
-    computes in it. ``threads``: of the processor; null for one a core. A small model is quickest on one, which waits
-    for no other.
+    entropy costs beside either; above zero, attention points instead of spreading. ``attention_supervision``: what a
+    nat of cross-entropy between attention and where a word's thing is costs beside the word's own loss, for photos
+    whose boxes are known. ``schedule``: cosine lowers the learning rates along half a cosine to nothing at the last
+    step. ``precision``: auto takes bfloat16 where the device computes in it. ``threads``: of the processor; null for
+    one a core. A small model is quickest on one, which waits for no other.
     """
 
     objective: Literal["cross_entropy", "self_critical"] = "cross_entropy"
     label_smoothing: Probability = 0.0
     samples: Annotated[int, Field(ge=2)] = 5
-    attention_entropy: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    attention_entropy: Weight = 0.0
+    attention_supervision: Weight = 0.0
 
     batch_size: Count = 32
     epochs: Count = 10
@@ -132,10 +143,14 @@ class Recipe(Section):
             raise ValueError("encoder.frozen_blocks needs encoder.trainable: true; without it the whole encoder rests")
         if self.encoder.augmentation and not self.encoder.trainable:
             raise ValueError("encoder.augmentation needs encoder.trainable: true; a frozen encoder sees a photo once")
+        if self.training.attention_supervision and self.training.objective == "self_critical":
+            raise ValueError("training.attention_supervision needs training.objective: cross_entropy")
         decoder = self.decoder
         if isinstance(decoder, GRURecipe) and decoder.attention == "once":
             if self.training.objective == "self_critical":
                 raise ValueError("training.objective: self_critical needs decoder.attention: every_step")
+            if self.training.attention_supervision:
+                raise ValueError("training.attention_supervision needs decoder.attention: every_step")
             if decoder.query != "hidden":
                 raise ValueError(
                     "decoder.query: with decoder.attention: once, there is no word to ask by; leave it hidden"

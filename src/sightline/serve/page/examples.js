@@ -1,0 +1,18 @@
+// Pictures to try, drawn by the project.
+
+import {EXAMPLES} from "./example_names.js";
+
+export function offerExamples(place, add) {
+  for (const name of EXAMPLES) {
+    const button = document.createElement("button"), picture = document.createElement("img");
+    button.type = "button";
+    picture.src = `examples/${name}`;
+    picture.alt = `Caption the drawing “${name.replace(/\..*/, "").replaceAll("-", " ")}”`;
+    button.append(picture);
+    button.addEventListener("click", async () => {
+      const blob = await (await fetch(picture.src)).blob();
+      add([new File([blob], name, {type: blob.type})]);
+    });
+    place.append(button);
+  }
+}

@@ -1,0 +1,98 @@
+// Joins the parts: photos come in, a back end captions them, each becomes a card.
+
+import * as backend from "./backend.js";
+import {offerCamera} from "./camera.js";
+import {addCard} from "./card.js";
+import {offerExamples} from "./examples.js";
+import {takeIn} from "./intake.js";
+import {foldAway, options} from "./options.js";
+import {Queue} from "./queue.js";
+
+const find = id => document.getElementById(id);
+const light = () => document.querySelector(".switch input:checked").value;
+const queue = new Queue(backend.AT_ONCE);
+const cards = new Set();
+let newest = 0;  // batches so far
+
+function say(text) {
+  find("news").textContent = text;
+}
+
+// The photos of one go stand in their order, above all earlier ones.
+function add(files) {
+  if (!files.length) return;
+  const chosen = options(), first = find("cards").firstElementChild, batch = {number: ++newest, left: files.length};
+  find("bar").hidden = false;
+  say(files.length === 1 ? `Looking at ${files[0].name}` : `Looking at ${files.length} photos`);
+  files.forEach((file, index) => {
+    const card = addCard(file, find("cards"), first);
+    card.options = chosen;
+    cards.add(card);
+    card.onRemove = () => forget(card);
+    queue.add(() => describe(card, batch));
+    if (!index) card.element.scrollIntoView({block: "nearest", behavior: "smooth"});
+  });
+}
+
+async function describe(card, batch) {
+  if (!cards.has(card)) return;
+  card.look();
+  const evidence = light() === "evidence";
+  try {
+    const caption = await backend.caption(card.file, {...card.options, evidence});
+    card.show(caption);
+    say(`${card.file.name}: ${caption.caption}`);
+  } catch (error) {
+    card.fail(error.message);
+    say(`${card.file.name}: ${error.message}`);
+  }
+  batch.left--;
+  if (batch.number === newest) document.title = batch.left ? `(${batch.left}) Sightline` : "Sightline";
+}
+
+// Evidence takes several times as long as the caption, so that it is looked for only once it is asked for.
+function findEvidence() {
+  if (light() !== "evidence") return;
+  for (const card of cards) {
+    if (card.lacksEvidence()) queue.add(() => explain(card));
+  }
+}
+
+async function explain(card) {
+  if (!cards.has(card) || !card.lacksEvidence()) return;
+  card.look();
+  try {
+    card.explain(await backend.caption(card.file, {...card.options, evidence: true}));
+  } catch (error) {
+    card.explain(null);
+    say(`${card.file.name}: ${error.message}`);
+  }
+}
+
+function forget(card) {
+  cards.delete(card);
+  find("bar").hidden = cards.size === 0;
+  if (!cards.size) find("choose").focus();
+}
+
+function load() {
+  const bar = find("loading"), progress = find("loaded");
+  const patience = setTimeout(() => { bar.hidden = false; }, 300);
+  backend.start(share => { progress.value = share; })
+    .then(() => { bar.hidden = true; }, error => {
+      bar.hidden = false;
+      bar.classList.add("failed");
+      bar.textContent = `The model could not be loaded: ${error.message}. Reload the page to try again.`;
+      say(bar.textContent);
+    })
+    .finally(() => clearTimeout(patience));
+}
+
+find("promise").textContent = backend.PROMISE;
+find("clear").addEventListener("click", () => [...cards].forEach(card => card.remove()));
+document.querySelector(".switch").addEventListener("change", findEvidence);
+takeIn(find("intake"), find("choose"), find("files"), add);
+foldAway(document.querySelector(".options"));
+offerCamera(find("photograph"), find("camera"), find("capture"), add, say);
+offerExamples(find("examples"), add);
+load();

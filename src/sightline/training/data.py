@@ -1,0 +1,161 @@
+"""What a training learns from: one dataset, or several at once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sightline.data.dataset import Dataset, Example, read_dataset
+from sightline.errors import SightlineError
+
+_SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """The photos of one or several datasets.
+
+    Attributes:
+        examples: "train" and "val" -> the photos of all datasets, one dataset after the other.
+        shown: float64, for every training photo how often an epoch shows it.
+        record: what config.json keeps: names, where the splits come from, how many photos they list; of several
+            datasets a list each, and their weights.
+    """
+
+    examples: Mapping[str, tuple[Example, ...]]
+    shown: NDArray[np.float64]
+    record: Mapping[str, Any]
+
+
+def read_data(
+    folders: Sequence[Path], weights: Mapping[str, float], boxes: bool, say: Callable[[str], None]
+) -> TrainingData:
+    """Read the datasets in ``folders``; each needs a train and a val split.
+
+    A photo that lies in the test split of one is neither learned from nor chosen by in another, one of a val split is
+    not learned from: the same bytes are the same photo.
+
+    Args:
+        folders: of any layout; their names tell them apart.
+        weights: a folder's name -> how often an epoch shows each of its training photos, above 0; 1 where it is not
+            named. 2.5: every photo twice, and in every epoch another half of them once more.
+        boxes: whether attention is to be taught: training photos come with their regions.
+        say: told of sizes, splits, and photos left out.
+
+    Raises:
+        SightlineError: a dataset cannot be used, two have the same name, a weight is of no dataset, or no training
+            photo has boxes though they are asked for.
+    """
+    datasets = {folder.resolve().name: read_dataset(folder) for folder in folders}
+    _check_names(folders, datasets, weights)
+    examples = {split: {name: data.split(split) for name, data in datasets.items()} for split in ("train", "val")}
+    if boxes:
+        examples["train"] = {name: data.located_split("train") for name, data in datasets.items()}
+        _tell_boxes([example for part in examples["train"].values() for example in part], folders, say)
+    if len(datasets) > 1:
+        _leave_out(datasets, examples, say)
+    _tell(datasets, examples, weights, say)
+    facts: dict[str, list[Any]] = {
+        "data": list(datasets),
+        "split_source": [data.split_source for data in datasets.values()],
+        "train_photos": [len(data.split("train")) for data in datasets.values()],
+        "val_photos": [len(data.split("val")) for data in datasets.values()],
+        "weights": [float(weights.get(name, 1)) for name in datasets],
+    }
+    alone = {key: values[0] for key, values in facts.items() if key != "weights" or values != [1.0]}
+    return TrainingData(
+        {split: tuple(example for part in parts.values() for example in part) for split, parts in examples.items()},
+        np.repeat(facts["weights"], [len(part) for part in examples["train"].values()]),
+        facts if len(datasets) > 1 else alone,
+    )
+
+
+def _check_names(folders: Sequence[Path], datasets: Mapping[str, Dataset], weights: Mapping[str, float]) -> None:
+    if len(datasets) < len(folders):
+        name, _ = Counter(folder.resolve().name for folder in folders).most_common(1)[0]
+        raise SightlineError(f"two datasets are called {name!r}; their folders' names must tell them apart")
+    for name, weight in weights.items():
+        if name not in datasets:
+            raise SightlineError(f"--weight {name}: no dataset of this name; there are: {', '.join(datasets)}")
+        if not 0 < weight < float("inf"):
+            raise SightlineError(f"--weight {name}={weight:g}: how often a photo is shown is a number above 0")
+
+
+def _leave_out(
+    datasets: Mapping[str, Dataset],
+    examples: Mapping[str, dict[str, tuple[Example, ...]]],
+    say: Callable[[str], None],
+) -> None:
+    """Take out of ``examples`` what another dataset's test or val split holds, and tell of photos in two of them."""
+    homes = _homes(datasets)
+    for split, barred in (("train", {"val", "test"}), ("val", {"test"})):
+        for name, part in examples[split].items():
+            elsewhere = [
+                {home for home, found in homes.get(example.path, ()) if home != name and found in barred}
+                for example in part
+            ]
+            kept = tuple(example for example, found in zip(part, elsewhere, strict=True) if not found)
+            if not kept:
+                raise SightlineError(f"{name}: nothing is left of its {split} split: all of it is held out elsewhere")
+            for home, count in Counter(home for found in elsewhere for home in found).items():
+                say(f"{name}: {count} photos left out of {split}, as {home} holds out the same")
+            examples[split][name] = kept
+    twice = sum(
+        any(home != name and found == "train" for home, found in homes.get(example.path, ()))
+        for name, part in examples["train"].items()
+        for example in part
+    )
+    if twice:
+        say(f"{twice} training photos lie in more than one dataset, and are shown by each")
+
+
+def _homes(datasets: Mapping[str, Dataset]) -> dict[Path, list[tuple[str, str]]]:
+    """File -> the (dataset, split)s that hold a photo of the same bytes; files of a size of their own are not there."""
+    places = [
+        (name, split, example.path)
+        for name, data in datasets.items()
+        for split in _SPLITS
+        for example in data.splits.get(split, ())
+    ]
+    sizes: dict[int, list[tuple[str, str, Path]]] = {}
+    for place in places:
+        sizes.setdefault(place[2].stat().st_size, []).append(place)
+    same: dict[bytes, list[tuple[str, str, Path]]] = {}
+    for alike in sizes.values():
+        if len({name for name, _, _ in alike}) > 1:
+            for place in alike:
+                same.setdefault(hashlib.sha256(place[2].read_bytes()).digest(), []).append(place)
+    return {path: [(name, split) for name, split, _ in alike] for alike in same.values() for _, _, path in alike}
+
+
+def _tell_boxes(examples: Sequence[Example], folders: Sequence[Path], say: Callable[[str], None]) -> None:
+    located = sum(bool(example.regions) for example in examples)
+    if not located:
+        names = ", ".join(map(str, folders))
+        raise SightlineError(
+            f"{names}: training.attention_supervision needs boxes, and no training photo has any; lay Flickr30k"
+            " Entities beside the dataset, or set it to 0"
+        )
+    phrases = sum(len(regions) for example in examples for regions in example.regions)
+    say(f"attention is taught by the boxes of {phrases} phrases, of {located} photos")
+
+
+def _tell(
+    datasets: Mapping[str, Dataset],
+    examples: Mapping[str, Mapping[str, Sequence[Example]]],
+    weights: Mapping[str, float],
+    say: Callable[[str], None],
+) -> None:
+    for name, data in datasets.items():
+        if data.split_source == "derived":
+            say(f"{name} lists no splits: its photos are split 80/10/10 by file name")
+        if len(datasets) > 1:
+            train, val = (len(examples[split][name]) for split in ("train", "val"))
+            say(f"{name}: {train} training photos, each shown {weights.get(name, 1):g} times an epoch, {val} held out")

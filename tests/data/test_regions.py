@@ -1,0 +1,115 @@
+"""Regions are read wherever their files lie, and fall on the words they are about."""
+
+import zipfile
+
+import pytest
+
+from sightline.data.dataset import read_dataset
+from sightline.data.regions import read_regions
+from sightline.data.shapes import draw_shapes
+from sightline.errors import SightlineError
+from sightline.vocabulary import split_words
+
+NAME = "1007_ab.jpg"
+CAPTIONS = {
+    NAME: ["Two dogs chase a man's T-shirt .", "A man, in red, runs !", "Somebody's day out."],
+    "1009_ab.jpg": ["a dog"],
+    "11_ab.jpg": ["a cat"],
+}
+SENTENCES = """[/EN#1/animals Two dogs] chase [/EN#2/people a man] 's [/EN#3/clothing T - shirt] .
+[/EN#2/people A man] , in [/EN#9/other red] , runs !
+Something else .
+"""
+# Pixels of a photo 200 wide and 100 high, counted from 1, the last one included.
+OBJECTS = {("1",): [(1, 1, 50, 50), (101, 51, 200, 100)], ("2", "3"): [(151, 26, 200, 75)]}
+
+
+def annotation(objects, width=200, height=100):
+    items = "".join(
+        f"<object>{''.join(f'<name>{name}</name>' for name in names)}"
+        f"<bndbox><xmin>{x0}</xmin><ymin>{y0}</ymin><xmax>{x1}</xmax><ymax>{y1}</ymax></bndbox></object>"
+        for names, boxes in objects.items()
+        for x0, y0, x1, y1 in boxes
+    )
+    scene = "<object><name>9</name><scene>1</scene><nobndbox>1</nobndbox></object>"
+    size = f"<size><width>{width}</width><height>{height}</height><depth>3</depth></size>"
+    return f"<annotation><filename>1007.jpg</filename>{size}{items}{scene}</annotation>"
+
+
+FILES = {
+    "Annotations/1007.xml": annotation(OBJECTS),
+    "Sentences/1007.txt": SENTENCES,
+    "Annotations/1009.xml": "<annotation><size>",
+    "Sentences/1009.txt": "[/EN#1/animals a dog]\n",
+    "Sentences/11.txt": "[/EN#1/animals a cat]\n",
+}
+
+
+def lay(place, files=FILES):
+    """Write Entities' files into a folder, or into a zip file where ``place`` ends so."""
+    if place.suffix == ".zip":
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(place, "w") as archive:
+            for name, text in files.items():
+                archive.writestr(f"__MACOSX/release/{name.replace('/', '/._')}", "")
+                archive.writestr(f"release/{name}", text)
+    else:
+        for name, text in files.items():
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            (place / name).write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["{root}", "{root}/annotations.zip", "{root}/Flickr30kEntities", "{root}/../flickr30k-entities/annotations.zip"],
+)
+def test_phrases_are_found_wherever_entities_lies(write_dataset, place):
+    root = write_dataset("kaggle", CAPTIONS, {"train": list(CAPTIONS)})
+    lay(root.parent / place.format(root=root.name))
+    dogs, plain, bare = read_dataset(root).located_split("train")
+    found = [
+        [(split_words(caption)[region.start : region.stop], region.boxes) for region in regions]
+        for caption, regions in zip(dogs.captions, dogs.regions, strict=True)
+    ]
+    man = ((0.75, 0.25, 1.0, 0.75),)
+    two = ((0.0, 0.0, 0.25, 0.5), (0.5, 0.5, 1.0, 1.0))
+    assert found == [[(["two", "dogs"], two), (["a", "man"], man), (["t-shirt"], man)], [(["a", "man"], man)], []]
+    assert plain.regions == bare.regions == ()
+    assert read_dataset(root).split("train")[0].regions == ()
+
+
+def test_what_makes_no_sense_is_told(write_dataset):
+    root = write_dataset("kaggle", CAPTIONS, {"train": list(CAPTIONS)})
+    outside = annotation({("1",): [(1, 1, 50, 50), (300, 1, 400, 50)], ("2", "3"): [(151, 26, 230, 75)]})
+    lay(root / "entities.zip", {**FILES, "Annotations/1007.xml": outside})
+    located = read_regions(root, read_dataset(root).split("train"))
+    places = [problem.partition(" (")[0].rpartition("/")[2] for problem in located.problems]
+    assert places == ["1007.xml"] * 3 + ["1009.xml"]
+    assert "entity 2 lies outside" in located.problems[1]
+    dogs, man, _ = located.regions[NAME][0]
+    assert dogs.boxes == ((0.0, 0.0, 0.25, 0.5),)
+    assert man.boxes == ((0.75, 0.25, 1.0, 0.75),)
+
+
+def test_other_archives_do_not_matter_and_a_broken_one_is_named(write_dataset):
+    root = write_dataset("kaggle", CAPTIONS, {"train": list(CAPTIONS)})
+    (root / "photos.zip").write_bytes(b"PK nothing")
+    assert read_regions(root, read_dataset(root).split("train")) is None
+    (root / "flickr30k-entities.zip").write_bytes(b"PK nothing")
+    with pytest.raises(SightlineError, match=r"entities\.zip: no readable zip file .*fetch it again"):
+        read_dataset(root).located_split("train")
+
+
+def test_drawn_shapes_know_their_boxes(tmp_path):
+    draw_shapes(tmp_path / "shapes", photos=20)
+    examples = read_dataset(tmp_path / "shapes").located_split("train")
+    for example in examples:
+        for caption, regions in zip(example.captions, example.regions, strict=True):
+            words = [split_words(caption)[region.start] for region in regions]
+            assert 2 <= len(words) <= 4
+            assert all(0 <= left < right <= 1 for region in regions for left, _, right, _ in region.boxes)
+    (tmp_path / "shapes/objects.json").write_text("[]")
+    assert read_dataset(tmp_path / "shapes").located_split("train")[0].regions == ()
+    (tmp_path / "shapes/objects.json").write_text("{")
+    with pytest.raises(SightlineError, match="draw it again"):
+        read_dataset(tmp_path / "shapes").located_split("train")

@@ -1,0 +1,98 @@
+"""Hypotheses and references that name the same photos in two ways."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from sightline.cli.score import score
+from sightline.errors import SightlineError
+from sightline.evaluation.pairing import pair_photos, read_pair
+
+KARPATHY = {
+    "images": [
+        {"filepath": "val2014", "filename": f"COCO_val2014_{number:012}.jpg", "cocoid": number, "split": split}
+        | {"sentences": [{"raw": f"a dog number {number}"}, {"raw": "a cat"}]}
+        for number, split in ((9, "restval"), (42, "test"), (139, "test"), (7, "val"))
+    ]
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "reference"),
+    [
+        ("1.jpg", "1.jpg"),
+        ("photos/1.jpg", "1.jpg"),
+        ("1.jpg", "Images/1.jpg"),
+        ("C:\\photos\\1.jpg", "1.jpg"),
+        ("/home/me/Images/1.jpg", "Images/1.jpg"),
+        ("1_a", "1_a.jpg"),
+        ("photos/1_a.jpg", "1_a"),
+        ("000000000139.jpg", "139"),
+        ("139", "val2014/COCO_val2014_000000000139.jpg"),
+        ("photos/COCO_val2014_000000000139.jpg", "139"),
+    ],
+)
+def test_the_same_photo_by_another_name(name: str, reference: str) -> None:
+    assert pair_photos([name], [reference, "other.jpg", "140"]) == {name: reference}
+
+
+@pytest.mark.parametrize(("name", "reference"), [("1.jpg", "1.png"), ("01.jpg", "1.jpg"), ("2", "1"), ("dog1", "1")])
+def test_another_photo_is_not_taken_for_it(name: str, reference: str) -> None:
+    assert pair_photos([name], [reference]) == {name: name}
+
+
+def test_folders_tell_photos_of_one_name_apart() -> None:
+    references = ["train/1.jpg", "val/1.jpg"]
+    assert pair_photos(["data/val/1.jpg"], references) == {"data/val/1.jpg": "val/1.jpg"}
+    with pytest.raises(SightlineError, match=r"'1\.jpg' could be 'train/1\.jpg' or 'val/1\.jpg' of the references"):
+        pair_photos(["1.jpg"], references)
+    with pytest.raises(SightlineError, match=r"'a/1\.jpg' and 'b/1\.jpg' could both be '1\.jpg' of the references"):
+        pair_photos(["a/1.jpg", "b/1.jpg"], ["1.jpg"])
+
+
+def test_other_names_that_the_file_gives_come_first() -> None:
+    assert pair_photos(["x.jpg"], ["7"], {"x.jpg": {"7"}}) == {"x.jpg": "7"}
+    with pytest.raises(SightlineError, match="could be '7' or '8'"):
+        pair_photos(["x.jpg"], ["7", "8"], {"x.jpg": {"7", "8"}})
+
+
+def write(folder: Path, name: str, content: object) -> Path:
+    (folder / name).write_text(content if isinstance(content, str) else json.dumps(content))
+    return folder / name
+
+
+def test_results_by_id_meet_karpathys_json(tmp_path: Path) -> None:
+    ours = write(tmp_path, "ours.json", [{"image_id": number, "caption": "a dog"} for number in (139, 42)])
+    theirs = write(tmp_path, "dataset_coco.json", KARPATHY)
+    pair = read_pair(str(ours), str(theirs))
+    assert list(pair.hypotheses) == [f"val2014/COCO_val2014_{number:012}.jpg" for number in (139, 42)]
+    assert pair.references.keys() == pair.hypotheses.keys()
+    assert pair.remarks[0] == f"references: the test split of {theirs}"
+    with pytest.raises(SightlineError, match=r"no photo in common with .*\(val\) \('139' here, 'val2014"):
+        read_pair(ours, theirs, split="val")
+
+
+def test_a_part_is_scored_only_when_asked_and_said(tmp_path: Path) -> None:
+    ours = write(tmp_path, "own.jsonl", '{"photo": "photos/2.jpg", "caption": "a dog", "attention": [[[1.0]]]}\n')
+    theirs = write(tmp_path, "theirs.token", "".join(f"{number}.jpg#0\ta dog , running\n" for number in range(5)))
+    with pytest.raises(SightlineError, match=r"own\.jsonl: captions 1 of the 5 photos of .*theirs\.token.*--subset"):
+        read_pair(ours, theirs)
+    arguments = ["--hypotheses", str(ours), "--references", str(theirs), "--no-meteor", "--subset"]
+    done = CliRunner().invoke(score, arguments, catch_exceptions=False)
+    lines = done.output.splitlines()
+    assert lines[:2] == ["1 photo", "1 photo goes by two names, e.g. 'photos/2.jpg' and '2.jpg'"]
+    assert lines[2].startswith(f"scored: 1 of the 5 photos of {theirs}")
+    assert lines[-1].startswith("CIDEr, CIDEr-D: of one photo it is 0 whatever the caption")
+    report = json.loads(CliRunner().invoke(score, [*arguments, "--json"], catch_exceptions=False).output)
+    assert len(report["remarks"]) == 2 and set(report["notes"]) == {"CIDEr", "CIDEr-D"}
+
+
+def test_what_the_references_lack_is_never_left_out(tmp_path: Path) -> None:
+    ours = write(tmp_path, "ours.json", {"1.jpg": "a dog", "9.jpg": "a cat"})
+    theirs = write(tmp_path, "theirs.json", {"1.jpg": ["a dog"], "2.jpg": ["a cat"]})
+    with pytest.raises(SightlineError):
+        read_pair(ours, theirs, subset=True)
+    with pytest.raises(SightlineError, match=r"theirs\.json: no '9\.jpg'"):
+        read_pair(ours, write(tmp_path, "theirs.json", {"1.jpg": ["a dog"]}), subset=True)

@@ -1,0 +1,196 @@
+"""The page in a real browser, once with a server behind it and once as the static site."""
+
+from __future__ import annotations
+
+import email.message
+import email.policy
+import http.server
+import json
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import sightline
+from sightline.captioner import Captioner
+from sightline.errors import SightlineError
+from sightline.serve.page_files import media_type, page_files
+from sightline.serve.site import write_site
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+    *("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),
+]
+# What a careful server sends: nothing inline, nothing from elsewhere.
+SELF_ALONE = "default-src 'self'; img-src 'self' data: blob:"
+SECONDS = 15  # for anything
+TYPES = {
+    ".mjs": "text/javascript",
+    ".wasm": "application/wasm",
+    ".json": "application/json",
+    ".onnx": "application/octet-stream",
+    ".txt": "text/plain",
+}
+
+
+class Visit:
+    """A browser's window on the page, and all that went wrong in it."""
+
+    def __init__(self, browser: Any, address: str, **context: Any) -> None:
+        self.address = address
+        self.context = browser.new_context(reduced_motion="reduce", **context)
+        self.problems: list[str] = []
+        self.requested: list[str] = []
+        self.page = self.context.new_page()
+        self.page.on("console", lambda said: self._heard(said.type, said.text))
+        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.context.on("request", lambda request: self._asked(request.url))
+        self.page.set_default_timeout(1000 * SECONDS)
+        self.page.goto(address)
+
+    def _heard(self, kind: str, text: str) -> None:
+        if kind in {"error", "warning"}:
+            self.problems.append(text)
+
+    def _asked(self, url: str) -> None:
+        self.requested.append(url)
+        if not url.startswith((self.address, "blob:", "data:")):
+            self.problems.append(f"asked {url}")
+
+    def add(self, *paths: Path) -> Any:
+        """Choose photos; returns their cards once all are captioned or refused."""
+        there = self.page.locator("article").count()
+        self.page.set_input_files("#files", list(paths))
+        return self.cards(there + len(paths))
+
+    def cards(self, count: int) -> Any:
+        """All cards, once there are ``count`` of them and none waits."""
+        cards, waiting = self.page.locator("article"), self.page.locator("article.waiting:not(.failed)")
+        self.until(lambda: cards.count() == count and waiting.count() == 0)
+        return cards
+
+    def until(self, holds: Callable[[], object]) -> None:
+        # Not the driver's own waiting, which needs a page that lets strings be run as code.
+        end = time.monotonic() + SECONDS
+        while not holds():
+            assert time.monotonic() < end, self.page.inner_text("body")
+            self.page.wait_for_timeout(20)
+
+    def clear(self) -> None:
+        self.page.locator(".switch input").first.check(force=True)
+        if self.page.locator("#clear").is_visible():
+            self.page.locator("#clear").click()
+        self.page.mouse.move(0, 0)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    # Not once a session: as long as it is open, no other test may start an event loop.
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    if CHROMIUM is None:
+        pytest.skip("needs Debian's chromium")
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="session")
+def captioner(tiny_bundle: Path) -> Captioner:
+    return sightline.load(tiny_bundle)
+
+
+@pytest.fixture(scope="session")
+def site(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if not shutil.which("npm"):
+        pytest.skip("needs npm")
+    folder = tmp_path_factory.mktemp("web") / "site"
+    try:
+        write_site(folder, tiny_bundle)
+    except SightlineError as error:
+        if "cannot fetch" not in str(error):
+            raise
+        pytest.skip(f"needs what npm fetches: {error}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def site_address(site: Path) -> Iterator[str]:
+    with serving({path.relative_to(site).as_posix(): path.read_bytes() for path in site.rglob("*.*")}) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def page_address(captioner: Captioner) -> Iterator[str]:
+    with serving(page_files("remote"), captioner) as address:
+        yield address
+
+
+@contextmanager
+def serving(files: dict[str, bytes], captioner: Captioner | None = None) -> Iterator[str]:
+    """The address of a server of these files, which captions as `sightline serve` does where there is a captioner."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def answer(self, status: int, kind: str, content: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(content)))
+            if captioner:
+                self.send_header("Content-Security-Policy", SELF_ALONE)
+            self.end_headers()
+            self.wfile.write(content)
+
+        def do_GET(self) -> None:
+            name = self.path.partition("?")[0].strip("/") or "index.html"
+            if name in files:
+                kind = TYPES.get(Path(name).suffix) or media_type(name)
+                self.answer(200, kind, files[name])
+            else:
+                self.answer(404, "text/plain", b"no such file")
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            fields = form(self.headers["Content-Type"], body)
+            assert captioner is not None and self.path == "/v1/captions"
+            self.answer(200, "application/json", json.dumps({"captions": answers(captioner, fields)}).encode())
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+
+
+def form(kind: str, body: bytes) -> list[tuple[str, str | None, bytes]]:
+    """A multipart body's (field, file name, content)."""
+    parsed = email.message_from_bytes(b"Content-Type: " + kind.encode() + b"\r\n\r\n" + body, policy=email.policy.HTTP)
+    assert isinstance(parsed, email.message.EmailMessage)
+    return [
+        (part.get_param("name", header="content-disposition"), part.get_filename(), part.get_payload(decode=True))
+        for part in parsed.iter_parts()
+    ]
+
+
+def answers(captioner: Captioner, fields: list[tuple[str, str | None, bytes]]) -> list[dict[str, Any]]:
+    asked = {name: content.decode() for name, file, content in fields if file is None}
+    found = []
+    for _, name, content in (field for field in fields if field[0] == "photos"):
+        try:
+            caption = captioner(
+                content, int(asked["beam_size"]), float(asked["length_penalty"]), asked["evidence"] == "true"
+            )
+            found.append({"photo": name, "evidence": None, **caption.as_dict()})
+        except SightlineError as error:
+            found.append({"photo": name, "error": {"code": "unreadable", "message": str(error)}})
+    return found

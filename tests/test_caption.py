@@ -1,0 +1,96 @@
+"""A caption that shows itself, and how it keeps its photo."""
+
+from __future__ import annotations
+
+import gc
+import html
+import pickle
+import re
+import subprocess
+import sys
+import weakref
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import sightline
+from sightline.errors import SightlineError
+
+
+@pytest.fixture(scope="module")
+def captioner(tiny_bundle):
+    return sightline.load(tiny_bundle)
+
+
+def pixels() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (300, 400, 3), np.uint8)
+
+
+def test_a_caption_keeps_the_very_photo_it_was_given(captioner, photos):
+    for photo in (photos[0], str(photos[0]), photos[0].read_bytes(), Image.open(photos[0]), pixels()):
+        caption = captioner(photo)
+        assert caption.photo is photo
+        assert all(other.photo is photo for other in caption.alternatives)
+        assert caption.figure().mode == "RGB"
+        assert caption.text in caption.html()
+
+
+def test_a_stream_s_captions_keep_theirs_and_no_others(captioner, photos, tmp_path):
+    bad = tmp_path / "bad.png"
+    bad.write_text("no picture")
+    results = list(captioner.stream([photos[0], bad, photos[1].read_bytes()]))
+    assert results[0].photo == photos[0] and results[2].photo == photos[1].read_bytes()
+    assert isinstance(results[1], SightlineError)
+    arrays = [pixels() for _ in range(3)]
+    alive = [weakref.ref(array) for array in arrays]
+    kept = [caption.about(None) for caption in captioner.stream(arrays)]
+    del arrays
+    gc.collect()
+    assert [reference() for reference in alive] == [None] * 3 and len(kept) == 3
+
+
+def test_pickled_it_takes_a_path_along_but_no_pixels(captioner, photos):
+    by_path = pickle.loads(pickle.dumps(captioner(photos[0])))
+    assert by_path.photo == photos[0] and by_path.figure().size == captioner(photos[0]).figure().size
+    caption = captioner(pixels())
+    data = pickle.dumps(caption)
+    again = pickle.loads(data)
+    assert len(data) < 30_000
+    assert again.photo is None and [other.photo for other in again.alternatives] == [None] * len(again.alternatives)
+    assert again.as_dict() == caption.as_dict()
+    with pytest.raises(SightlineError, match="has not kept its photo"):
+        again.figure()
+    assert again._repr_html_() is None
+    assert again.figure(pixels()).size == caption.figure().size
+
+
+def test_a_photo_that_is_gone_costs_the_picture_and_not_the_notebook(captioner, tmp_path):
+    Image.fromarray(pixels()).save(path := tmp_path / "photo.png")
+    caption = captioner(path)
+    path.unlink()
+    with pytest.raises(SightlineError, match="no such file"):
+        caption.html()
+    assert caption._repr_html_() is None
+
+
+def test_the_document_needs_nothing_and_the_frame_holds_all_of_it(captioner, photos):
+    plain, explained = captioner(photos[0]), captioner(photos[0], evidence=True)
+    document = explained.html()
+    assert document.startswith("<!doctype html>") and document.count("<article>") == 1
+    assert not re.search(r"https?://|src=\"(?!data:)|__[A-Z]+__", document)
+    assert "What the word rests on" in document and "What the word rests on" not in plain.html()
+    frame = explained._repr_html_()
+    source = re.fullmatch(r'<iframe title="[^"]*" srcdoc="([^"]*)" style="[^"]*"></iframe>', frame)[1]
+    assert html.unescape(source) == document
+
+
+def test_what_draws_is_loaded_only_once_asked_for(tiny_bundle, photos):
+    code = f"""
+import sys, sightline
+caption = sightline.load({str(tiny_bundle)!r})({str(photos[0])!r})
+assert not [name for name in sys.modules if name.startswith("sightline.explain")]
+caption.html()
+assert "sightline.explain" in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

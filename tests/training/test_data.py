@@ -1,0 +1,88 @@
+import json
+import shutil
+
+import pytest
+
+from sightline.bundle import load_description
+from sightline.data.shapes import draw_shapes
+from sightline.errors import SightlineError
+from sightline.training.data import read_data
+from tests.training.conftest import tiny
+from tests.training.test_train import run
+
+
+@pytest.fixture(scope="module")
+def others(shapes, tmp_path_factory):
+    """Another dataset, two of whose training photos `shapes` holds out, and one of whose training photos it has too."""
+    root = tmp_path_factory.mktemp("other data") / "a=b: c"
+    draw_shapes(root, photos=20, seed=4)
+    for ours, theirs in ((8, 0), (9, 1), (0, 2)):
+        shutil.copy(shapes / f"Images/shapes-{ours:05d}.png", root / f"Images/shapes-{theirs:05d}.png")
+    return root
+
+
+def test_what_one_holds_out_the_other_does_not_learn(shapes, others):
+    said = []
+    read = read_data([shapes, others], {others.name: 2.5}, boxes=True, say=said.append)
+    assert [len(read.examples[split]) for split in ("train", "val")] == [64 + 14, 8 + 2]
+    assert {path.name for path in (example.path for example in read.examples["train"][64:])}.isdisjoint(
+        {"shapes-00000.png", "shapes-00001.png"}
+    )
+    assert read.shown.tolist() == [1.0] * 64 + [2.5] * 14
+    assert read.record == {
+        "data": [shapes.name, others.name],
+        "split_source": ["files", "files"],
+        "train_photos": [64, 16],
+        "val_photos": [8, 2],
+        "weights": [1.0, 2.5],
+    }
+    assert all(example.regions for example in read.examples["train"])
+    told = "\n".join(said)
+    for words in (
+        f"{others.name}: 2 photos left out of train, as {shapes.name} holds out the same",
+        f"{others.name}: 14 training photos, each shown 2.5 times an epoch, 2 held out",
+        "2 training photos lie in more than one dataset",
+        "the boxes of",
+    ):
+        assert words in told
+
+
+def test_one_dataset_is_recorded_as_itself(shapes):
+    read = read_data([shapes], {}, boxes=False, say=lambda line: None)
+    assert read.record == {"data": shapes.name, "split_source": "files", "train_photos": 64, "val_photos": 8}
+
+
+def test_names_and_weights_must_tell(shapes, others, tmp_path):
+    twin = shutil.copytree(shapes, tmp_path / shapes.name)
+    for folders, weights, message in (
+        ([shapes, twin], {}, "two datasets are called"),
+        ([shapes, others], {"coco": 2.0}, "no dataset of this name; there are: größe 1, a=b: c"),
+        ([shapes, others], {others.name: 0.0}, "a number above 0"),
+        ([shapes, others], {others.name: float("nan")}, "a number above 0"),
+    ):
+        with pytest.raises(SightlineError, match=message):
+            read_data(folders, weights, boxes=False, say=lambda line: None)
+
+
+def test_a_dataset_held_out_as_a_whole_leaves_nothing_to_learn(shapes, tmp_path):
+    (tmp_path / "copy").mkdir()
+    copy = shutil.copytree(shapes, tmp_path / "copy/again")
+    train = (copy / "shapes.trainImages.txt").read_text()
+    (copy / "shapes.trainImages.txt").write_text((copy / "shapes.testImages.txt").read_text())
+    (copy / "shapes.testImages.txt").write_text(train)
+    with pytest.raises(SightlineError, match="nothing is left of its train split"):
+        read_data([shapes, copy], {}, boxes=False, say=lambda line: None)
+
+
+def test_several_datasets_train_one_model(shapes, others, tmp_path, sightline):
+    recipe = tmp_path / "tiny.yaml"
+    tiny(epochs=1).save(recipe)
+    out = tmp_path / "run"
+    asked = ["train", "--data", shapes, "--data", others, "--recipe", recipe, "--out", out, "--quiet"]
+    refused = sightline(*asked, "--weight", "three")
+    assert refused.status == 2 and "NAME=TIMES" in refused.err
+    run(tiny(epochs=1), [shapes, others], out, weights={others.name: 2})
+    assert load_description(out)[0].training["weights"] == [1.0, 2.0]
+    assert json.loads((out / "config.json").read_text())["training"]["data"] == [shapes.name, others.name]
+    refused = sightline("train", "--data", shapes, "--data", others, "--out", out, "--resume", "--quiet")
+    assert refused.status == 1 and "begun with other data (weights [1.0, 2.0], not [1.0, 1.0])" in refused.err
