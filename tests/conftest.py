@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -116,3 +117,20 @@ def sightline(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
         return Finished(int(exited.value.code or 0), *capsys.readouterr())
 
     return run
+
+
+@pytest.fixture
+def disk_full() -> Callable[[int], AbstractContextManager[None]]:
+    """``with disk_full(size):`` no file can grow beyond so many bytes, as on a disk that has no more room."""
+    resource = pytest.importorskip("resource", reason="limits on files are POSIX's")
+
+    @contextmanager
+    def limit(size: int) -> Iterator[None]:
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return limit

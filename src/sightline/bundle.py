@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
-import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Set
@@ -26,6 +26,9 @@ ONNX, CARD = "model.onnx", "MODEL_CARD.md"
 INPUTS = ("pixels", "first_scores", "length_penalty", "explain")
 SEARCHED = ("tokens", "log_probs", "lengths", "scores", "attention")
 OUTPUTS = (*SEARCHED, "evidence")
+
+# A disk, a quota or a limit on a file's size that is used up; a disk that fails, or was mounted for reading alone.
+_CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 
 
 @dataclass(frozen=True)
@@ -111,33 +114,40 @@ def identity(config: ModelConfig, vocabulary: Vocabulary) -> dict[str, str]:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path``: what is written there takes its place when the block ends well, or vanishes.
-
-    Raises:
-        SightlineError: it cannot be written, as where the disk is full.
-    """
-    temporary = path.parent / f".sightline-{secrets.token_hex(6)}{path.suffix}"
-    with _told(path, temporary):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            yield temporary
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def _told(target: Path, temporary: Path) -> Iterator[None]:
-    """A failure to write ``temporary`` as a `SightlineError` that names ``target``; failures elsewhere as they are."""
+def telling_what_cannot_be_written(path: Path) -> Iterator[None]:
+    """Raise `SightlineError` naming ``path`` where the block fails because its disk is full, broken or read-only."""
     try:
         yield
     except OSError as error:
-        # What fails while it is written is not named by the system.
-        if isinstance(error.filename, str) and not Path(error.filename).is_relative_to(temporary):
+        if error.errno not in _CANNOT_WRITE:
             raise
-        reason = error.strerror or error
-        raise SightlineError(f"{target}: cannot be written ({reason}); make room, or write elsewhere") from None
+        raise SightlineError(f"{path}: cannot be written ({error.strerror}); make room or name another place") from None
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside ``path`` that takes its place when the block ends well, and vanishes otherwise.
+
+    Raises:
+        SightlineError: nothing can be written there, or the disk is full; what was at ``path`` is still there.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".sightline-", suffix=path.suffix, dir=path.parent)
+    except OSError as error:
+        raise SightlineError(f"{path}: cannot be written ({error.strerror}); name another place") from None
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        with telling_what_cannot_be_written(path):
+            yield temporary
+            # Some file systems find out only now that they are full; and a name must not outlive its content.
+            with temporary.open("r+b") as written:
+                os.fsync(written)
+            temporary.chmod(0o644)
+            temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def make_folder(folder: Path) -> None:
@@ -160,8 +170,8 @@ def replacing_folder(folder: Path, names: Set[str], what: str) -> Iterator[Path]
     """A new temporary folder that becomes ``folder`` when the block ends well, and vanishes otherwise.
 
     Raises:
-        SightlineError: it cannot be made, or ``folder`` exists and holds anything but files of these ``names``: it is
-            then no ``what`` ("bundle"), and would be wrong to delete.
+        SightlineError: it cannot be made, the disk is full, or ``folder`` exists and holds anything but files of these
+            ``names``: it is then no ``what`` ("bundle"), and would be wrong to delete.
     """
     if folder.exists() and (others := _others(folder, names)):
         raise SightlineError(f"{folder}: not a {what} to replace (it holds {others}); name another folder")
@@ -172,14 +182,24 @@ def replacing_folder(folder: Path, names: Set[str], what: str) -> Iterator[Path]
     except OSError as error:
         raise SightlineError(f"{folder}: cannot be written ({error.strerror}); name another folder") from None
     try:
-        with _told(folder, temporary):
+        with telling_what_cannot_be_written(folder):
             (new := temporary / "new").mkdir()
             yield new
-            if target.exists():
-                target.rename(temporary / "old")
-            new.rename(target)
+            _change_places(new, target, temporary / "old")
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _change_places(new: Path, target: Path, old: Path) -> None:
+    """Rename ``new`` to ``target`` and what is there to ``old``; it comes back if that fails or is interrupted."""
+    try:
+        if target.exists():
+            target.rename(old)
+        new.rename(target)
+    except BaseException:
+        if old.exists() and not target.exists():
+            old.rename(target)
+        raise
 
 
 def _others(folder: Path, names: Set[str]) -> str:

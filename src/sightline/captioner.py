@@ -36,13 +36,15 @@ BUNDLED_MODEL = Path(__file__).parent / "model"
 BLANK = "the photo is blank, one colour all over: the caption says nothing about it"
 
 
-def load(model: str | os.PathLike[str] | None = None) -> Captioner:
+def load(model: str | os.PathLike[str] | None = None, threads: int | None = None) -> Captioner:
     """The captioner of a model folder, or of the model that came with the package.
+
+    ``threads`` is how many cores work on one photo, by default all: 1 where photos come on many threads at once.
 
     Raises:
         SightlineError: there is no such folder, or it is no usable bundle; the message says what would help.
     """
-    return Captioner(model_folder(model))
+    return Captioner(model_folder(model), threads)
 
 
 def model_folder(model: str | os.PathLike[str] | None) -> Path:
@@ -62,17 +64,19 @@ class Captioner:
         config: its `ModelConfig`.
         vocabulary: its `Vocabulary`.
         precision: ``"fp32"``, ``"fp16"`` or ``"int8"``, how the weights are stored.
+        explains: whether it can find evidence; models exported before there was any cannot.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, threads: int | None = None) -> None:
         self.folder = folder
         self._path = folder.absolute() / ONNX  # found again by later sessions, wherever the process then is
         self.config, self.vocabulary = load_description(folder)
         self._cores = available_cores()
+        self._threads = threads
         self._forget_sessions()
         _captioners.add(self)
         session = self._session(threads=1)
-        self._explains = explains(session)
+        self.explains = explains(session)
         recorded = session.get_modelmeta().custom_metadata_map
         for key, value in identity(self.config, self.vocabulary).items():
             if recorded.get(key) != value:
@@ -83,8 +87,8 @@ class Captioner:
                 )
         self.precision = recorded.get("sightline.precision", "unknown")
 
-    def __reduce__(self) -> tuple[type[Captioner], tuple[Path]]:
-        return type(self), (self._path.parent,)
+    def __reduce__(self) -> tuple[type[Captioner], tuple[Path, int | None]]:
+        return type(self), (self._path.parent, self._threads)
 
     @raising_bare
     def __call__(
@@ -92,7 +96,7 @@ class Captioner:
     ) -> Caption:
         """Caption one photo: a path, an image file's bytes, an open file, a PIL image, or an array (H, W[, 3 or 4]).
 
-        All cores work on the one photo; many photos are captioned faster by `stream`.
+        All cores work on the one photo, or as many as `load` was told; many photos are captioned faster by `stream`.
 
         Args:
             photo: what to caption; see `sightline.preprocess.open_photo`.
@@ -105,7 +109,9 @@ class Captioner:
         """
         beam_size, length_penalty = self._check(beam_size, length_penalty, evidence)
         pixels = preprocess(photo, self.config.preprocessing)[None]
-        found = self._search(self._session(threads=self._cores), pixels, beam_size, length_penalty, evidence)
+        found = self._search(
+            self._session(threads=self._threads or self._cores), pixels, beam_size, length_penalty, evidence
+        )
         return found[0].about(photo)
 
     def stream(
@@ -193,7 +199,7 @@ class Captioner:
             raise SightlineError(f"beam size {beam_size!r}: it must be a whole number, 1 (greedy) or more")
         if not isinstance(length_penalty, numbers.Real) or not math.isfinite(length_penalty):
             raise SightlineError(f"length penalty {length_penalty!r}: it must be a finite number")
-        if evidence and not self._explains:
+        if evidence and not self.explains:
             raise SightlineError(
                 f"{self.folder / ONNX}: made before there was evidence; `sightline export` makes one that has it"
             )

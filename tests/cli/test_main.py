@@ -7,7 +7,10 @@ import pytest
 from sightline import __version__
 from sightline.cli.main import app
 
-VERBS = ["caption", "explain", "site", "evaluate", "compare", "score", "info", "train", "ensemble", "export", "data"]
+VERBS = [
+    *("caption", "explain", "serve", "site", "evaluate", "compare", "score", "info", "train", "ensemble", "export"),
+    "data",
+]
 
 
 def test_without_a_verb_there_is_help(sightline):

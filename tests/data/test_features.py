@@ -87,3 +87,33 @@ def test_an_unreadable_photo_is_named_and_what_was_computed_stays(encoder, photo
     assert encoded(cache, photos[:3])[1] == 0
     with pytest.raises(SightlineError, match="absent"):
         encoded(cache, [tmp_path / "absent.png"])
+
+
+def test_a_full_disk_is_one_line_and_what_was_computed_stays(encoder, photos, tmp_path, disk_full):
+    cache = FeatureCache(tmp_path / "cache", encoder)
+    encoded(cache, photos[:3])
+    row_bytes = (cache.folder / "rows.f16").stat().st_size // 3
+    with disk_full(4 * row_bytes + 7), pytest.raises(SightlineError, match=r"cannot be written \(.+\); make room"):
+        encoded(cache, photos)
+    assert encoded(cache, photos[:3])[1] == 0
+    features, computed = encoded(cache, photos)
+    assert computed == 2
+    for row, path in zip(features, photos, strict=True):
+        np.testing.assert_allclose(row, expected(encoder, path), atol=2e-3)
+
+
+def test_names_without_their_rows_are_not_believed(encoder, photos, tmp_path):
+    cache = FeatureCache(tmp_path / "cache", encoder)
+    encoded(cache, photos)
+    data = cache.folder / "rows.f16"
+    data.write_bytes(data.read_bytes()[: -data.stat().st_size // 5 - 1])
+    features, computed = encoded(cache, photos)
+    assert computed == 2
+    for row, path in zip(features, photos, strict=True):
+        np.testing.assert_allclose(row, expected(encoder, path), atol=2e-3)
+
+
+def test_a_place_where_no_cache_can_be_is_named(encoder, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(SightlineError, match="no features can be kept there"):
+        FeatureCache(tmp_path / "file" / "cache", encoder)

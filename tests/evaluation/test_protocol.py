@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -9,10 +10,13 @@ from typing import Any
 
 import pytest
 
+import sightline.data.provenance as provenance
 from sightline import Captioner, SightlineError, load
 from sightline.data.dataset import Dataset, Example, read_dataset
+from sightline.data.provenance import fingerprint, overlap
 from sightline.data.shapes import draw_shapes
-from sightline.evaluation.protocol import data_fingerprint, evaluate_split, model_fingerprint, warnings_about
+from sightline.evaluation.doubts import warnings_about
+from sightline.evaluation.protocol import data_fingerprint, evaluate_split, model_fingerprint
 
 KNOWN = {"data": "data", "kept_epoch": 2, "val_loss": 3.1}
 
@@ -142,3 +146,51 @@ def test_fingerprints_change_with_any_content_but_not_with_the_order(shapes, bun
         before = model_fingerprint(bundle)
         (bundle / name).write_bytes((bundle / name).read_bytes() + b"\n")
         assert model_fingerprint(bundle) != before
+
+
+def remembered(dataset: Dataset) -> dict[str, Any]:
+    """What a model trained on this dataset keeps of it."""
+    return {**KNOWN, "fingerprint": fingerprint({name: dataset.splits[name] for name in ("train", "val")})}
+
+
+def test_photos_are_known_under_any_name_of_their_folder(shapes, tmp_path):
+    moved = read_dataset(Path(shutil.copytree(shapes.root, tmp_path / "renamed")))
+    told = {name: warnings_about(moved, name, remembered(shapes)) for name in ("train", "val", "test")}
+    assert told["train"] == ["the model was trained on these photos"]
+    assert len(told["val"]) == 1 and "these photos chose the checkpoint" in told["val"][0]
+    assert told["test"] == []
+
+
+def test_another_dataset_in_a_folder_of_the_same_name_is_no_trouble(shapes, captioner, tmp_path):
+    draw_shapes(tmp_path / "data", photos=40, seed=2)
+    other = read_dataset(tmp_path / "data")
+    assert [warnings_about(other, name, remembered(shapes)) for name in ("train", "val", "test")] == [[], [], []]
+    found = evaluate_split(trained(captioner, remembered(shapes)), other, "test", meteor=False)
+    assert found.scores["novel"] is None
+    found = evaluate_split(trained(captioner, remembered(shapes)), shapes, "test", meteor=False)
+    assert found.scores["novel"] is not None
+    assert "fingerprint" not in found.protocol.model["training"]
+
+
+def test_some_photos_of_the_training_in_another_set_are_counted(shapes):
+    mixed = split(shapes, test=(*shapes.split("test"), *shapes.split("train")[:3]), train=())
+    said = warnings_about(mixed, "test", remembered(shapes))
+    assert said == ["the model was trained on 3 of these photos"]
+
+
+def test_of_a_large_training_a_sample_is_known(shapes, monkeypatch):
+    monkeypatch.setattr(provenance, "_SAMPLE", 16)
+    known = remembered(shapes)
+    sample = overlap(known["fingerprint"]["train"], shapes.split("train"))
+    assert sample.looked_up == sample.known == 16
+    mixed = split(shapes, test=(*shapes.split("test"), *shapes.split("train")))
+    assert "trained on these photos (16 of the 16 that could" in warnings_about(mixed, "test", known)[-1]
+    fewer = split(shapes, train=shapes.split("train")[:20], test=shapes.split("train")[20:])
+    assert "trained on these photos (" in warnings_about(fewer, "test", known)[0]
+
+
+def test_an_ensemble_knows_the_photos_of_every_member(shapes, tmp_path):
+    draw_shapes(tmp_path / "other", photos=40, seed=2)
+    other = remembered(read_dataset(tmp_path / "other"))
+    both = {**KNOWN, "fingerprint": [other["fingerprint"], remembered(shapes)["fingerprint"]]}
+    assert warnings_about(shapes, "train", both)[0] == "the model was trained on these photos"

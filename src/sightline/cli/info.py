@@ -35,7 +35,7 @@ def _parts(config: ModelConfig, vocabulary: Vocabulary) -> list[str]:
         "vocabulary": f"{len(vocabulary):,} words",
         "captions": f"{config.max_words} words at most",
         "photos": f"resized to {config.preprocessing.size}x{config.preprocessing.size}",
-        **{name.replace("_", " "): _value(value) for name, value in config.training.items()},
+        **{name.replace("_", " "): _value(value) for name, value in config.training.items() if name != "fingerprint"},
     }
     return [f"{name:<14}  {value}" for name, value in rows.items()]
 

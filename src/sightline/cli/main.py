@@ -21,6 +21,7 @@ from sightline.cli import (
     info,
     interruptions,
     score,
+    serve,
     site,
     streams,
     train,
@@ -39,6 +40,7 @@ def app() -> None:
 
 app.add_command(caption.caption)
 app.add_command(explain.explain)
+app.add_command(serve.serve)
 app.add_command(site.site)
 app.add_command(evaluate.evaluate)
 app.add_command(compare.compare)

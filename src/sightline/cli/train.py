@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import shlex
+import sys
+import threading
+import warnings
 from pathlib import Path
 
 import click
@@ -67,6 +72,7 @@ def train(
     """
     from sightline.cli.training_tier import require_training_tier
 
+    _quieten_libraries()
     # A thread that spins while it waits takes the processor from whoever works; one that never spins wakes too late for
     # steps as small as these. A microsecond or so of spinning serves both; this must be said before torch loads.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
@@ -84,4 +90,18 @@ def train(
     from sightline.training.train import train as run
 
     run(settings, data, out, resume=resume, init=init, weights=weights, cache=cache, progress=not quiet, say=put)
-    put(f"the captioner is in {out}; try: sightline caption PHOTO --model {out}")
+    put(f"the captioner is in {out}; try: sightline caption PHOTO --model {shlex.quote(str(out))}")
+
+
+def _quieten_libraries() -> None:
+    """What libraries warn of is for those who program with them; `python -W default` still shows it."""
+
+    def tell_thread(failed: threading.ExceptHookArgs) -> None:
+        # The thread that writes TensorBoard's logs hands a full disk's error to the trainer as well.
+        if not issubclass(failed.exc_type, OSError):
+            threading.__excepthook__(failed)
+
+    threading.excepthook = tell_thread
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    logging.getLogger().addHandler(logging.NullHandler())  # without one, Python prints what no logger handles

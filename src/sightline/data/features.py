@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from io import FileIO
 from itertools import islice
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import torch
 from filelock import FileLock
 from numpy.typing import NDArray
 
+from sightline.bundle import telling_what_cannot_be_written
 from sightline.errors import SightlineError
 from sightline.nn.encoder import Encoder, fused
 from sightline.preprocess import preprocess
@@ -21,21 +24,31 @@ from sightline.preprocess import preprocess
 # Few photos at a time: the activations of larger batches leave the processor's caches, and encoding slows to a half.
 _BATCH = 8
 
+_NAME_BYTES = 65  # a SHA-256 in hexadecimal digits, and the end of its line
+
 
 class FeatureCache:
     """Rows of float16 annotation vectors ``(L, D)``, one for each distinct photo content.
 
     A cache folder belongs to one encoder with one set of weights and one preprocessing: its name is a fingerprint of
     all three. A row belongs to the SHA-256 of a photo's bytes. So other weights and changed photos never meet a stale
-    row. Rows are appended to ``rows.f16`` and only then named in ``rows.sha256``: what an interruption leaves
-    unnamed is written over by the next run.
+    row. Rows are appended to ``rows.f16`` and only then named in ``rows.sha256``: what an interruption or a full disk
+    leaves unnamed is written over by the next run, and what was named before stays.
+
+    Raises:
+        SightlineError: no folder can be made in ``root``.
     """
 
     def __init__(self, root: Path, encoder: Encoder) -> None:
         self.encoder = encoder
         self.shape = (encoder.grid[0] * encoder.grid[1], encoder.feature_size)
         self.folder = root / fingerprint(encoder)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SightlineError(
+                f"{self.folder}: no features can be kept there ({error.strerror}); name another --cache"
+            ) from None
         self._names = self.folder / "rows.sha256"
         self._data = self.folder / "rows.f16"
 
@@ -48,9 +61,9 @@ class FeatureCache:
         may ask at once: one encodes, the others wait.
 
         Raises:
-            SightlineError: a photo cannot be read.
+            SightlineError: a photo cannot be read, or the cache cannot be written.
         """
-        with ThreadPoolExecutor() as pool, FileLock(self.folder / "lock"):
+        with telling_what_cannot_be_written(self.folder), ThreadPoolExecutor() as pool, self._lock():
             digests = list(pool.map(_digest, photos))
             known = self._known()
             missing = {digest: path for digest, path in zip(digests, photos, strict=True) if digest not in known}
@@ -58,9 +71,21 @@ class FeatureCache:
         rows = np.memmap(self._data, np.float16, "r", shape=(len(known), *self.shape))
         return rows, np.array([known[digest] for digest in digests], np.int64)
 
+    def _lock(self) -> FileLock:
+        if not os.access(self.folder, os.W_OK):
+            raise SightlineError(f"{self.folder}: this cache cannot be written to; name another --cache")
+        return FileLock(self.folder / "lock")
+
     def _known(self) -> dict[str, int]:
-        names = self._names.read_text().split("\n")[:-1] if self._names.exists() else []
+        if not (self._names.exists() and self._data.exists()):
+            return {}
+        whole = self._data.stat().st_size // self._row_bytes
+        names = self._names.read_text().split("\n")[:-1][:whole]  # half a name has no end of line
         return {name: row for row, name in enumerate(names)}
+
+    @property
+    def _row_bytes(self) -> int:
+        return 2 * self.shape[0] * self.shape[1]
 
     def _append(
         self,
@@ -69,20 +94,18 @@ class FeatureCache:
         pool: ThreadPoolExecutor,
         progress: Callable[[int, int], None],
     ) -> None:
-        row_bytes = 2 * self.shape[0] * self.shape[1]
         paths, digests = list(missing.values()), list(missing)
         self._data.touch()
-        self._names.write_text("".join(f"{name}\n" for name in known))
-        with self._data.open("r+b") as data, self._names.open("a") as names:
-            data.truncate(len(known) * row_bytes)
-            data.seek(0, 2)
+        self._names.touch()
+        # Unbuffered: what does not fit on the disk is not tried again when the files are closed.
+        with self._data.open("r+b", buffering=0) as data, self._names.open("r+b", buffering=0) as names:
+            for file, row_bytes in ((data, self._row_bytes), (names, _NAME_BYTES)):
+                file.truncate(len(known) * row_bytes)
+                file.seek(0, os.SEEK_END)
             for block in self._encode(paths, pool):
-                data.write(block.tobytes())
-                data.flush()
-                for digest in digests[: len(block)]:
-                    names.write(f"{digest}\n")
-                    known[digest] = len(known)
-                names.flush()
+                _write_all(data, block.tobytes())
+                _write_all(names, "".join(f"{digest}\n" for digest in digests[: len(block)]).encode())
+                known.update({digest: len(known) + row for row, digest in enumerate(digests[: len(block)])})
                 del digests[: len(block)]
                 progress(len(paths) - len(digests), len(paths))
 
@@ -104,6 +127,13 @@ def fingerprint(encoder: Encoder) -> str:
         digest.update(name.encode())
         digest.update(tensor.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:20]
+
+
+def _write_all(file: FileIO, content: bytes) -> None:
+    """Write all of it; a file without a buffer takes a part of it where the disk has no room for the whole."""
+    left = memoryview(content)
+    while left:
+        left = left[file.write(left) :]
 
 
 def _digest(path: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from sightline.caption import Caption
 from sightline.captioner import Captioner
 from sightline.data.dataset import Dataset, Example
 from sightline.errors import SightlineError
+from sightline.evaluation.doubts import count_photos, name_of, trained_by, warnings_about
 from sightline.evaluation.scores import Scores, score_captions
 from sightline.metrics import METRICS
 
@@ -108,10 +109,10 @@ def evaluate_split(
             "name": captioner.folder.resolve().name,
             "fingerprint": model_fingerprint(captioner.folder),
             "precision": captioner.precision,
-            "training": dict(training),
+            "training": {key: value for key, value in training.items() if key != "fingerprint"},
         },
         data={
-            "name": _name(dataset),
+            "name": name_of(dataset),
             "layout": dataset.layout,
             "split_source": dataset.split_source,
             "fingerprint": data_fingerprint(scored.values()),
@@ -122,15 +123,10 @@ def evaluate_split(
         {photo: caption.text for photo, caption in captions.items()},
         {photo: example.captions for photo, example in scored.items()},
         # Novel is what its own training captions do not hold.
-        _captions(dataset.splits.get("train", ())) if training.get("data") == _name(dataset) else None,
+        _captions(dataset.splits.get("train", ())) if trained_by(dataset, training) else None,
         [name for name in METRICS if meteor or name != "meteor"],
     )
     return Evaluation(protocol, scores, captions, scored)
-
-
-def warnings_about(dataset: Dataset, split: str, training: Mapping[str, Any]) -> list[str]:
-    """What casts doubt on scores of this split by a model trained thus (`ModelConfig.training`), a sentence each."""
-    return [*_about_data(dataset, split), *_about_training(dataset, split, training)]
 
 
 def model_fingerprint(folder: Path) -> str:
@@ -171,61 +167,8 @@ def _caption(
         progress(number, len(examples))
     if not captions:
         raise errors[0]
-    return captions, [f"not scored: {_photos(len(errors))}, which cannot be read ({errors[0]})"] if errors else []
-
-
-def _about_data(dataset: Dataset, split: str) -> Iterator[str]:
-    if dataset.split_source == "derived":
-        yield f"{split} is no official split: the dataset lists none, so its photos were chosen by their file names"
-    if dataset.without_photo:
-        yield f"missing: {_photos(dataset.without_photo)} that the dataset lists, in all splits together"
-    if dataset.without_captions:
-        yield f"left out: {_photos(dataset.without_captions)} without a caption, in all splits together"
-    images = [{example.image for example in dataset.splits.get(name, ())} for name in (split, "train")]
-    if split != "train" and (shared := images[0] & images[1]):
-        yield f"{split} shares {_photos(len(shared))} with train"
-
-
-def _about_training(dataset: Dataset, split: str, training: Mapping[str, Any]) -> Iterator[str]:
-    data, here = training.get("data"), _name(dataset)
-    if not data:
-        yield "the model does not say what it was trained on, so it may know these photos"
-        return
-    known = _training_on(here, training)
-    if known is None:
-        told = ", ".join(map(repr, data)) if isinstance(data, list) else repr(data)
-        yield f"the model was trained on {told}; if that is {here!r} under another name, it may know these photos"
-        return
-    if split == "train":
-        yield "the model was trained on these photos"
-    if split == "val" and not {"kept_epoch", "val_loss"}.isdisjoint(training):
-        yield "val chose the checkpoint: the model is the epoch that did best on this split, so scores flatter it"
-    now: dict[str, object] = {"split_source": dataset.split_source}
-    now |= {f"{name}_photos": len(dataset.splits.get(name, ())) for name in ("train", "val")}
-    if changed := [key for key in now if key in known and known[key] != now[key]]:
-        told = ", ".join(f"{key.replace('_', ' ')} {known[key]} then and {now[key]} now" for key in changed)
-        yield f"the dataset is not as it was at the training ({told}), so the model may know these photos"
-
-
-def _training_on(name: str, training: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """What the record of a training tells of the dataset called ``name``; None if that was not learned from."""
-    data = training["data"]
-    if not isinstance(data, list):
-        return training if data == name else None
-    if name in data:
-        # Beside each dataset that one model learned from, or each member of an ensemble, stands its own value.
-        beside = {key: value for key, value in training.items() if isinstance(value, list) and len(value) == len(data)}
-        return {key: value[data.index(name)] for key, value in beside.items()}
-    return {} if any(isinstance(each, list) and name in each for each in data) else None
+    return captions, [f"not scored: {count_photos(len(errors))}, which cannot be read ({errors[0]})"] if errors else []
 
 
 def _captions(examples: Iterable[Example]) -> list[str]:
     return [caption for example in examples for caption in example.captions]
-
-
-def _name(dataset: Dataset) -> str:
-    return dataset.root.resolve().name
-
-
-def _photos(count: int) -> str:
-    return f"{count:,} photo{'s' * (count != 1)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +35,7 @@ class Agreement:
         differing_captions: how many of them, the best beam's, have other words.
         differing_beams: how many sentences have other words, all beams counted.
         difference: the largest difference of a log-probability, score, attention weight or evidence in sentences of
-            equal words.
+            equal words; nan where the torch model's are no numbers.
     """
 
     photos: int
@@ -70,7 +71,7 @@ def compare(model: CaptionModel, config: ModelConfig, path: Path, pixels: Sequen
             captions += len(batch)
             captions_apart += int((~same[:, 0]).sum())
             beams_apart += int((~same).sum())
-            difference = max(difference, apart)
+            difference = float(np.maximum(difference, apart))  # nan stays
     return Agreement(len(pixels), captions, captions_apart, beams_apart, difference)
 
 
@@ -91,6 +92,8 @@ def _torch_search(
 
 def _differences(ours: dict[str, NDArray], theirs: dict[str, NDArray]) -> tuple[NDArray[np.bool_], float]:  # type: ignore[type-arg]
     """Which sentences (P, K) are the same, and the largest difference of a number in those of the very same words."""
+    if np.isnan(ours["log_probs"][:, 0]).any():
+        return np.zeros(ours["scores"].shape, bool), math.nan
     parted = ours["tokens"] != theirs["tokens"]  # (P, K, T)
     equal = ~parted.any(2) & (ours["lengths"] == theirs["lengths"])
     none = (ours["scores"] < -1e8) & (theirs["scores"] < -1e8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import onnx
 
-from sightline.bundle import CARD, CONFIG, ONNX, VOCABULARY, replacing, replacing_bundle
+from sightline.bundle import CARD, CONFIG, ONNX, VOCABULARY, ModelConfig, replacing, replacing_bundle
 from sightline.errors import SightlineError
 from sightline.export.agreement import Agreement, compare, random_photos
 from sightline.export.graph import to_onnx
@@ -74,8 +75,23 @@ def _export(folder: Path, path: Path, precision: str, photos: Sequence[Photo]) -
     real = [preprocess(photo, config.preprocessing) for photo in photos]
     agreement = compare(model, config, path, [*random_photos(config.preprocessing.size), *real])
     if precision == "fp32" and not agreement.exact:
-        raise SightlineError(
-            f"{folder}: nothing exported, as ONNX Runtime says otherwise than torch ({agreement.differing_beams}"
-            f" sentences differ, numbers by {agreement.difference:.1e}); please report it with both versions"
-        )
+        raise SightlineError(f"{folder}: nothing exported, as {_disagreement(agreement, config, len(vocabulary))}")
     return Export(path, precision, path.stat().st_size, agreement)
+
+
+def _disagreement(agreement: Agreement, config: ModelConfig, words: int) -> str:
+    loss = config.training.get("val_loss")
+    if math.isnan(agreement.difference) or (isinstance(loss, float) and worse_than_guessing(loss, words)):
+        return "its training diverged; train again with a lower training.learning_rate or a training.gradient_clip"
+    return (
+        f"ONNX Runtime says otherwise than torch ({agreement.differing_beams} sentences differ, numbers by"
+        f" {agreement.difference:.1e}); please report it with both versions"
+    )
+
+
+def worse_than_guessing(loss: float, words: int) -> bool:
+    """Whether a held-out loss, in nats a word, is twice that of a model that finds all ``words`` equally likely.
+
+    Only a training that diverged ends there: weights so large that rounding alone decides what is said.
+    """
+    return not loss <= 2 * math.log(words)

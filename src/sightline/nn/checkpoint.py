@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 import sightline.nn.efficientnet_lite
 import sightline.nn.gru
@@ -35,7 +35,7 @@ def save_model(folder: Path, model: CaptionModel, config: ModelConfig, vocabular
     with replacing(folder / VOCABULARY) as path:
         vocabulary.save(path)
     with replacing(folder / WEIGHTS) as path:
-        save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, path)
+        path.write_bytes(save({name: tensor.contiguous() for name, tensor in model.state_dict().items()}))
     with replacing(folder / CONFIG) as path:
         config.save(path)
 

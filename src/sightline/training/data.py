@@ -23,12 +23,14 @@ class TrainingData:
     """The photos of one or several datasets.
 
     Attributes:
+        name: the folders, for people.
         examples: "train" and "val" -> the photos of all datasets, one dataset after the other.
         shown: float64, for every training photo how often an epoch shows it.
         record: what config.json keeps: names, where the splits come from, how many photos they list; of several
             datasets a list each, and their weights.
     """
 
+    name: str
     examples: Mapping[str, tuple[Example, ...]]
     shown: NDArray[np.float64]
     record: Mapping[str, Any]
@@ -71,6 +73,7 @@ def read_data(
     }
     alone = {key: values[0] for key, values in facts.items() if key != "weights" or values != [1.0]}
     return TrainingData(
+        ", ".join(map(str, folders)),
         {split: tuple(example for part in parts.values() for example in part) for split, parts in examples.items()},
         np.repeat(facts["weights"], [len(part) for part in examples["train"].values()]),
         facts if len(datasets) > 1 else alone,

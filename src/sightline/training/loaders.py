@@ -16,6 +16,7 @@ from sightline.data.features import FeatureCache
 from sightline.nn.encoder import Encoder
 from sightline.training.batches import CachedFeatures, LengthSampler, Pixels
 from sightline.training.data import TrainingData
+from sightline.training.interruption import leave_signals_to_the_trainer
 from sightline.training.recipe import Recipe
 from sightline.training.supervision import Phrases
 
@@ -61,6 +62,7 @@ def make_loaders(
             ),
             num_workers=settings.workers,
             persistent_workers=settings.workers > 0,
+            worker_init_fn=leave_signals_to_the_trainer,
         )
     return loaders
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import matplotlib
 
 matplotlib.use("Agg")
-from matplotlib import pyplot
+from matplotlib import font_manager, pyplot
 from matplotlib.ticker import MaxNLocator
 
 from sightline.bundle import replacing
@@ -54,11 +55,39 @@ def draw_samples(path: Path, photos: Sequence[Path], captions: Sequence[str], co
     figure, axes = pyplot.subplots(
         rows, columns, figsize=(3 * columns, 3.5 * rows), layout="constrained", squeeze=False
     )
+    fonts = _fonts_for("".join(captions))
     for place in axes.flat:
         place.set(xticks=[], yticks=[], frame_on=False)
     for place, photo, caption in zip(axes.flat, photos, captions, strict=False):
         place.imshow(open_photo(photo))
-        place.set_xlabel("\n".join(textwrap.wrap(caption, 32)), fontsize=11, labelpad=8)
-    with replacing(path) as temporary:
+        text = "\n".join(textwrap.wrap(caption, 32))
+        place.set_xlabel(text, fontsize=11, labelpad=8, parse_math=False, fontfamily=fonts)
+    with replacing(path) as temporary, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # drawn as a box
         figure.savefig(temporary, dpi=110)
     pyplot.close(figure)
+
+
+def _fonts_for(text: str) -> list[str]:
+    """The usual font, then those of this machine that can draw what it cannot, as few as will do."""
+    usual = font_manager.findfont("DejaVu Sans")
+    names, missing = ["DejaVu Sans"], _without(usual, {character for character in text if character.isprintable()})
+    for font in font_manager.fontManager.ttflist if missing else []:
+        if font.style != "normal":
+            continue
+        left = _without(font.fname, missing)
+        if left < missing:
+            names.append(font.name)
+            missing = left
+    return names
+
+
+def _without(font: str, characters: set[str]) -> set[str]:
+    """Those of ``characters`` that a font cannot draw."""
+    if not characters:
+        return set()
+    try:
+        drawn = font_manager.get_font(font).get_charmap()
+    except (OSError, RuntimeError):  # a font that is gone, or of a kind that matplotlib does not read
+        return characters
+    return {character for character in characters if ord(character) not in drawn}

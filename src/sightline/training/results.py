@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from sightline.bundle import ModelConfig
 from sightline.data.dataset import Example
 from sightline.nn.checkpoint import save_model
+from sightline.training.checkpoints import read_best
 from sightline.training.generate import generate
 from sightline.training.module import CaptioningModule
 from sightline.training.pictures import draw_epochs, draw_samples
-from sightline.training.start import CHECKPOINTS
 from sightline.vocabulary import Vocabulary
 
 _SAMPLES = 12
@@ -26,14 +25,14 @@ def leave_results(
     vocabulary: Vocabulary,
     rows: list[dict[str, Any]],
     held_out: tuple[Example, ...],
+    say: Callable[[str], None],
 ) -> None:
     """Write the model folder of the best epoch, ``loss.png`` and ``samples.png``; ``rows`` as in `EpochRecord`."""
-    best = torch.load(out / CHECKPOINTS / "best.ckpt", map_location="cpu", weights_only=False)
+    best = read_best(out, say)
     module.load_state_dict(best["state_dict"])
     objective = module.objective
     value = f"val_{objective.value}"
-    choose = min if objective.better == "min" else max
-    kept = choose(range(len(rows)), key=lambda index: rows[index][value])
+    kept = [row["epoch"] for row in rows].index(best["epoch"] + 1)
     training = {
         **config.training,
         "epochs": len(rows),

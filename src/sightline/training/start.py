@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from sightline.bundle import CONFIG, ONNX, VOCABULARY, WEIGHTS, ModelConfig, load_description, make_folder, replacing
+from sightline.bundle import CONFIG, ONNX, VOCABULARY, WEIGHTS, ModelConfig, load_description, replacing
 from sightline.data.dataset import Example
+from sightline.data.provenance import difference, fingerprint
 from sightline.errors import SightlineError
 from sightline.nn.checkpoint import build_model, load_model
 from sightline.nn.encoder import ENCODERS
 from sightline.nn.model import CaptionModel
+from sightline.training.checkpoints import last_checkpoint, read_last_whole
 from sightline.training.data import TrainingData
+from sightline.training.learnable import check_learnable
 from sightline.training.recipe import Recipe, load_recipe
 from sightline.training.weights import load_encoder_weights
 from sightline.vocabulary import Vocabulary
 
-RECIPE, CHECKPOINTS = "recipe.yaml", "checkpoints"
-
-
-def last_checkpoint(out: Path) -> Path:
-    """Where a run folder keeps what resuming needs."""
-    return out / CHECKPOINTS / "last.ckpt"
+RECIPE = "recipe.yaml"
 
 
 def check_new(out: Path) -> None:
@@ -51,14 +47,14 @@ def start(
     """The model to train, and in ``out`` all that going on with it later needs beside the checkpoint.
 
     Raises:
-        SightlineError: the encoder's weights or ``init`` cannot be had, or do not go with the recipe; ``out`` cannot be
-            written.
+        SightlineError: the encoder's weights or ``init`` cannot be had, or do not go with the recipe; there is nothing
+            to learn from; ``out`` cannot be written.
     """
-    make_folder(out)
     if recipe.training.objective == "self_critical" and init is None:
         raise SightlineError("self-critical training improves a model that can write: name its folder with --init")
     origin = load_model(init) if init else None
     vocabulary = origin[2] if origin else _vocabulary(recipe, data.examples["train"])
+    check_learnable(data, vocabulary, recipe.vocabulary.min_count, init)
     config = _config(recipe, data, init)
     model = build_model(config, vocabulary)
     if recipe.encoder.frozen_blocks > (blocks := len(model.encoder.blocks())):
@@ -76,27 +72,31 @@ def start(
     return model, config, vocabulary
 
 
-def start_again(out: Path, data: TrainingData) -> tuple[CaptionModel, ModelConfig, Vocabulary]:
+def start_again(
+    data: TrainingData, out: Path, say: Callable[[str], None]
+) -> tuple[CaptionModel, ModelConfig, Vocabulary]:
     """The model of an interrupted training, as its last finished epoch left it.
 
     Its first weights are not asked for again: what it started from may have moved.
 
     Raises:
-        SightlineError: it is damaged, or ``data`` is not what it learned from.
+        SightlineError: no checkpoint is whole, or ``data`` is not what the training began with.
     """
     config, vocabulary = load_description(out)
-    for fact in ("train_photos", "val_photos", "weights"):  # folders may have been renamed
-        then, now = config.training.get(fact), data.record.get(fact)
-        if then != now:
-            raise SightlineError(f"{out}: was begun with other data ({fact.replace('_', ' ')} {then}, not {now})")
+    changed = difference(config.training, data.examples)
+    if not changed and (then := config.training.get("weights")) != (now := data.record.get("weights")):
+        changed = f"weights {now}, not {then}"
+    if changed:
+        raise SightlineError(
+            f"{data.name}: not the data that {out} began with ({changed}); resume with that, or take another --out"
+        )
     model = build_model(config, vocabulary)
-    path = last_checkpoint(out)
+    weights = read_last_whole(out, say)["state_dict"]
     try:
-        weights = torch.load(path, map_location="cpu", weights_only=False)["state_dict"]
         model.load_state_dict({name.removeprefix("model."): tensor for name, tensor in weights.items()})
-    except Exception as error:  # torch.load raises what its readers raise
-        reason = str(error).splitlines()[-1].strip() if str(error) else type(error).__name__
-        raise SightlineError(f"{path}: damaged ({reason}); start anew in another --out") from None
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise SightlineError(f"{last_checkpoint(out)}: not of the model in {out / CONFIG} ({reason})") from None
     return model, config, vocabulary
 
 
@@ -140,5 +140,9 @@ def _config(recipe: Recipe, data: TrainingData, init: Path | None) -> ModelConfi
         grid=encoder.grid,
         max_words=recipe.vocabulary.max_words,
         preprocessing=encoder.preprocessing,
-        training={**data.record, "init": init.name if init else None},
+        training={
+            **data.record,
+            "init": init.name if init else None,
+            "fingerprint": fingerprint(data.examples),
+        },
     )

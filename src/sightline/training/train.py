@@ -10,9 +10,12 @@ import torch
 
 from sightline.export.export import export_into
 from sightline.training.allocator import keep_freed_memory
+from sightline.training.alone import alone_in
 from sightline.training.batches import encode_captions
 from sightline.training.data import read_data
+from sightline.training.divergence import check_learned
 from sightline.training.from_recipe import make_module, make_objective
+from sightline.training.interruption import interruptible
 from sightline.training.loaders import default_cache, make_loaders
 from sightline.training.recipe import Recipe
 from sightline.training.record import EpochRecord
@@ -53,33 +56,41 @@ def train(
         say: told what happens, a line at a time.
 
     Raises:
-        SightlineError: the data, the encoder's weights or ``out`` cannot be used; the message says what would help.
+        SightlineError: the data, the encoder's weights or ``out`` cannot be used; the training diverged, or was
+            interrupted by Ctrl-C, SIGTERM or a full disk. The message says what would help.
     """
+    _check(recipe, out, resume)
     keep_freed_memory()
     if recipe.training.threads is not None:
         torch.set_num_threads(recipe.training.threads)
+    folders = [data] if isinstance(data, Path) else data
+    with alone_in(out), interruptible(out):
+        _check(recipe, out, resume)  # again: another training may have ended meanwhile
+        read = read_data(folders, weights or {}, recipe.training.attention_supervision > 0, say)
+        L.seed_everything(recipe.training.seed, verbose=False)
+        model, config, vocabulary = start_again(read, out, say) if resume else start(recipe, read, out, init)
+        photos = {split: len(examples) for split, examples in read.examples.items()}
+        say(f"{photos['train']} training photos, {photos['val']} held out, {len(vocabulary)} words")
+
+        longest = recipe.vocabulary.max_words
+        targets = {split: encode_captions(part, vocabulary, longest) for split, part in read.examples.items()}
+        module = make_module(model, make_objective(recipe, targets), recipe)
+        record = EpochRecord(out / "metrics.csv", module.objective.value)
+        trainer = make_trainer(recipe, module.objective, record, out, progress)
+        loaders = make_loaders(
+            recipe, read, targets, model.encoder, cache or default_cache(), trainer.global_rank, trainer.world_size, say
+        )
+        fit(trainer, module.train(), loaders, out, resume)
+        check_learned(out, record.rows, module.objective, len(vocabulary))
+        leave_results(out, module, config, vocabulary, record.rows, read.examples["val"], say)
+        if export:
+            made = export_into(out)
+            say(f"{made.path.name}: {made.size / 1e6:.1f} MB, agrees with torch to {made.agreement.difference:.0e}")
+    return out
+
+
+def _check(recipe: Recipe, out: Path, resume: bool) -> None:
     if resume:
         check_begun(out, recipe)
     else:
         check_new(out)
-    folders = [data] if isinstance(data, Path) else data
-    read = read_data(folders, weights or {}, recipe.training.attention_supervision > 0, say)
-    examples = read.examples
-    L.seed_everything(recipe.training.seed, verbose=False)
-    model, config, vocabulary = start_again(out, read) if resume else start(recipe, read, out, init)
-    say(f"{len(examples['train'])} training photos, {len(examples['val'])} held out, {len(vocabulary)} words")
-
-    longest = recipe.vocabulary.max_words
-    targets = {split: encode_captions(photos, vocabulary, longest) for split, photos in examples.items()}
-    module = make_module(model, make_objective(recipe, targets), recipe)
-    record = EpochRecord(out / "metrics.csv", module.objective.value)
-    trainer = make_trainer(recipe, module.objective, record, out, progress)
-    loaders = make_loaders(
-        recipe, read, targets, model.encoder, cache or default_cache(), trainer.global_rank, trainer.world_size, say
-    )
-    fit(trainer, module.train(), loaders, out, resume)
-    leave_results(out, module, config, vocabulary, record.rows, examples["val"])
-    if export:
-        made = export_into(out)
-        say(f"{made.path.name}: {made.size / 1e6:.1f} MB, agrees with torch to {made.agreement.difference:.0e}")
-    return out

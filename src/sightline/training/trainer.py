@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import logging
-import math
 import warnings
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.callbacks import Callback, EarlyStopping, TQDMProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
-from sightline.errors import SightlineError
+from sightline.training.checkpoints import CHECKPOINTS, KeptEpoch, WholeCheckpoints, last_checkpoint
+from sightline.training.divergence import StopAtDivergence
 from sightline.training.module import CaptioningModule
 from sightline.training.objective import Objective
 from sightline.training.recipe import Recipe
 from sightline.training.record import EpochRecord
-from sightline.training.start import CHECKPOINTS, last_checkpoint
 
 _PRECISION = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}
 
@@ -33,15 +32,17 @@ def make_trainer(recipe: Recipe, objective: Objective, record: EpochRecord, out:
         ".*in eval mode at the start.*",
         ".*Checkpoint directory.*exists.*",
         ".*isinstance.treespec.*",
+        "The number of training batches.*",
     ):
         warnings.filterwarnings("ignore", message)
     monitor, better = f"val_{objective.value}", objective.better
     folder = out / CHECKPOINTS
     callbacks: list[Callback] = [
         record,
-        ModelCheckpoint(folder, "best", monitor=monitor, mode=better, enable_version_counter=False),
+        StopAtDivergence(record),
+        KeptEpoch(folder, "best", monitor=monitor, mode=better, enable_version_counter=False),
         # The best's own save_last saves only when the best improves: resuming would repeat every epoch after it.
-        ModelCheckpoint(folder, "last", enable_version_counter=False),
+        KeptEpoch(folder, "last", enable_version_counter=False),
     ]
     if recipe.training.patience is not None:
         callbacks.append(EarlyStopping(monitor, patience=recipe.training.patience, mode=better))
@@ -53,6 +54,7 @@ def make_trainer(recipe: Recipe, objective: Objective, record: EpochRecord, out:
         precision=_PRECISION[native_precision(recipe.training.precision)],  # type: ignore[arg-type]
         gradient_clip_val=recipe.training.gradient_clip,
         callbacks=callbacks,
+        plugins=[WholeCheckpoints()],
         logger=TensorBoardLogger(out / "logs", name="", version=""),
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
@@ -76,14 +78,6 @@ def native_precision(asked: str) -> str:
 def fit(
     trainer: L.Trainer, module: CaptioningModule, loaders: dict[str, DataLoader[Any]], out: Path, resume: bool
 ) -> None:
-    """Train to the end; raises `SightlineError` where it is interrupted or its loss is no number."""
-    last = last_checkpoint(out)
-    try:
-        trainer.fit(module, loaders["train"], loaders["val"], ckpt_path=last if resume else None, weights_only=False)
-    except SystemExit:  # Lightning's answer to Ctrl-C
-        way_on = "go on with --resume" if last.exists() else "no epoch was finished, so start again"
-        raise SightlineError(f"interrupted; {way_on}") from None
-    if any(not math.isfinite(float(value)) for value in trainer.callback_metrics.values()):
-        raise SightlineError(
-            f"{out}: the loss is no longer a number; lower training.learning_rate or set gradient_clip"
-        )
+    """Train to the end; raises `SightlineError` where it diverges."""
+    last = last_checkpoint(out) if resume else None
+    trainer.fit(module, loaders["train"], loaders["val"], ckpt_path=last, weights_only=False)

@@ -106,7 +106,7 @@ def check_light(card, expected) -> None:
 def test_the_switch_finds_what_each_word_rests_on(visit, photos, captioner):
     card = visit.add(photos[0]).first
     assert not card.locator(".word[data-evidence]").count()
-    visit.page.get_by_label("What each word rests on").check(force=True)
+    visit.page.get_by_label("What each word rests on").dispatch_event("click")
     card.locator(".word[data-evidence]").first.wait_for()
     caption = captioner(photos[0], evidence=True)
     assert words(card) == list(caption.words)

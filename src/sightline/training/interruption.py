@@ -1,0 +1,63 @@
+"""What ends a training before its end, told in one line with the way on: Ctrl-C, SIGTERM, a full disk."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sightline.bundle import WEIGHTS, telling_what_cannot_be_written
+from sightline.errors import SightlineError
+from sightline.training.checkpoints import last_checkpoint
+
+
+@contextmanager
+def interruptible(out: Path) -> Iterator[None]:
+    """Turn what interrupts the training in ``out`` into a `SightlineError`; SIGTERM is taken as Ctrl-C is."""
+    try:
+        with telling_what_cannot_be_written(out), _sigterm_as_ctrl_c():
+            yield
+    except (KeyboardInterrupt, SystemExit):  # the latter is Lightning's answer to the former
+        raise SightlineError(f"interrupted; {_way_on(out)}") from None
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise SightlineError(
+            f"a process that loads photos was ended from outside, perhaps as memory ran out; {_way_on(out)}, maybe with"
+            " fewer training.workers"
+        ) from None
+
+
+def _way_on(out: Path) -> str:
+    if not last_checkpoint(out).exists():
+        return "no epoch was finished, so start again"
+    if (out / WEIGHTS).exists():
+        return f"{out} holds the trained model; --resume writes what is missing"
+    return "go on with --resume"
+
+
+def leave_signals_to_the_trainer(worker: int) -> None:
+    """What a process that loads batches does first: it ends when the training does, not by itself."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+@contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():  # which alone may set signals
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    if before[signal.SIGTERM] == signal.SIG_DFL:  # the command's own handler knows which status to end with
+        signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():  # Lightning leaves Ctrl-C ignored once it was pressed
+            signal.signal(number, handler)

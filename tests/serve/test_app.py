@@ -1,0 +1,120 @@
+"""The application itself, with captioners and pages that no process could be given."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+from fastapi.testclient import TestClient
+
+import sightline.serve
+from sightline.captioner import load
+from sightline.serve.app import create_app
+from sightline.serve.limits import Limits
+from sightline.serve.pages import folder_files
+
+PHOTOS = "/v1/captions"
+
+
+class Replaced:
+    """A captioner that does something else instead."""
+
+    explains = False
+
+    def __init__(self, instead):
+        self._instead = instead
+
+    def __call__(self, *_: object) -> object:
+        return self._instead()
+
+
+def client(captioner, tmp_path: Path, **limits: int) -> TestClient:
+    app = create_app(captioner, Limits(**limits), cores=1, page=folder_files(tmp_path))
+    return TestClient(app, raise_server_exceptions=False)
+
+
+def files(photo: Path, count: int = 1) -> list[tuple[str, tuple[str, bytes]]]:
+    return [("photos", (photo.name, photo.read_bytes()))] * count
+
+
+def test_what_is_not_done_in_time_is_given_up_and_its_other_photos_never_begun(photos, tmp_path):
+    begun = []
+
+    def slow() -> None:
+        begun.append(1)
+        time.sleep(1.2)
+
+    with client(Replaced(slow), tmp_path, seconds=1) as asked:
+        begun.clear()  # it was warmed up
+        told = asked.post(PHOTOS, files=files(photos[0], 3))
+        assert (told.status_code, told.json()["error"]["code"]) == (504, "timeout")
+        time.sleep(0.4)
+        counted = asked.get("/metrics").text
+    assert len(begun) == 1
+    assert "sightline_photos_waiting 0.0" in counted and "sightline_requests_taken 0.0" in counted
+    assert 'sightline_requests_total{outcome="timeout"} 1.0' in counted
+
+
+def test_a_failure_of_ours_is_told_without_its_details_and_logged(photos, tmp_path, caplog):
+    def broken() -> None:
+        raise RuntimeError("the secret of the house")
+
+    with client(Replaced(broken), tmp_path) as asked:
+        told = asked.post(PHOTOS, files=files(photos[0]))
+    assert told.status_code == 500 and told.json()["captions"][0]["error"]["code"] == "failed"
+    assert "secret" not in told.text and "secret" in caplog.text
+
+
+def test_a_model_without_evidence_says_so(photos, tmp_path):
+    with client(Replaced(lambda: None), tmp_path) as asked:
+        told = asked.post(PHOTOS, files=files(photos[0]), data={"evidence": "true"})
+    assert told.status_code == 422 and told.json()["error"]["message"].startswith("evidence: this model")
+
+
+def test_the_page_is_served_under_a_policy_that_names_no_other_host(tmp_path):
+    (tmp_path / "index.html").write_text("<!doctype html>")
+    (tmp_path / "look.mjs").write_text("export {}")
+    (tmp_path / "app.webmanifest").write_text("{}")
+    with client(Replaced(lambda: None), tmp_path) as asked:
+        kinds = {path: asked.get(path).headers["Content-Type"] for path in ("/", "/look.mjs", "/app.webmanifest")}
+        policy = asked.get("/").headers["Content-Security-Policy"]
+        wrong = asked.get(PHOTOS), asked.get("/none.html"), asked.post("/"), asked.get("/..%2f..%2fetc%2fpasswd")
+        again = asked.get("/", headers={"If-None-Match": asked.get("/").headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert kinds == {
+        "/": "text/html; charset=utf-8",
+        "/look.mjs": "text/javascript; charset=utf-8",
+        "/app.webmanifest": "application/manifest+json",
+    }
+    assert "default-src 'none'" in policy and "unsafe" not in policy and "http" not in policy
+    assert [answer.status_code for answer in wrong] == [405, 404, 405, 404]
+    assert {answer.json()["error"]["code"] for answer in wrong} == {"method_not_allowed", "not_found"}
+
+
+def test_without_a_page_the_description_comes_instead(tmp_path):
+    with client(Replaced(lambda: None), tmp_path) as asked:
+        answer = asked.get("/")
+    assert answer.url.path == "/docs/" and "swagger-ui" in answer.text
+
+
+def test_the_description_asks_no_other_host(tiny_bundle, tmp_path):
+    with client(load(tiny_bundle), tmp_path) as asked:
+        page = asked.get("/docs/")
+        needed = re.findall(r'(?:src|href)="(?!data:)([^"]+)"', page.text)
+        assert len(needed) == 3
+        assert all(asked.get(f"/docs/{path}").status_code == 200 for path in needed)
+    ours = Path(sightline.serve.__file__).parent / "docs"
+    assert not any("//" in re.sub(r"// .*", "", path.read_text()) for path in ours.iterdir())
+    assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+
+
+def test_every_answer_is_described_with_an_example(tiny_bundle, tmp_path):
+    with client(load(tiny_bundle), tmp_path) as asked:
+        described = asked.get("/openapi.json").json()
+    responses = described["paths"][PHOTOS]["post"]["responses"]
+    assert set(responses) == {"200", "400", "408", "413", "415", "422", "429", "500", "503", "504"}
+    assert all(answer["content"]["application/json"]["examples"] for code, answer in responses.items() if code != "200")
+    assert described["components"]["schemas"]["Captions"]["examples"]
+    form = described["paths"][PHOTOS]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert list(form["properties"]) == ["photos", "beam_size", "length_penalty", "attention", "evidence"]
