@@ -1,22 +1,34 @@
-# Two commands for a fresh machine with Python 3.11 or later: `make demo` and `make test`; then `make tutorial`.
+# For a fresh machine with Python 3.11 or later: `make demo` captions photos; `make tutorial` trains; `make test` tests.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
-# Photos that an installed package brings along.
-SAMPLES := $(addprefix $(VENV)/lib/python*/site-packages/skimage/data/,astronaut.png camera.png chelsea.png coffee.png motorcycle_left.png rocket.jpg)
+# The light tier alone, beside a package that brings photos along; none of what that package computes with.
+DEMO := .venv-demo
+DEMO_INSTALLED := $(DEMO)/installed
+samples = $(addprefix $(1)/lib/python*/site-packages/skimage/data/,astronaut.png camera.png chelsea.png coffee.png motorcycle_left.png rocket.jpg)
 
 .PHONY: demo tutorial test wheel clean
 
-$(INSTALLED): pyproject.toml constraints.txt
-	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'sightline needs Python 3.11 or later')"
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[train,serve,dev]"
-	touch $(INSTALLED)
+$(DEMO_INSTALLED): pyproject.toml constraints.txt
+	$(call environment,$(DEMO))
+	$(DEMO)/bin/python -m pip install --quiet --constraint constraints.txt --editable .
+	$(DEMO)/bin/python -m pip install --quiet --constraint constraints.txt --no-deps scikit-image
+	touch $@
 
-demo: $(INSTALLED)
-	$(BIN)/sightline caption $(SAMPLES)
-	$(BIN)/sightline explain $(SAMPLES) --out demo
+$(INSTALLED): pyproject.toml constraints.txt
+	$(call environment,$(VENV))
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[train,serve,dev]"
+	touch $@
+
+define environment
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'sightline needs Python 3.11 or later')"
+	test -x $(1)/bin/python || $(PYTHON) -m venv $(1)
+endef
+
+demo: $(DEMO_INSTALLED)
+	$(DEMO)/bin/sightline caption $(call samples,$(DEMO))
+	$(DEMO)/bin/sightline explain $(call samples,$(DEMO)) --out demo
 	@echo "look at demo/index.html"
 
 tutorial: $(INSTALLED)
@@ -38,7 +50,7 @@ wheel: $(INSTALLED)
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 	$(PYTHON) -m venv $(VENV)-wheel
 	$(VENV)-wheel/bin/python -m pip install --quiet --constraint constraints.txt dist/*.whl
-	cd / && "$(CURDIR)/$(VENV)-wheel/bin/python" "$(CURDIR)/tests/wheel.py" "$(CURDIR)/dist" $(foreach photo,$(SAMPLES),"$(CURDIR)"/$(photo))
+	cd / && "$(CURDIR)/$(VENV)-wheel/bin/python" "$(CURDIR)/tests/wheel.py" "$(CURDIR)/dist" $(foreach photo,$(call samples,$(VENV)),"$(CURDIR)"/$(photo))
 
 clean:
-	rm -rf $(VENV) $(VENV)-wheel build dist demo tutorial
+	rm -rf $(VENV) $(DEMO) $(VENV)-wheel build dist demo tutorial

@@ -34,6 +34,8 @@ def modules() -> dict[str, Path]:
 
 def room(module: str) -> str:
     parts = module.split(".")[1:]
+    if parts == ["__main__"]:  # another door to the command
+        return "cli"
     return parts[0] if parts and (PACKAGE / parts[0]).is_dir() else RUNTIME
 
 

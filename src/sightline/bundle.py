@@ -133,7 +133,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=".sightline-", suffix=path.suffix, dir=path.parent)
     except OSError as error:
         raise SightlineError(f"{path}: cannot be written ({error.strerror}); name another place") from None
     os.close(handle)

@@ -10,8 +10,9 @@ from typing import ParamSpec, TypeVar
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
-# Control characters, line separators, and what turns the direction of writing: a terminal would obey them.
-_OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+# Control characters but for the tab, line separators, marks that turn the direction of writing, and bytes that are no
+# text: a terminal would obey them.
+_OBEYED = re.compile("[\0-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class SightlineError(Exception):

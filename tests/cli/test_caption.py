@@ -66,7 +66,8 @@ def test_a_pattern_the_shell_left_alone_is_expanded(sightline, tiny_bundle, phot
 
 
 def test_a_dash_reads_names_from_standard_input(sightline, tiny_bundle, photos, text, monkeypatch):
-    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{photos[2]}\n\n{photos[1]}\r\n{photos[0]}"))
+    listed = f"{photos[2]}\n\n{photos[1]}\r\n{photos[0]}"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(listed.encode())))
     done = sightline("caption", "-", photos[5], "--model", tiny_bundle)
     assert done == (0, lines_of(text, *photos[2::-1], photos[5]), "")
 
@@ -112,13 +113,16 @@ def test_what_cannot_be_read_is_named_and_the_rest_captioned(sightline, tiny_bun
 
 
 def test_names_that_stand_for_nothing_fail(sightline, tiny_bundle, photos, text, tmp_path):
-    done = sightline("caption", tmp_path / "*.jpg", tmp_path, photos[0], "--model", tiny_bundle)
+    done = sightline("caption", tmp_path / "*.jpg", tmp_path, "", photos[0], "--model", tiny_bundle)
     assert (done.status, done.out) == (1, lines_of(text, photos[0]))
-    assert done.err == f"sightline: {tmp_path}/*.jpg: no such file\nsightline: {tmp_path}/*: no such file\n"
+    assert done.err == (
+        f"sightline: {tmp_path}/*.jpg: no such file\nsightline: {tmp_path}: no photos in this folder\n"
+        "sightline: '': an empty name is no photo; the folder that one is in is .\n"
+    )
 
 
 def test_an_empty_list_is_told_in_one_line(sightline, tiny_bundle, monkeypatch):
-    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
     done = sightline("caption", "-", "--model", tiny_bundle)
     assert done == (1, "", "sightline: no photos found in -\n")
 
@@ -197,7 +201,8 @@ def test_what_cannot_be_read_is_told_on_a_line_of_its_own(sightline, tiny_bundle
     done = sightline("caption", photos[0], tmp_path / "absent.jpg", "--model", tiny_bundle)
     before, _, after = done.err.partition(f"sightline: {tmp_path / 'absent.jpg'}: no such file\n")
     assert before.startswith("\rcaptioning 0") and before.endswith(" \r")
-    assert not after or after.endswith(" \r")
+    assert after.splitlines()[-1].startswith("1 photo captioned in ")
+    assert after.endswith(" a second; 1 failed\n")
 
 
 def test_a_large_photo_is_captioned_without_a_warning(sightline, tiny_bundle, photos, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sightline import __version__
 from sightline.cli.main import app
 
 VERBS = [
@@ -39,6 +40,12 @@ def test_help_tells_the_defaults(sightline, monkeypatch):
     assert "1 is greedy.  [default: 3; x>=1]" in told and "[default: 0.0]" in told and "[default: 8; x>=1]" in told
     assert told.count("default") == 3
     assert "[default: explained]" in sightline("explain", "--help").out
+
+
+def test_short_help_and_the_version(sightline):
+    for verb in ((), ("caption",), ("data", "check")):
+        assert sightline(*verb, "-h") == sightline(*verb, "--help")
+    assert sightline("--version") == (0, f"sightline {__version__}\n", "")
 
 
 @pytest.mark.parametrize(

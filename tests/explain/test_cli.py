@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -89,10 +90,19 @@ def test_unreadable_photos_are_named_and_skipped(loaded, tmp_path):
 
 def test_where_every_photo_is_unreadable_the_old_page_stays(loaded, tmp_path):
     (tmp_path / "broken.jpg").write_bytes(b"no photo")
-    (tmp_path / "index.html").write_text("the old page")
+    assert run(draw(tmp_path / "one.jpg"), "--out", tmp_path).exit_code == 0
+    before = (tmp_path / "index.html").read_bytes()
     result = run(tmp_path / "broken.jpg", "--out", tmp_path)
     assert isinstance(result.exception, SightlineError) and "no photo could be captioned" in str(result.exception)
-    assert (tmp_path / "index.html").read_text() == "the old page"
+    assert (tmp_path / "index.html").read_bytes() == before
+
+
+def test_a_page_of_somebody_elses_is_not_written_over(loaded, tmp_path):
+    (tmp_path / "index.html").write_text("my garden")
+    result = run(draw(tmp_path / "one.jpg"), "--out", tmp_path)
+    assert isinstance(result.exception, SightlineError) and "give another --out" in str(result.exception)
+    assert (tmp_path / "index.html").read_text() == "my garden"
+    assert not loaded
 
 
 def test_no_photo_is_written_over(loaded, tmp_path):
@@ -119,14 +129,33 @@ def test_a_folder_that_cannot_be_made_is_the_persons_mistake(loaded, tmp_path):
     assert not loaded
 
 
-def test_a_second_run_does_not_explain_the_images_of_the_first(loaded, tmp_path, monkeypatch):
+@pytest.mark.parametrize("named", [["."], ["*"], ["one.jpg", "two.png", "one.png", "two-2.png"]])
+@pytest.mark.parametrize("out", [".", "explained"])
+def test_a_second_run_does_not_explain_the_sheets_of_the_first(loaded, tmp_path, monkeypatch, named, out):
     monkeypatch.chdir(tmp_path)
     draw(tmp_path / "one.jpg")
-    for _ in range(2):
-        assert run(".").exit_code == 0
-    assert sorted(path.name for path in (tmp_path / "explained").iterdir()) == ["index.html", "one.png"]
-    assert run("explained", "--out", "more").stdout.splitlines()[0] == "more/one.png: a dog"
-    assert run("explained/one.png").stdout.splitlines()[0] == "explained/one-2.png: a dog"
+    draw(tmp_path / "two.png")
+    for again in range(2):
+        result = run(*[name for name in named if glob.glob(name)], "--out", out)  # noqa: PTH207
+        drawn = ["index.html: 2 photos", "one.png: a dog", "two-2.png: a dog" if out == "." else "two.png: a dog"]
+        assert sorted(line.removeprefix("explained/") for line in result.stdout.splitlines()) == drawn
+        # With "*" the second time, the page itself is no photo, and is told of.
+        assert result.exit_code == (1 if again and (named, out) == (["*"], ".") else 0)
+
+
+def test_a_photo_beside_its_sheet_is_not_written_over_though_it_was_not_named(loaded, tmp_path):
+    draw(tmp_path / "one.jpg")
+    draw(tmp_path / "one.png")
+    before = (tmp_path / "one.png").read_bytes()
+    assert run(tmp_path / "one.jpg", "--out", tmp_path).stdout.startswith(f"{tmp_path / 'one-2.png'}: a dog\n")
+    assert (tmp_path / "one.png").read_bytes() == before
+
+
+def test_a_photo_named_twice_is_explained_once(loaded, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    draw(tmp_path / "one.jpg")
+    result = run("one.jpg", "./one.jpg", tmp_path / "one.jpg", ".")
+    assert result.stdout.splitlines() == ["explained/one.png: a dog", "explained/index.html: 1 photo"]
 
 
 def test_no_photos_at_all_are_the_persons_mistake(loaded, tmp_path):

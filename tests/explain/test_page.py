@@ -147,16 +147,19 @@ def test_alternatives_are_listed_with_their_scores(make_caption, tmp_path):
 
 
 @pytest.mark.parametrize("trouble", [KeyboardInterrupt, SightlineError])
-def test_an_interrupted_page_leaves_the_old_one(trouble, make_caption, tmp_path):
-    def items():
-        yield photo(), make_caption("a dog")
+def test_an_interrupted_page_shows_what_was_finished(trouble, make_caption, tmp_path):
+    def items(finished):
+        yield from [(photo(), make_caption("a dog"))] * finished
         raise trouble("stop")
 
     path = tmp_path / "index.html"
     path.write_text("the old page")
-    with pytest.raises(trouble):
-        write_page(path, items())
+    with pytest.raises(trouble, match="stop"):
+        write_page(path, items(finished=0))
     assert path.read_text() == "the old page"
+    with pytest.raises(trouble, match="stop"):
+        write_page(path, items(finished=2))
+    assert len(Page(path).all("article")) == 2 and path.read_text().endswith("</html>\n")
     assert list(tmp_path.iterdir()) == [path]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sightline.cli.options import PATH, table_or_json_option
+from sightline.cli.streams import put
 from sightline.errors import SightlineError
 
 if TYPE_CHECKING:
@@ -49,8 +49,6 @@ def compare(a: Path, b: Path, as_json: bool) -> None:
     """
     from sightline.evaluation.report import read_report
 
-    # A file name need not be valid text; what the system gave is what it gets back.
-    sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
     first, second = read_report(a), read_report(b)
     check_same_photos(first, second)
     rows, notes = compare_scores(first, second), _notes(first, second)
@@ -58,10 +56,10 @@ def compare(a: Path, b: Path, as_json: bool) -> None:
     if as_json:
         metrics = {row.name: row.as_dict() for row in rows}
         told = {"a": str(a), "b": str(b), "photos": len(first.hypotheses), "metrics": metrics}
-        click.echo(json.dumps({**told, "verdict": verdict, "notes": notes}, indent=2))
+        put(*json.dumps({**told, "verdict": verdict, "notes": notes}, indent=2).splitlines())
     else:
         lines = [f"A  {a}", f"B  {b}", f"{len(first.hypotheses)} photos", "", *_table(rows), "", verdict]
-        click.echo("\n".join([*lines, *(f"note: {note}" for note in notes)]))
+        put(*lines, *(f"note: {note}" for note in notes))
 
 
 def check_same_photos(first: Result, second: Result) -> None:

@@ -10,6 +10,7 @@ import click
 from sightline.cli.group import VerbGroup
 from sightline.cli.options import PATH
 from sightline.cli.progress import progress
+from sightline.cli.streams import put
 
 if TYPE_CHECKING:
     from sightline.data.check import DatasetReport
@@ -40,7 +41,7 @@ def check(folder: Path, as_json: bool) -> None:
 
     with progress("decoding photos") as line:
         report = check_dataset(folder, line)
-    click.echo(json.dumps(report.as_dict(), indent=2) if as_json else _as_text(report))
+    put(*(json.dumps(report.as_dict(), indent=2).splitlines() if as_json else _as_lines(report)))
     if not report.ok:
         raise click.exceptions.Exit(1)
 
@@ -60,10 +61,10 @@ def shapes(folder: Path, photos: int, seed: int) -> None:
 
     with progress("drawing photos") as line:
         is_new = draw_shapes(folder, photos, seed, line)
-    click.echo(f"{folder}: {photos} photos {'drawn' if is_new else 'are there already'}")
+    put(f"{folder}: {photos} photos {'drawn' if is_new else 'are there already'}")
 
 
-def _as_text(report: DatasetReport) -> str:
+def _as_lines(report: DatasetReport) -> list[str]:
     splits = ", ".join(f"{split} {count}" for split, count in report.splits.items())
     source = "from the dataset's own files" if report.split_source == "files" else "by file name"
     lines = [
@@ -80,6 +81,4 @@ def _as_text(report: DatasetReport) -> str:
         lines += [f"          {name}" for name in finding.names[:_NAMES_SHOWN]]
         if finding.count > _NAMES_SHOWN:
             lines.append(f"          and {finding.count - _NAMES_SHOWN} more (--json names all)")
-    lines += ["", "Nothing here would hurt training." if report.ok else "Mend the errors before training."]
-    # A file name need not be valid text.
-    return "\n".join(lines).encode(errors="backslashreplace").decode()
+    return [*lines, "", "Nothing here would hurt training." if report.ok else "Mend the errors before training."]

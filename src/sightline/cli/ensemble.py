@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from sightline.cli.options import PATH
+from sightline.cli.streams import put
 
 
 @click.command()
@@ -26,4 +27,4 @@ def ensemble(runs: tuple[Path, ...], out: Path) -> None:
     from sightline.export.ensemble import make_ensemble
 
     made = make_ensemble(runs, out)
-    click.echo(f"{made.path}: {made.size / 1e6:.1f} MB, agrees with torch to {made.agreement.difference:.0e}")
+    put(f"{made.path}: {made.size / 1e6:.1f} MB, agrees with torch to {made.agreement.difference:.0e}")

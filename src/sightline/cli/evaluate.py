@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
 from sightline.cli.options import PATH, beam_size_option, length_penalty_option, meteor_option, model_option
+from sightline.cli.streams import put, remark
 
 
 @click.command()
@@ -33,13 +33,14 @@ def evaluate(
     from sightline.evaluation.protocol import evaluate_split
     from sightline.evaluation.report import PAGE, replacing_report, write_report
 
-    # A file name need not be valid text; what the system gave is what it gets back.
-    sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
     with replacing_report(out) as folder:
         dataset, captioner = read_dataset(data), load(model)
         with progress(f"captioning {split}") as done:
             evaluation = evaluate_split(captioner, dataset, split, beam_size, length_penalty, meteor, done)
-        write_report(folder, evaluation)
-    click.echo(f"{table(evaluation.scores)}\n\n{out / PAGE}")
+        try:
+            write_report(folder, evaluation)
+        finally:  # a disk that is full takes the report, not what was found
+            put(*table(evaluation.scores), "")
+    put(str(out / PAGE))
     for warning in evaluation.protocol.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+        remark(f"warning: {warning}")

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from sightline.cli.options import PATH
-from sightline.cli.photos import expand_photos
+from sightline.cli.photos import PhotoSearch
+from sightline.cli.streams import put
+from sightline.errors import SightlineError
 
 if TYPE_CHECKING:
     from sightline.export.export import Export
@@ -39,14 +41,17 @@ def export(run: Path, out: Path, precision: str, photos: tuple[str, ...]) -> Non
     require_training_tier()
     from sightline.export.export import export_model
 
-    click.echo(_as_text(export_model(run, out, precision, list(expand_photos(photos)))))
+    found = list(search := PhotoSearch(photos))
+    if search.left_out:
+        raise SightlineError("nothing was exported, as not all of --photos can be compared on")
+    put(*_as_lines(export_model(run, out, precision, found)))
 
 
-def _as_text(made: Export) -> str:
+def _as_lines(made: Export) -> list[str]:
     found = made.agreement
     share = found.differing_captions / found.captions
     said = "the same words" if not found.differing_captions else f"other words in {share:.0%} of captions"
-    return (
-        f"{made.path}: {made.precision}, {made.size / 1e6:.1f} MB\n"
-        f"beside torch on {found.photos} photos, beams 1 and 3: {said}, numbers within {found.difference:.1e}"
-    )
+    return [
+        f"{made.path}: {made.precision}, {made.size / 1e6:.1f} MB",
+        f"beside torch on {found.photos} photos, beams 1 and 3: {said}, numbers within {found.difference:.1e}",
+    ]

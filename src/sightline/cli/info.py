@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sightline.cli.options import model_option
+from sightline.cli.streams import put
 
 if TYPE_CHECKING:
     from sightline.bundle import ModelConfig
@@ -25,8 +26,7 @@ def info(model: Path | None) -> None:
     lines = [str(folder), "", *_parts(*load_description(folder)), "", *_files(folder)]
     if (folder / CARD).is_file():
         lines += ["", *_of_the_card((folder / CARD).read_text(encoding="utf-8", errors="replace"))]
-    # A folder's name need not be valid text.
-    click.echo("\n".join(lines).encode(errors="backslashreplace").decode())
+    put(*lines)
 
 
 def _parts(config: ModelConfig, vocabulary: Vocabulary) -> list[str]:

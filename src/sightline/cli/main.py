@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import warnings
 
 import click
 from PIL import Image
 
+from sightline import __version__
 from sightline.cli import (
     caption,
     compare,
@@ -17,24 +19,29 @@ from sightline.cli import (
     explain,
     export,
     info,
+    interruptions,
     score,
     serve,
     site,
+    streams,
     train,
 )
 from sightline.cli.group import VerbGroup
 from sightline.errors import SightlineError
 
+_SETTINGS = {"show_default": True, "max_content_width": 100, "help_option_names": ["-h", "--help"]}
 
-@click.group("sightline", cls=VerbGroup, context_settings={"show_default": True, "max_content_width": 100})
+
+@click.group("sightline", cls=VerbGroup, context_settings=_SETTINGS)
+@click.version_option(__version__, message="sightline %(version)s")
 def app() -> None:
     """Captions photos and shows where it looked."""
 
 
 app.add_command(caption.caption)
 app.add_command(explain.explain)
-app.add_command(site.site)
 app.add_command(serve.serve)
+app.add_command(site.site)
 app.add_command(evaluate.evaluate)
 app.add_command(compare.compare)
 app.add_command(score.score)
@@ -46,17 +53,33 @@ app.add_command(data.app)
 
 
 def main() -> None:
-    """Run the command line; a user's mistake is one line on stderr and exit status 1, Ctrl-C is status 130."""
+    """Run the command line.
+
+    A user's mistake, and what the system refuses, is one line on stderr and exit status 1; Ctrl-C is status 130 and
+    SIGTERM 143.
+    """
     # Photos too large to be safe are refused; to warn of those that are merely large helps nobody here.
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+    streams.prepare()
+    with interruptions.raised():
+        status = _run()
+    sys.exit(status)
+
+
+def _run() -> int:
     try:
-        sys.exit(app(standalone_mode=False))
+        return app(standalone_mode=False) or 0
     except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        error.show(told := io.StringIO())
+        streams.remark(*told.getvalue().splitlines())
+        return error.exit_code
     except SightlineError as error:
-        print(f"sightline: {error}", file=sys.stderr)
-        sys.exit(1)
+        streams.complain(error)
+        return interruptions.exit_status() or 1
     except (KeyboardInterrupt, click.Abort):
-        print("sightline: interrupted", file=sys.stderr)
-        sys.exit(130)
+        streams.complain("interrupted")
+        return interruptions.exit_status() or 130
+    except OSError as error:
+        reason = error.strerror or str(error)
+        streams.complain(f"{error.filename}: {reason}" if error.filename else reason)
+        return interruptions.exit_status() or 1

@@ -6,7 +6,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 _BAR_WIDTH = 40
@@ -35,22 +35,36 @@ class ProgressLine:
             text = f"{self._what} [{filled:-<{_BAR_WIDTH}}] {done}/{total} {left}"
         # A line that reached the terminal's edge would wrap, and could not be written over.
         text = text[: shutil.get_terminal_size().columns - 1]
-        print(f"\r{text:<{self._width}}", end="", file=sys.stderr, flush=True)
+        _draw(f"\r{text:<{self._width}}")
         self._width = len(text)
 
     def clear(self) -> None:
         """Leave an empty line, for something else to be printed on."""
         if self._width:
-            print(f"\r{'':<{self._width}}\r", end="", file=sys.stderr, flush=True)
+            _draw(f"\r{'':<{self._width}}\r")
         self._width = 0
+
+
+_line = ProgressLine("", shown=False)
 
 
 @contextmanager
 def progress(what: str, shown: bool = True) -> Iterator[ProgressLine]:
     """A progress line for as long as something takes; none where stderr is no terminal."""
-    line = ProgressLine(what, shown and sys.stderr.isatty())
+    global _line
+    _line = ProgressLine(what, shown and sys.stderr.isatty())
     try:
-        line(0, None)
-        yield line
+        _line(0, None)
+        yield _line
     finally:
-        line.clear()
+        clear()
+
+
+def clear() -> None:
+    """Leave an empty line in place of the progress line, if there is one."""
+    _line.clear()
+
+
+def _draw(text: str) -> None:
+    with suppress(OSError):  # a terminal that has gone ends no work
+        print(text, end="", file=sys.stderr, flush=True)

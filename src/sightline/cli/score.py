@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sightline.cli.options import PATH, meteor_option, table_or_json_option
+from sightline.cli.streams import put
 
 if TYPE_CHECKING:
     from sightline.evaluation.scores import Scores
@@ -59,12 +60,12 @@ def score(
     )
     if as_json:
         report = {**scores.as_dict(with_intervals=True), "remarks": list(pair.remarks)}
-        click.echo(json.dumps(report, indent=2))
+        put(*json.dumps(report, indent=2).splitlines())
     else:
-        click.echo(table(scores, pair.remarks))
+        put(*table(scores, pair.remarks))
 
 
-def table(scores: Scores, remarks: Iterable[str] = ()) -> str:
+def table(scores: Scores, remarks: Iterable[str] = ()) -> list[str]:
     """Scores as the literature prints them, with their 95% bootstrap intervals, and what a reader must know of them."""
     from sightline.evaluation.scores import in_print
 
@@ -82,6 +83,4 @@ def table(scores: Scores, remarks: Iterable[str] = ()) -> str:
         if entry.value is not None and entry.note:
             notes.setdefault(entry.note, []).append(name)
     told = [f"{', '.join(names)}: {note}" for note, names in notes.items()]
-    # A file name need not be valid text.
-    text = "\n".join([*lines, "", "times 100, but for vocabulary (words) and length (words a caption)", *told])
-    return text.encode(errors="backslashreplace").decode()
+    return [*lines, "", "times 100, but for vocabulary (words) and length (words a caption)", *told]

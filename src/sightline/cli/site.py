@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from sightline.cli.options import PATH, model_option
+from sightline.cli.streams import put
 
 
 @click.command()
@@ -22,4 +23,4 @@ def site(out: Path, model: Path | None) -> None:
     from sightline.serve.site import write_site
 
     size = write_site(out, model_folder(model))
-    print(f"{out}: {size / 1e6:.1f} MB; try it: python -m http.server --directory {out}")
+    put(f"{out}: {size / 1e6:.1f} MB; try it: python -m http.server --directory {out}")

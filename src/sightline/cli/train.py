@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from sightline.cli.options import PATH
+from sightline.cli.streams import put
 
 
 def _read_weights(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, float]:
@@ -88,8 +89,8 @@ def train(
     settings = load_recipe(recipe, overrides)
     from sightline.training.train import train as run
 
-    run(settings, data, out, resume=resume, init=init, weights=weights, cache=cache, progress=not quiet)
-    click.echo(f"the captioner is in {out}; try: sightline caption PHOTO --model {shlex.quote(str(out))}")
+    run(settings, data, out, resume=resume, init=init, weights=weights, cache=cache, progress=not quiet, say=put)
+    put(f"the captioner is in {out}; try: sightline caption PHOTO --model {shlex.quote(str(out))}")
 
 
 def _quieten_libraries() -> None:

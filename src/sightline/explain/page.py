@@ -26,6 +26,9 @@ from sightline.preprocess import Photo, open_photo
 # Enough for a sharp photo on a page, about 60 kB of JPEG.
 PHOTO_SIDE, JPEG_QUALITY = 720, 80
 
+# By this in its head, a page is known for one of ours.
+_GENERATOR = b'<meta name="generator" content="sightline explain">'
+
 # The page's heading, and what the light means.
 _LOOKED = ("Where the model looked", "where the model looked when it wrote that word")
 _RESTS_ON = (
@@ -54,7 +57,8 @@ def write_page(path: Path, items: Iterable[tuple[Photo, Caption]], title: str | 
     Captions that carry evidence are shown by what each word rests on, and a switch shows where the model looked.
 
     It needs no other file and no network. Photos are written as they come, so memory does not grow with their number;
-    until the last one is written, whatever stood at ``path`` stays.
+    until the last one is written, whatever stood at ``path`` stays. What ends the writing early, an interruption or an
+    error of ``items``, goes on its way once the page of those that were finished stands there, if there are any.
 
     Args:
         path: the file to write; its folder is made if need be.
@@ -73,15 +77,29 @@ def write_page(path: Path, items: Iterable[tuple[Photo, Caption]], title: str | 
     heading, light = _RESTS_ON if rests else _LOOKED
     told = {"TITLE": html.escape(title or heading), "LIGHT": light, "SWITCH": SWITCH * rests}
     before, after = (fill(part, **told) for part in read_template("page.html").split("__PHOTOS__\n"))
-    number = 0
+    number, stopped = 0, None
     # A file name need not be valid text.
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", errors="backslashreplace") as file:
         file.write(before)
-        for number, (photo, caption) in enumerate(items if first is None else chain([first], items), start=1):
-            name = Path(photo).name if isinstance(photo, str | os.PathLike) else f"photo {number}"
-            file.write(article(photo, name, caption))
+        try:
+            for photo, caption in items if first is None else chain([first], items):
+                name = Path(photo).name if isinstance(photo, str | os.PathLike) else f"photo {number + 1}"
+                file.write(article(photo, name, caption))
+                number += 1
+        except BaseException as error:
+            if not number:
+                raise
+            stopped = error
         file.write(after)
+    if stopped:
+        raise stopped
     return number
+
+
+def is_page(path: Path) -> bool:
+    """Whether a file is a page that `write_page` wrote."""
+    with path.open("rb") as file:
+        return _GENERATOR in file.read(1024)
 
 
 def fill(template: str, **parts: str) -> str:

@@ -54,7 +54,8 @@ def _sigterm_as_ctrl_c() -> Iterator[None]:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, interrupt)
+    if before[signal.SIGTERM] == signal.SIG_DFL:  # the command's own handler knows which status to end with
+        signal.signal(signal.SIGTERM, interrupt)
     try:
         yield
     finally:
