@@ -2,7 +2,7 @@
 
     python benchmarks/neighbours.py --photos DIR [--model RUN] [--count 1000] [--out FILE.json]
 
-Every photo is captioned alone by `captioner(photo)`, then all of them by `captioner.stream` in batches of 1, 5 and 8, in
+Every photo is captioned alone by `captioner(photo)`, then all by `captioner.stream` in batches of 1, 5 and 8, in
 three shuffled orders. Counted: photos whose words differ, and the largest difference of a log-probability.
 """
 
