@@ -17,7 +17,9 @@ from PIL import Image
 from torch import nn
 
 from sightline.bundle import ModelConfig
-from sightline.export.export import export_model, random_photos
+from sightline.export.agreement import random_photos
+from sightline.export.export import export_model
+from sightline.export.graph import to_onnx
 from sightline.nn.checkpoint import build_model, save_model
 from sightline.nn.encoder import ENCODERS
 from sightline.nn.model import CaptionModel
@@ -80,6 +82,12 @@ def tiny_bundle(tiny_run: Path) -> Path:
 @pytest.fixture(scope="session")
 def tiny_graph(tiny_bundle: Path) -> onnx.ModelProto:
     return onnx.load(tiny_bundle / "model.onnx")
+
+
+@pytest.fixture(scope="session")
+def transformer_graph() -> onnx.ModelProto:
+    """`make_tiny` with a transformer, as float32."""
+    return to_onnx(*make_tiny(decoder="transformer"))
 
 
 @pytest.fixture

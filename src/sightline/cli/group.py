@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
+
+_SETTINGS = {"show_default": True, "max_content_width": 100, "help_option_names": ["-h", "--help"]}
 
 
 class VerbGroup(click.Group):
@@ -10,6 +14,9 @@ class VerbGroup(click.Group):
 
     Click alone would sort them by name and cut what is longer than a line.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"context_settings": _SETTINGS, **kwargs})
 
     def add_command(self, cmd: click.Command, name: str | None = None) -> None:
         """Add a verb."""

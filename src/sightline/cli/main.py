@@ -29,10 +29,8 @@ from sightline.cli import (
 from sightline.cli.group import VerbGroup
 from sightline.errors import SightlineError
 
-_SETTINGS = {"show_default": True, "max_content_width": 100, "help_option_names": ["-h", "--help"]}
 
-
-@click.group("sightline", cls=VerbGroup, context_settings=_SETTINGS)
+@click.group("sightline", cls=VerbGroup)
 @click.version_option(__version__, message="sightline %(version)s")
 def app() -> None:
     """Captions photos and shows where it looked."""

@@ -21,8 +21,8 @@ def interruptible(out: Path) -> Iterator[None]:
             yield
     except (KeyboardInterrupt, SystemExit):  # the latter is Lightning's answer to the former
         raise SightlineError(f"interrupted; {_way_on(out)}") from None
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
+    except (RuntimeError, ConnectionError, EOFError) as error:  # the latter where it was about to hand over a batch
+        if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
             raise
         raise SightlineError(
             f"a process that loads photos was ended from outside, perhaps as memory ran out; {_way_on(out)}, maybe with"
