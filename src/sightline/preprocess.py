@@ -117,9 +117,11 @@ def preprocess(photo: Photo, preprocessing: Preprocessing) -> NDArray[np.float32
 def is_blank(pixels: NDArray[np.float32], preprocessing: Preprocessing) -> bool:
     """Whether what `preprocess` gave is one colour all over, within two 255ths: nothing can be seen in it."""
     steps = 255 * np.asarray(preprocessing.std)
-    # A few rows tell for almost every photo, in a tenth of the time.
-    rows = (pixels[:, :: max(1, preprocessing.size // 8)], pixels)
-    return all(bool((np.ptp(some.reshape(3, -1), axis=1) * steps).max() < 2.5) for some in rows)
+    # A few pixels tell of almost every photo that it is not, in a tenth of the time.
+    step = max(1, preprocessing.size // 8)
+    return all(
+        bool((np.ptp(some.reshape(3, -1), axis=1) * steps).max() < 2.5) for some in (pixels[:, ::step, ::step], pixels)
+    )
 
 
 def _decode(photo: Photo, size: int | None, held: contextlib.ExitStack) -> Image.Image:
