@@ -76,7 +76,7 @@ def test_an_interrupted_export_says_what_is_there_already(data, tmp_path, monkey
         raise KeyboardInterrupt
 
     monkeypatch.setattr(steps, "export_into", interrupted)
-    with pytest.raises(SightlineError, match="holds the trained model; --resume writes what is missing"):
+    with pytest.raises(SightlineError, match="holds the model trained so far; go on with --resume"):
         run(data, tmp_path / "out", tiny(epochs=1), export=True)
     load_model(tmp_path / "out")
 

@@ -34,7 +34,7 @@ def _way_on(out: Path) -> str:
     if not last_checkpoint(out).exists():
         return "no epoch was finished, so start again"
     if (out / WEIGHTS).exists():
-        return f"{out} holds the trained model; --resume writes what is missing"
+        return f"{out} holds the model trained so far; go on with --resume"
     return "go on with --resume"
 
 
