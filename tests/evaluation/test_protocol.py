@@ -189,6 +189,21 @@ def test_of_a_large_training_a_sample_is_known(shapes, monkeypatch):
     assert "trained on these photos (" in warnings_about(fewer, "test", known)[0]
 
 
+def test_of_a_sample_a_changed_train_split_is_told_and_a_second_dataset_is_no_change(shapes, tmp_path, monkeypatch):
+    monkeypatch.setattr(provenance, "_SAMPLE", 32)
+    others = []
+    for seed in (2, 5):
+        draw_shapes(tmp_path / str(seed), photos=40, seed=seed)
+        train = read_dataset(tmp_path / str(seed)).split("train")
+        others.append(tuple(replace(example, image=f"{seed}-{example.image}") for example in train))
+    both = {"train": (*shapes.split("train"), *others[0]), "val": shapes.split("val")}
+    known = {**KNOWN, "data": ["data", "2"], "fingerprint": fingerprint(both)}
+    assert warnings_about(split(shapes, test=others[1][:16]), "test", known) == []
+    changed = split(shapes, train=(*shapes.split("train"), *others[1][16:]), test=others[1][:16])
+    said = warnings_about(changed, "test", known)
+    assert len(said) == 1 and "train split is not as it was" in said[0]
+
+
 def test_an_ensemble_knows_the_photos_of_every_member(shapes, tmp_path):
     draw_shapes(tmp_path / "other", photos=40, seed=2)
     other = remembered(read_dataset(tmp_path / "other"))

@@ -52,10 +52,10 @@ def _about_photos(dataset: Dataset, split: str, records: Sequence[Mapping[str, A
     if chosen := _among(records, "val", examples):
         yield f"{chosen} chose the checkpoint: the model is the epoch that did best on these, so scores flatter it"
     sampled = any(overlap(record["train"], examples).looked_up < len(examples) for record in records)
-    changed = [record["train"]["photos"] for record in records if not same_files(record["train"], train)]
-    if not trained and sampled and changed and _among(records, "train", train):
-        told = f"train photos {changed[0]:,} then and {len(train):,} now"
-        yield f"the dataset is not as it was at the training ({told}), so the model may know some of these photos"
+    # All of a dataset's train split is known, or none of it, where the split is as it was: others may have been added.
+    kept = [overlap(record["train"], train) for record in records]
+    if not trained and sampled and any(0 < each.known < each.looked_up for each in kept):
+        yield "the dataset's train split is not as it was at the training, so the model may know some of these photos"
 
 
 def _among(records: Sequence[Mapping[str, Any]], split: str, examples: Sequence[Example]) -> str:
