@@ -115,7 +115,7 @@ def _restored(graph: GraphProto, weight: TensorProto, reader: NodeProto) -> list
 
 
 def _integer_product(graph: GraphProto, node: NodeProto, weight: TensorProto, unit: bool) -> list[NodeProto]:
-    """Store the weight as int8; the nodes that multiply by it in integers, x W = s (x / s / 127) (127 W).
+    """Store the weight as int8; the nodes that multiply by it in integers, x W = s (x / s) W.
 
     Every row of x has a scale s of its own, its largest absolute value, so that a photo's numbers do not depend on the
     photos beside it. ``unit``: all of x is known to lie in [-1, 1], and s is 1.
