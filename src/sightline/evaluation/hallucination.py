@@ -1,7 +1,7 @@
 """Things that a caption names and that nobody knows of (the idea of CHAIR, Rohrbach et al. 2018).
 
-The words are the nouns of a split (`sightline.data.nouns`). One is hallucinated if it stands, plural or
-singular, in no caption that people wrote of the photo; boxes are known by the captions' own words. CHAIR's lists of synonyms are the
+The words are the nouns of a split (`sightline.data.nouns`). One is hallucinated if it stands, plural or singular, in no
+caption that people wrote of the photo; boxes are known by the captions' own words. CHAIR's lists of synonyms are the
 captions themselves here: a "man" whom one of five people calls a man is there.
 """
 
