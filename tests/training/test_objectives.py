@@ -126,7 +126,7 @@ def test_a_named_thing_costs_what_attention_misses_of_it(trained):
     assert nodes[0] == nodes[1]  # two captions that begin alike and name two things
     taught = Taught(nodes, torch.tensor([phrase for *_, phrase in words]), shares)
     alpha = model(features, batch.captions).attention
-    missed = sum(-(shares[phrase] * alpha[node].log()).sum() for node, (*_, phrase) in zip(nodes, words, strict=True))
+    missed = sum(-(shares[phrase] * alpha[node]).sum().log() for node, (*_, phrase) in zip(nodes, words, strict=True))
     plain, costly, unknown = (
         CrossEntropy(attention_supervision=weight).training(model, features, batch._replace(taught=known))
         for weight, known in ((0.0, taught), (0.3, taught), (0.3, None))
@@ -152,8 +152,8 @@ def test_self_critical_training_points_at_the_nouns_it_drew(trained, monkeypatch
     )
     tree = PrefixTree.from_captions(drawn)
     alpha = model(features, tree).attention
-    missed = -(shares[1] * alpha[tree.node_of_word[0, 0, 1]].log()).sum()
-    missed = missed - (shares[0] * alpha[tree.node_of_word[1, 1, 0]].log()).sum()
+    missed = -(shares[1] * alpha[tree.node_of_word[0, 0, 1]]).sum().log()
+    missed = missed - (shares[0] * alpha[tree.node_of_word[1, 1, 0]]).sum().log()
     assert (costly.loss - plain.loss).item() == pytest.approx(0.3 * missed.item() / 12, rel=1e-4)
 
 

@@ -57,9 +57,8 @@ class CrossEntropy:
             (Szegedy et al. 2016, section 7). The recorded value stays the plain loss.
         attention_entropy: what training adds to its loss for every nat of attention's mean entropy over the words
             (Grandvalet & Bengio 2005, of attention instead of classes), so that attention points instead of spreading.
-        attention_supervision: what training adds to a word's loss for every nat of cross-entropy between attention and
-            where the thing is that the word names, if the batch knows (Liu et al. 2017, "Attention Correctness in
-            Neural Image Captioning", eq. 10).
+        attention_supervision: what training adds to a word's loss for every nat by which attention misses the thing
+            that the word names, if the batch knows where that is, see `Taught.missed`.
     """
 
     value: str = "loss"
@@ -97,5 +96,5 @@ class CrossEntropy:
         if self.attention_entropy:
             loss = loss + self.attention_entropy * forced.entropy()[nodes].mean()
         if self.attention_supervision and isinstance(batch.taught, Taught):
-            loss = loss + self.attention_supervision * batch.taught.cross_entropy(forced.attention) / len(words)
+            loss = loss + self.attention_supervision * batch.taught.missed(forced.attention) / len(words)
         return Step(loss, value.detach(), len(words))

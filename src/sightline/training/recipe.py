@@ -100,8 +100,8 @@ class TrainingRecipe(Section):
     ``objective``: cross_entropy, teacher forcing with ``label_smoothing``; self_critical, the CIDEr-D of ``samples``
     sentences drawn for each photo, for a model that can write already. ``attention_entropy``: what a nat of attention's
     entropy costs beside either; above zero, attention points instead of spreading. ``attention_supervision``: what a
-    nat of cross-entropy between attention and where a word's thing is costs beside the word's own loss, for photos
-    whose boxes are known: at every word of a phrase, or, self-critical, at the nouns that the model itself says.
+    nat by which attention misses a word's thing costs beside the word's own loss, for photos whose boxes are known: at
+    every word of a phrase, or, self-critical, at the nouns that the model itself says.
     ``schedule``: cosine lowers the learning rates along half a cosine to nothing at the last step. ``precision``: auto
     takes bfloat16 where the device computes in it. ``threads``: of the processor; null for one a core. A small model is
     quickest on one, which waits for no other.

@@ -74,7 +74,7 @@ class SelfCritical:
         if self.attention_entropy:
             loss = loss + self.attention_entropy * forced.entropy()[nodes].mean()
         if self.attention_supervision and isinstance(batch.taught, Named):
-            missed = batch.taught.taught(tree).cross_entropy(forced.attention)
+            missed = batch.taught.taught(tree).missed(forced.attention)
             loss = loss + self.attention_supervision * missed / len(words)
         return Step(loss, rewards.mean(), rewards.numel())
 

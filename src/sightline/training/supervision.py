@@ -34,11 +34,16 @@ class Taught(NamedTuple):
     phrases: Tensor
     shares: Tensor
 
-    def cross_entropy(self, attention: Tensor) -> Tensor:
-        """-sum_i share_i log alpha_i, in nats, summed over the S words; ``attention`` (N, L) at all real nodes."""
-        # The bound keeps the gradient of the logarithm finite.
-        log_alpha = attention[self.nodes].float().clamp(min=1e-8).log()
-        return -(self.shares[self.phrases] * log_alpha).sum()
+    def missed(self, attention: Tensor) -> Tensor:
+        """-log sum_i share_i alpha_i, in nats, summed over the S words; ``attention`` (N, L) at all real nodes.
+
+        How unlikely it is that attention looks at the thing, wherever on it that is. The cross-entropy between the
+        shares and attention (Liu et al. 2017, "Attention Correctness in Neural Image Captioning", eq. 10) lies above
+        it (Jensen): that also asks attention to spread over the whole of a box, corners and all.
+        """
+        inside = (attention[self.nodes].float() * self.shares[self.phrases]).sum(1)
+        # What is added keeps the gradient of the logarithm finite.
+        return -(inside + 1e-8).log().sum()
 
 
 class Phrases:
