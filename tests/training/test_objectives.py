@@ -1,11 +1,13 @@
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from sightline.data.dataset import read_dataset
+from sightline.data.dataset import Example, read_dataset
+from sightline.data.regions import Region
 from sightline.errors import SightlineError
 from sightline.nn.checkpoint import load_model
 from sightline.nn.prefix_tree import PrefixTree
@@ -17,7 +19,8 @@ from sightline.training.generate import generate
 from sightline.training.objective import CrossEntropy
 from sightline.training.self_critical import SelfCritical
 from sightline.training.supervision import Named, Phrases, Taught
-from sightline.vocabulary import END
+from sightline.training.unknown_nouns import UnknownNouns
+from sightline.vocabulary import END, Vocabulary
 from tests.training.conftest import tiny
 from tests.training.test_train import losses, run
 
@@ -75,6 +78,38 @@ def test_self_critical_loss_is_reinforce_against_the_other_samples(trained, monk
     assert float(step.value) == pytest.approx(
         np.mean(rewards) / 2 + own.score([[4, 5, 6, END], [4, 9, END]], [0, 0]).mean() / 2
     )
+
+
+def test_what_nobody_saw_takes_from_the_reward(trained, monkeypatch):
+    model = load_model(trained)[0]
+    vocabulary = Vocabulary.from_captions(["the red dog chases two cats near a dog"])
+    word = {name: index for index, name in enumerate(vocabulary.words)}
+    somewhere = Region(0, 2, ((0.0, 0.0, 1.0, 1.0),))
+    seen = Example("seen", Path("seen"), ("red dog", "a dog", "two cats", "a cat"), ((somewhere,),) * 4)
+
+    def ids(*captions):
+        return np.array([[[word[name] for name in caption.split()] + [END] for caption in captions]])
+
+    drawn = ids("red cats chases dog", "red dog chases dog")
+    written = ids("the dog chases near")
+    unknown = UnknownNouns([seen], vocabulary)
+    assert unknown.count(torch.from_numpy(drawn), torch.from_numpy(written)).tolist() == [[1, 0]]
+
+    features, batch = batch_of(model, written)
+    monkeypatch.setattr(self_critical, "sample", lambda *args: torch.from_numpy(drawn))
+    plain, costly = (
+        SelfCritical(written, written, 2, 5, unknown_nouns=unknown, hallucination_penalty=penalty).training(
+            model, features, batch
+        )
+        for penalty in (0.0, 0.3)
+    )
+    tree = PrefixTree.from_captions(drawn)
+    logits = model(features, tree).logits
+    logits[:, [0, 1, 3]] = -np.inf
+    log_probs = logits.log_softmax(1)
+    first, second = (log_probs[tree.node_of_word[0, c], torch.from_numpy(drawn[0, c])].sum() for c in range(2))
+    assert (costly.loss - plain.loss).item() == pytest.approx(0.3 * (first - second).item() / 10, rel=1e-4)
+    assert costly.value == plain.value
 
 
 def test_wide_attention_costs_what_the_recipe_says(trained, monkeypatch):
@@ -175,7 +210,7 @@ def test_attention_that_is_taught_lies_on_what_is_named(trained, shapes, tmp_pat
 def test_supervision_without_boxes_is_refused(trained, shapes, tmp_path):
     bare = shutil.copytree(shapes, tmp_path / "bare")
     (bare / "objects.json").unlink()
-    with pytest.raises(SightlineError, match=r"needs boxes.*Flickr30k Entities"):
+    with pytest.raises(SightlineError, match=r"need boxes.*Flickr30k Entities"):
         run(tiny(attention_supervision=1.0), bare, tmp_path / "run", init=trained)
 
 

@@ -48,7 +48,7 @@ def read_data(
         folders: of any layout; their names tell them apart.
         weights: a folder's name -> how often an epoch shows each of its training photos, above 0; 1 where it is not
             named. 2.5: every photo twice, and in every epoch another half of them once more.
-        boxes: whether attention is to be taught: training photos come with their regions.
+        boxes: whether boxes are learned from: training photos come with their regions.
         say: told of sizes, splits, and photos left out.
 
     Raises:
@@ -143,11 +143,11 @@ def _tell_boxes(examples: Sequence[Example], folders: Sequence[Path], say: Calla
     if not located:
         names = ", ".join(map(str, folders))
         raise SightlineError(
-            f"{names}: training.attention_supervision needs boxes, and no training photo has any; lay Flickr30k"
-            " Entities beside the dataset, or set it to 0"
+            f"{names}: training.attention_supervision and training.hallucination_penalty need boxes, and no training"
+            " photo has any; lay Flickr30k Entities beside the dataset, or set them to 0"
         )
     phrases = sum(len(regions) for example in examples for regions in example.regions)
-    say(f"attention is taught by the boxes of {phrases} phrases, of {located} photos")
+    say(f"the boxes of {phrases} phrases are learned from, of {located} photos")
 
 
 def _tell(

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
+from sightline.data.dataset import Example
 from sightline.nn.model import CaptionModel
 from sightline.training.module import CaptioningModule
 from sightline.training.objective import CrossEntropy, Objective
 from sightline.training.recipe import Recipe
 from sightline.training.self_critical import SelfCritical
+from sightline.training.unknown_nouns import UnknownNouns
+from sightline.vocabulary import Vocabulary
 
 
-def make_objective(recipe: Recipe, targets: dict[str, NDArray[np.int64]]) -> Objective:
-    """What the training strives for; ``targets``, of train and val, see `encode_captions`."""
+def make_objective(
+    recipe: Recipe, examples: Sequence[Example], vocabulary: Vocabulary, targets: dict[str, NDArray[np.int64]]
+) -> Objective:
+    """What the training strives for; ``examples``: its photos; ``targets``, of train and val, see `encode_captions`."""
     settings = recipe.training
     attention = settings.attention_entropy, settings.attention_supervision
     if settings.objective == "cross_entropy":
         return CrossEntropy(settings.label_smoothing, *attention)
     longest = recipe.vocabulary.max_words
-    return SelfCritical(targets["train"], targets["val"], settings.samples, longest, *attention)
+    penalty = settings.hallucination_penalty
+    unknown = UnknownNouns(examples, vocabulary) if penalty else None
+    return SelfCritical(targets["train"], targets["val"], settings.samples, longest, *attention, unknown, penalty)
 
 
 def make_module(model: CaptionModel, objective: Objective, recipe: Recipe) -> CaptioningModule:

@@ -101,7 +101,8 @@ class TrainingRecipe(Section):
     sentences drawn for each photo, for a model that can write already. ``attention_entropy``: what a nat of attention's
     entropy costs beside either; above zero, attention points instead of spreading. ``attention_supervision``: what a
     nat by which attention misses a word's thing costs beside the word's own loss, for photos whose boxes are known: at
-    every word of a phrase, or, self-critical, at the nouns that the model itself says.
+    every word of a phrase, or, self-critical, at the nouns that the model itself says. ``hallucination_penalty``: what
+    a noun drawn that no caption of the photo knows takes from its sentence's CIDEr-D, which lies between 0 and 10.
     ``schedule``: cosine lowers the learning rates along half a cosine to nothing at the last step. ``precision``: auto
     takes bfloat16 where the device computes in it. ``threads``: of the processor; null for one a core. A small model is
     quickest on one, which waits for no other.
@@ -112,6 +113,7 @@ class TrainingRecipe(Section):
     samples: Annotated[int, Field(ge=2)] = 5
     attention_entropy: Weight = 0.0
     attention_supervision: Weight = 0.0
+    hallucination_penalty: Weight = 0.0
 
     batch_size: Count = 32
     epochs: Count = 10
@@ -124,6 +126,11 @@ class TrainingRecipe(Section):
     workers: Annotated[int, Field(ge=0)] = 0
     threads: Count | None = None
     seed: Annotated[int, Field(ge=0)] = 0
+
+    @property
+    def needs_boxes(self) -> bool:
+        """Whether photos must come with their regions, which also tell which words are nouns."""
+        return self.attention_supervision > 0 or self.hallucination_penalty > 0
 
 
 class Recipe(Section):
@@ -144,6 +151,8 @@ class Recipe(Section):
             raise ValueError("encoder.frozen_blocks needs encoder.trainable: true; without it the whole encoder rests")
         if self.encoder.augmentation and not self.encoder.trainable:
             raise ValueError("encoder.augmentation needs encoder.trainable: true; a frozen encoder sees a photo once")
+        if self.training.hallucination_penalty and self.training.objective != "self_critical":
+            raise ValueError("training.hallucination_penalty needs training.objective: self_critical")
         decoder = self.decoder
         if isinstance(decoder, GRURecipe) and decoder.attention == "once":
             if self.training.objective == "self_critical":

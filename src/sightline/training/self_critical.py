@@ -18,6 +18,7 @@ from sightline.nn.search import search
 from sightline.training.batches import Batch
 from sightline.training.objective import Step
 from sightline.training.supervision import Named
+from sightline.training.unknown_nouns import UnknownNouns
 from sightline.vocabulary import PAD
 
 
@@ -38,6 +39,7 @@ class SelfCritical:
         attention_entropy: as in `CrossEntropy`, over the words drawn.
         attention_supervision: as in `CrossEntropy`, at those words drawn that are nouns of things in the photo; each is
             pointed at where its thing is, whether or not the sentence is rewarded.
+        unknown_nouns, hallucination_penalty: what each noun that no caption of the photo knows takes from the reward.
     """
 
     value: str = "cider"
@@ -52,17 +54,23 @@ class SelfCritical:
         max_words: int,
         attention_entropy: float = 0.0,
         attention_supervision: float = 0.0,
+        unknown_nouns: UnknownNouns | None = None,
+        hallucination_penalty: float = 0.0,
     ) -> None:
         self._rewards = {True: CiderD(_words(train_targets)), False: CiderD(_words(val_targets))}
         self.samples, self.max_words = samples, max_words
         self.attention_entropy, self.attention_supervision = attention_entropy, attention_supervision
+        self.unknown_nouns, self.hallucination_penalty = unknown_nouns, hallucination_penalty
 
     def training(self, model: CaptionModel, features: Tensor, batch: Batch) -> Step:
-        """As the class says; the value is the samples' mean reward."""
+        """As the class says; the value is the samples' mean CIDEr-D."""
         model.decoder.eval()
         memory = model.prepare(features)
         drawn = sample(model.decoder, memory, self.samples, self.max_words)
-        rewards = self._score(drawn, batch, training=True)  # (P, C)
+        scores = rewards = self._score(drawn, batch, training=True)  # (P, C)
+        if self.unknown_nouns and self.hallucination_penalty:
+            unknown = self.unknown_nouns.count(drawn, batch.captions.targets)
+            rewards = scores - self.hallucination_penalty * unknown
         advantage = (rewards - rewards.mean(dim=1, keepdim=True)) * self.samples / (self.samples - 1)
 
         tree = move_data_to_device(PrefixTree.from_captions(drawn.cpu().numpy()), drawn.device)
@@ -76,7 +84,7 @@ class SelfCritical:
         if self.attention_supervision and isinstance(batch.taught, Named):
             missed = batch.taught.taught(tree).missed(forced.attention)
             loss = loss + self.attention_supervision * missed / len(words)
-        return Step(loss, rewards.mean(), rewards.numel())
+        return Step(loss, scores.mean(), scores.numel())
 
     def held_out(self, model: CaptionModel, features: Tensor, batch: Batch) -> Step:
         """The reward of the greedy sentences."""

@@ -66,7 +66,7 @@ def train(
     folders = [data] if isinstance(data, Path) else data
     with alone_in(out), interruptible(out):
         _check(recipe, out, resume)  # again: another training may have ended meanwhile
-        read = read_data(folders, weights or {}, recipe.training.attention_supervision > 0, say)
+        read = read_data(folders, weights or {}, recipe.training.needs_boxes, say)
         L.seed_everything(recipe.training.seed, verbose=False)
         model, config, vocabulary = start_again(read, out, say) if resume else start(recipe, read, out, init)
         photos = {split: len(examples) for split, examples in read.examples.items()}
@@ -74,7 +74,7 @@ def train(
 
         longest = recipe.vocabulary.max_words
         targets = {split: encode_captions(part, vocabulary, longest) for split, part in read.examples.items()}
-        module = make_module(model, make_objective(recipe, targets), recipe)
+        module = make_module(model, make_objective(recipe, read.examples["train"], vocabulary, targets), recipe)
         record = EpochRecord(out / "metrics.csv", module.objective.value)
         trainer = make_trainer(recipe, module.objective, record, out, progress)
         features, process = cache or default_cache(), (trainer.global_rank, trainer.world_size)
