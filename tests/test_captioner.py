@@ -141,6 +141,17 @@ def test_errors_come_in_their_places(captioner, photos, tmp_path):
     assert [results[i].text for i in (1, 2, 6)] == [captioner(photo).text for photo in photos[:3]]
 
 
+def test_a_batch_has_each_photos_own_caption_or_error(captioner, photos):
+    found = captioner.caption_batch([photos[0], "absent.png", photos[1]], beam_size=2, evidence=True)
+    assert str(found[1]) == "absent.png: no such file"
+    for caption, photo in ((found[0], photos[0]), (found[2], photos[1])):
+        assert same(caption, captioner(photo, beam_size=2, evidence=True)) and caption.photo == photo
+        assert caption.evidence.shape == caption.attention.shape
+    assert captioner.caption_batch([]) == captioner.caption_batch(()) == []
+    with pytest.raises(SightlineError, match="put a single photo in a list"):
+        captioner.caption_batch(photos[0])
+
+
 def test_a_stream_of_nothing_is_empty(captioner):
     assert list(captioner.stream([])) == []
 

@@ -137,6 +137,21 @@ class Captioner:
             raise SightlineError(f"batch size {batch_size!r}: it must be a whole number, 1 or more")
         return self._stream(_many(photos), int(batch_size), beam_size, length_penalty, evidence)
 
+    @raising_bare
+    def caption_batch(
+        self, photos: Sequence[Photo], beam_size: int = 3, length_penalty: float = 0.0, evidence: bool = False
+    ) -> list[Caption | SightlineError]:
+        """Caption some photos in one run on one core, for who has threads or processes of their own.
+
+        Together they take less time than one after the other, and memory in proportion to their number. Each has the
+        caption that it has alone, or its error in its place, which holds nothing but its message.
+
+        Raises:
+            SightlineError: an option is impossible, or ``photos`` is a single photo.
+        """
+        beam_size, length_penalty = self._check(beam_size, length_penalty, evidence)
+        return self._batch(list(_many(photos)), beam_size, length_penalty, evidence)
+
     def _stream(
         self, photos: Iterator[Photo], batch_size: int, beam_size: int, length_penalty: float, evidence: bool
     ) -> Iterator[Caption | SightlineError]:
@@ -145,7 +160,7 @@ class Captioner:
         with ThreadPoolExecutor(self._cores) as pool:
             try:
                 for batch in batches:
-                    waiting.append(pool.submit(self._caption_batch, batch, beam_size, length_penalty, evidence))
+                    waiting.append(pool.submit(self._batch, batch, beam_size, length_penalty, evidence))
                     if len(waiting) > self._cores:
                         yield from waiting.popleft().result()
                 while waiting:
@@ -154,7 +169,7 @@ class Captioner:
                 for future in waiting:
                     future.cancel()
 
-    def _caption_batch(
+    def _batch(
         self, photos: Sequence[Photo], beam_size: int, length_penalty: float, evidence: bool
     ) -> list[Caption | SightlineError]:
         decoded = [self._decode(photo) for photo in photos]

@@ -25,7 +25,7 @@ class Replaced:
     def __init__(self, instead):
         self._instead = instead
 
-    def __call__(self, *_: object) -> object:
+    def caption_batch(self, *_: object) -> object:
         return self._instead()
 
 
@@ -64,6 +64,26 @@ def test_a_failure_of_ours_is_told_without_its_details_and_logged(photos, tmp_pa
         told = asked.post(PHOTOS, files=files(photos[0]))
     assert told.status_code == 500 and told.json()["captions"][0]["error"]["code"] == "failed"
     assert "secret" not in told.text and "secret" in caplog.text
+
+
+def test_a_photo_that_we_fail_on_costs_its_neighbour_nothing(tiny_bundle, photos, tmp_path):
+    captioner = load(tiny_bundle)
+
+    class Fails:
+        explains = True
+
+        def caption_batch(self, given, *options):
+            if any(content == photos[1].read_bytes() for content in given):
+                raise RuntimeError("no luck")
+            return captioner.caption_batch(given, *options)
+
+    with client(Fails(), tmp_path) as asked:
+        told = asked.post(PHOTOS, files=[files(photos[number])[0] for number in (0, 1, 2, 1, 0)])
+    captions = told.json()["captions"]
+    assert [found.get("caption") for found in captions] == [
+        captioner(photos[number]).text if number != 1 else None for number in (0, 1, 2, 1, 0)
+    ]
+    assert {found["error"]["code"] for found in captions if "error" in found} == {"failed"}
 
 
 def test_a_model_without_evidence_says_so(photos, tmp_path):

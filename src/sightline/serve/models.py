@@ -45,7 +45,7 @@ UNREADABLE: dict[str, JsonValue] = {
 class CaptionOptions(BaseModel):
     """How to caption; the same for all photos of a request."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     beam_size: int = Field(3, ge=1, description="Sentences kept at every word; 1 is greedy.")
     length_penalty: float = Field(0.0, allow_inf_nan=False, description="Rank by sum(log p) / length ** this.")

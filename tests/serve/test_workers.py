@@ -1,0 +1,56 @@
+import threading
+from concurrent.futures import wait
+
+import pytest
+
+pytest.importorskip("fastapi", reason="the service is not installed: pip install '.[serve,dev]'")
+
+from sightline.serve.workers import Workers
+
+
+class Held:
+    """Work that waits to be let go, and keeps what it was given."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, list[int]]] = []
+        self.go = threading.Event()
+        self.begun = threading.Semaphore(0)
+
+    def __call__(self, kind, items):
+        self.calls.append((kind, list(items)))
+        self.begun.release()
+        assert self.go.wait(10)
+        if -1 in items:
+            raise ValueError("one of them is bad")
+        return [f"{kind} {item}" for item in items]
+
+    def started(self, times: int) -> None:
+        for _ in range(times):
+            assert self.begun.acquire(timeout=10)
+
+
+def test_what_an_idle_core_can_begin_with_is_left_to_it():
+    work = Held()
+    workers = Workers(2, work)
+    first = [workers.submit("a", item) for item in (1, 2)]
+    work.started(2)
+    assert sorted(work.calls) == [("a", [1]), ("a", [2])]
+    work.go.set()
+    assert [future.result(10) for future in first] == ["a 1", "a 2"]
+
+
+def test_what_waits_is_taken_two_at_once_if_of_a_kind_and_not_cancelled():
+    work = Held()
+    workers = Workers(1, work)
+    futures = [workers.submit("a", 1)]
+    work.started(1)
+    futures += [workers.submit(kind, item) for kind, item in (("a", 2), ("a", 3), ("a", 4), ("b", 5), ("b", -1))]
+    assert futures[2].cancel() and not futures[0].cancel()
+    work.go.set()
+    wait(futures, timeout=10)
+    assert work.calls == [("a", [1]), ("a", [2, 4]), ("b", [5, -1])]
+    assert [future.result(0) for future in (futures[0], futures[1], futures[3])] == ["a 1", "a 2", "a 4"]
+    for future in futures[4:]:
+        with pytest.raises(ValueError, match="one of them"):
+            future.result(0)
+    assert workers.submit("c", 6).result(10) == "c 6"
