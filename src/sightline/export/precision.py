@@ -13,6 +13,8 @@ from sightline.export.ranges import known_ranges
 from sightline.export.sharing import graphs_within
 
 _WORTH_SHRINKING = 256
+# Filters with so many weights stand last in an encoder, where few layers' errors still add up.
+_MANY = 200_000
 _LARGEST = 127
 # Processors without dot-product instructions add two products of 8 bits in 16: seven bits cannot overflow these.
 _LARGEST_IN_PRODUCTS = 63
@@ -40,11 +42,12 @@ def half(model: ModelProto) -> ModelProto:
 
 
 def eight_bits(model: ModelProto) -> ModelProto:
-    """Matrices stored as int8 with a float32 scale for each output, convolutions' filters as float16.
+    """Matrices and the largest filters stored as int8 with a float32 scale for each output, other filters as float16.
 
     Products by a matrix are computed in integers too: in the Loop a few rows meet large matrices at every word, and
     fetching the weights takes longest. Filters and tables are turned back into float32 when the model is loaded;
-    filters keep sixteen bits because the errors of so many layers add up: at eight, twice as many captions change.
+    most filters keep sixteen bits because the errors of so many layers add up: all at eight, twice as many captions
+    change.
     """
     ranges = known_ranges(model.graph)
     model.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in _CONSTANTS.items())
@@ -60,7 +63,8 @@ def eight_bits(model: ModelProto) -> ModelProto:
                 unit = ranges.get(node.input[0]) == (-1.0, 1.0)
                 nodes += _integer_product(graph, node, weights.pop(factor.name), unit)
         for name, weight in weights.items():
-            nodes[:0] = _restored(graph, weight, readers[name]) if len(weight.dims) == 2 else [_halved(weight)]
+            small = len(weight.dims) > 2 and np.prod(weight.dims) < _MANY
+            nodes[:0] = [_halved(weight)] if small else _restored(graph, weight, readers[name])
         _replace_nodes(graph, nodes)
     return model
 
@@ -90,9 +94,10 @@ def _halved(weight: TensorProto) -> NodeProto:
 
 
 def _quantized(weight: TensorProto, axis: int, largest: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """A matrix as int8, and a scale for each place on ``axis``, shaped to multiply it."""
+    """Weights as int8, and a scale for each place on ``axis``, shaped to multiply them."""
     values = numpy_helper.to_array(weight)
-    scale = np.maximum(np.abs(values).max(1 - axis, keepdims=True), 1e-12) / np.float32(largest)
+    others = tuple(other for other in range(values.ndim) if other != axis)
+    scale = np.maximum(np.abs(values).max(others, keepdims=True), 1e-12) / np.float32(largest)
     return np.round(values / scale).astype(np.int8), scale.astype(np.float32)
 
 
@@ -104,9 +109,9 @@ def _store(graph: GraphProto, weight: TensorProto, stored: NDArray[np.int8], sca
 
 
 def _restored(graph: GraphProto, weight: TensorProto, reader: NodeProto) -> list[NodeProto]:
-    """Store the matrix as int8; the nodes that turn it back into float32."""
+    """Store the weight as int8; the nodes that turn it back into float32."""
     name = weight.name
-    # A product's outputs are its columns; a table's rows are looked up one by one.
+    # A product's outputs are its columns; a table's rows are looked up one by one, a convolution's filters are rows.
     _store(graph, weight, *_quantized(weight, 1 if reader.op_type == "MatMul" else 0, _LARGEST))
     return [
         helper.make_node("Cast", [f"{name}/int8"], [f"{name}/float"], to=TensorProto.FLOAT),
