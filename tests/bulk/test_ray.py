@@ -87,7 +87,7 @@ def test_every_photo_is_one_row_though_a_worker_is_killed_and_shards_are_torn(ti
     (new,) = [path for path in out.iterdir() if path not in before]
     assert [row["photo"] for row in parquet.read_table(new).to_pylist()] == [f"{folder}/new.png"]
 
-    with pytest.raises(SightlineError, match="its captions were made by .* beam 3.*these would be by .* beam 1"):
+    with pytest.raises(SightlineError, match=r"its captions were made by .* beam 3.*these would be by .* beam 1"):
         caption_photos(folder, out, model=tiny_bundle, beam_size=1)
 
 

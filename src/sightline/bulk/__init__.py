@@ -2,5 +2,6 @@
 
 from sightline.bulk.batches import CaptionBatches
 from sightline.bulk.pipeline import Written, caption_photos
+from sightline.bulk.row import arrow_schema
 
-__all__ = ["CaptionBatches", "Written", "caption_photos"]
+__all__ = ["CaptionBatches", "Written", "arrow_schema", "caption_photos"]
