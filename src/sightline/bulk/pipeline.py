@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
-from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 from sightline.bulk import places
@@ -122,12 +121,16 @@ def connect(address: str | None = None, quiet: bool = False) -> None:
     Raises:
         SightlineError: Ray is missing or cannot be reached.
     """
-    if find_spec("ray") is None or find_spec("pyarrow") is None:
-        raise SightlineError('Ray is not installed: pip install "sightline[ray]"')
     # Whoever has decided about its reports to its makers has the say.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    import ray
-
+    if quiet:
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    try:
+        import fsspec  # noqa: F401
+        import pyarrow  # noqa: F401
+        import ray
+    except ImportError as error:
+        raise SightlineError(f'Ray is not installed (no {error.name}): pip install "sightline[ray]"') from None
     if ray.is_initialized():
         return
     own: dict[str, Any]
