@@ -9,11 +9,13 @@ import pickle
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 from PIL import Image
@@ -427,3 +429,61 @@ def test_a_vocabulary_without_its_first_words_is_named(bundle):
     (bundle / "vocabulary.json").write_text(json.dumps(["a", "dog"]))
     with pytest.raises(SightlineError, match=r"vocabulary\.json: a vocabulary must begin with <pad>.*export or train"):
         sightline.load(bundle)
+
+
+def test_threads_are_all_the_cores_it_uses(tiny_bundle, photos, monkeypatch):
+    """An engine gives a worker its share of the cores; the worker sees the whole machine."""
+    alone = sightline.load(tiny_bundle, threads=1)
+    search, at_once, most = alone._search, 0, 0
+
+    def count_and_search(*arguments):
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        time.sleep(0.02)
+        at_once -= 1
+        return search(*arguments)
+
+    monkeypatch.setattr(alone, "_search", count_and_search)
+    texts = [caption.text for caption in alone.stream(photos, batch_size=1)]
+    assert most == 1
+    assert texts == [sightline.load(tiny_bundle)(photo).text for photo in photos]
+
+
+def test_a_device_that_is_not_there_is_one_line(tiny_bundle, photos, caplog):
+    captioner = sightline.load(tiny_bundle, device="cuda")
+    assert captioner.device == "cpu"
+    assert [record.getMessage() for record in caplog.records] == [
+        "sightline: this ONNX Runtime has no CUDA (onnxruntime-gpu has); captions are computed on the processor"
+    ]
+    assert captioner(photos[0]).text == sightline.load(tiny_bundle, device="auto")(photos[0]).text
+    assert len(caplog.records) == 1
+    with pytest.raises(SightlineError, match="device 'gpu': it must be one of cpu, cuda, auto"):
+        sightline.load(tiny_bundle, device="gpu")
+
+
+@pytest.mark.parametrize("starts", [True, False])
+def test_cuda_is_taken_where_it_is_offered_and_starts(starts, tiny_bundle, caplog, monkeypatch):
+    class Session(onnxruntime.InferenceSession):
+        """What onnxruntime-gpu's would be: it gives what starts, and never fails for what does not."""
+
+        def __init__(self, path, options, providers):
+            self.asked = providers
+            super().__init__(path, options, providers=providers[-1:])
+
+        def get_providers(self):
+            return self.asked if starts else self.asked[-1:]
+
+    offered = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: offered)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
+    for device in ("cuda", "auto"):
+        captioner = sightline.load(tiny_bundle, device=device)
+        assert captioner._session(1).asked == offered
+        assert captioner.device == ("cuda" if starts else "cpu")
+        assert pickle.loads(pickle.dumps(captioner)).device == captioner.device
+    assert sightline.load(tiny_bundle)._session(1).asked == ["CPUExecutionProvider"]
+    told = {record.getMessage() for record in caplog.records}
+    assert told == (
+        set() if starts else {"sightline: CUDA could not be started; captions are computed on the processor"}
+    )

@@ -85,6 +85,21 @@ def test_a_photo_is_captioned_where_torch_cannot_be_imported(sightline, tiny_bun
     assert len(done.stdout.splitlines()) == len(photos)
 
 
+def test_rows_are_written_where_neither_pyarrow_nor_an_engine_can_be_imported(tiny_bundle, photos, tmp_path):
+    for name in ("captions.jsonl", "captions.csv"):
+        done = without_torch("caption", *photos, "--out", tmp_path / name, "--model", tiny_bundle)
+        assert (done.returncode, done.stdout) == (0, f"{tmp_path / name}: {len(photos)} photos\n")
+    code = (
+        f"import sightline.bulk\nsightline.bulk.CaptionBatches({str(tiny_bundle)!r})({{'photo': [{str(photos[0])!r}]}})"
+    )
+    assert python(f"{BLOCKER}\n{code}").returncode == 0
+    assert not {"ray", "pyarrow", "pandas", "fsspec", "torch"} & loaded_by(code)
+    done = without_torch("caption", *photos, "--engine", "ray", "--out", tmp_path / "r", "--model", tiny_bundle)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("sightline: Ray is not installed (no ")
+    assert done.stderr.endswith('): pip install "sightline[ray]"\n')
+
+
 def test_info_works_without_torch(tiny_bundle):
     done = without_torch("info", "--model", tiny_bundle)
     assert (done.returncode, done.stderr) == (0, "")

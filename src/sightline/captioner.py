@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import math
 import numbers
 import os
@@ -33,18 +34,28 @@ Pixels: TypeAlias = NDArray[np.float32]
 _FLOAT32 = np.finfo(np.float32).min, np.finfo(np.float32).max
 BUNDLED_MODEL = Path(__file__).parent / "model"
 
+DEVICES = ("cpu", "cuda", "auto")
+_CUDA = "CUDAExecutionProvider"
+# Without any logging set up, Python prints a warning as the one line that it is.
+_log = logging.getLogger(__name__)
+
 BLANK = "the photo is blank, one colour all over: the caption says nothing about it"
 
 
-def load(model: str | os.PathLike[str] | None = None, threads: int | None = None) -> Captioner:
+def load(model: str | os.PathLike[str] | None = None, threads: int | None = None, device: str = "cpu") -> Captioner:
     """The captioner of a model folder, or of the model that came with the package.
 
-    ``threads`` is how many cores work on one photo, by default all: 1 where photos come on many threads at once.
+    Args:
+        model: the model's folder.
+        threads: how many cores it uses, for one photo as for a stream; by default all that this process may. 1 where
+            photos come on many threads at once, or where an engine gives each of its workers a core.
+        device: ``"cpu"``; ``"cuda"``, where onnxruntime-gpu is installed; or ``"auto"``, CUDA where it is offered.
+            Where it is asked for and cannot be had, the processor captions, and one line is logged.
 
     Raises:
-        SightlineError: there is no such folder, or it is no usable bundle; the message says what would help.
+        SightlineError: there is no such folder or device, or it is no usable bundle; the message says what would help.
     """
-    return Captioner(model_folder(model), threads)
+    return Captioner(model_folder(model), threads, device)
 
 
 def model_folder(model: str | os.PathLike[str] | None) -> Path:
@@ -64,18 +75,23 @@ class Captioner:
         config: its `ModelConfig`.
         vocabulary: its `Vocabulary`.
         precision: ``"fp32"``, ``"fp16"`` or ``"int8"``, how the weights are stored.
+        device: ``"cpu"`` or ``"cuda"``, where it runs.
         explains: whether it can find evidence; models exported before there was any cannot.
     """
 
-    def __init__(self, folder: Path, threads: int | None = None) -> None:
+    def __init__(self, folder: Path, threads: int | None = None, device: str = "cpu") -> None:
         self.folder = folder
         self._path = folder.absolute() / ONNX  # found again by later sessions, wherever the process then is
         self.config, self.vocabulary = load_description(folder)
-        self._cores = available_cores()
-        self._threads = threads
+        self._asked = (threads, device)
+        self._cores = threads or available_cores()
+        self.device = _device(device)
         self._forget_sessions()
         _captioners.add(self)
         session = self._session(threads=1)
+        if self.device == "cuda" and session.get_providers()[0] != _CUDA:
+            _log.warning("sightline: CUDA could not be started; captions are computed on the processor")
+            self.device = "cpu"
         self.explains = explains(session)
         recorded = session.get_modelmeta().custom_metadata_map
         for key, value in identity(self.config, self.vocabulary).items():
@@ -87,8 +103,8 @@ class Captioner:
                 )
         self.precision = recorded.get("sightline.precision", "unknown")
 
-    def __reduce__(self) -> tuple[type[Captioner], tuple[Path, int | None]]:
-        return type(self), (self._path.parent, self._threads)
+    def __reduce__(self) -> tuple[type[Captioner], tuple[Path, int | None, str]]:
+        return type(self), (self._path.parent, *self._asked)
 
     @raising_bare
     def __call__(
@@ -96,7 +112,7 @@ class Captioner:
     ) -> Caption:
         """Caption one photo: a path, an image file's bytes, an open file, a PIL image, or an array (H, W[, 3 or 4]).
 
-        All cores work on the one photo, or as many as `load` was told; many photos are captioned faster by `stream`.
+        All its cores work on the one photo; many photos are captioned faster by `stream`.
 
         Args:
             photo: what to caption; see `sightline.preprocess.open_photo`.
@@ -109,9 +125,7 @@ class Captioner:
         """
         beam_size, length_penalty = self._check(beam_size, length_penalty, evidence)
         pixels = preprocess(photo, self.config.preprocessing)[None]
-        found = self._search(
-            self._session(threads=self._threads or self._cores), pixels, beam_size, length_penalty, evidence
-        )
+        found = self._search(self._session(self._cores), pixels, beam_size, length_penalty, evidence)
         return found[0].about(photo)
 
     def stream(
@@ -223,7 +237,7 @@ class Captioner:
     def _session(self, threads: int) -> InferenceSession:
         with self._opening:
             if threads not in self._sessions:
-                self._sessions[threads] = open_session(self._path, threads)
+                self._sessions[threads] = open_session(self._path, threads, self.device)
             return self._sessions[threads]
 
     def _forget_sessions(self) -> None:
@@ -262,12 +276,34 @@ def _many(photos: Iterable[Photo]) -> Iterator[Photo]:
     return iter(photos)
 
 
-def open_session(path: Path, threads: int) -> InferenceSession:
+def _device(asked: str) -> str:
+    """The device to open sessions on; `SightlineError` where there is no such kind."""
+    if asked not in DEVICES:
+        raise SightlineError(f"device {asked!r}: it must be one of {', '.join(DEVICES)}")
+    if asked == "cpu":
+        return "cpu"
+    if cuda_is_offered():
+        return "cuda"
+    if asked == "cuda":
+        _log.warning(
+            "sightline: this ONNX Runtime has no CUDA (onnxruntime-gpu has); captions are computed on the processor"
+        )
+    return "cpu"
+
+
+def cuda_is_offered() -> bool:
+    """Whether the ONNX Runtime that is installed was built with CUDA; whether it starts is another matter."""
+    import onnxruntime
+
+    return _CUDA in onnxruntime.get_available_providers()
+
+
+def open_session(path: Path, threads: int, device: str = "cpu") -> InferenceSession:
     """ONNX Runtime's session of a model.onnx; raises `SightlineError` where there is none, or a bad one."""
     if not path.is_file():
         raise SightlineError(f"{path.parent}: no {path.name}; `sightline export {path.parent} --out BUNDLE` makes one")
     try:
-        session = start_session(path, threads)
+        session = start_session(path, threads, device)
     except Exception as error:  # ONNX Runtime raises a class for each of its statuses, and no common one
         reason = str(error).splitlines()[0]
         raise SightlineError(f"{path}: damaged or truncated ({reason}); copy it anew or export again") from None
@@ -276,8 +312,11 @@ def open_session(path: Path, threads: int) -> InferenceSession:
     return session
 
 
-def start_session(path: Path, threads: int) -> InferenceSession:
-    """ONNX Runtime on ``threads`` of the processor's cores, for any ONNX file; raises what ONNX Runtime raises."""
+def start_session(path: Path, threads: int, device: str = "cpu") -> InferenceSession:
+    """ONNX Runtime on ``threads`` of the processor's cores, for any ONNX file; raises what ONNX Runtime raises.
+
+    ``device`` ``"cuda"`` is tried first, and what it lacks is computed by the processor.
+    """
     # Imported here, so that importing the package stays quick.
     import onnxruntime
 
@@ -286,7 +325,8 @@ def start_session(path: Path, threads: int) -> InferenceSession:
     options.log_severity_level = 4
     # Threads that sleep at once wake too late for the next layer; threads that spin on take the cores from others.
     options.add_session_config_entry("session.intra_op.spin_duration_us", "50")
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    providers = [_CUDA] if device == "cuda" else []
+    return onnxruntime.InferenceSession(path, options, providers=[*providers, "CPUExecutionProvider"])
 
 
 def run_search(

@@ -38,7 +38,7 @@ def test_help_tells_the_defaults(sightline, monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
     told = sightline("caption", "--help").out
     assert "1 is greedy.  [default: 3; x>=1]" in told and "[default: 0.0]" in told and "[default: 8; x>=1]" in told
-    assert told.count("default") == 3
+    assert told.count("default") == 4
     assert "[default: explained]" in sightline("explain", "--help").out
 
 
@@ -75,7 +75,7 @@ def test_settings_may_be_repeated_and_all_arrive(sightline, tmp_path):
 
 
 def test_an_interruption_is_status_130_and_one_line(sightline, monkeypatch):
-    def interrupted(model: object) -> None:
+    def interrupted(model: object, device: str) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("sightline.captioner.load", interrupted)

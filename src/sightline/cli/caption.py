@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sightline.captioner import DEVICES
+from sightline.cli.bulk import Asked, caption_to_file, caption_with_ray
 from sightline.cli.options import beam_size_option, length_penalty_option, model_option
 from sightline.cli.photos import PhotoSearch
 from sightline.cli.progress import progress
@@ -32,6 +34,13 @@ if TYPE_CHECKING:
     "--json", "as_json", is_flag=True, help="One JSON line a photo: words, log-probabilities, attention, alternatives."
 )
 @click.option("--batch-size", type=click.IntRange(min=1), default=8, help="Photos captioned at once.")
+@click.option("--device", type=click.Choice(DEVICES), default="cpu", help="Where to compute; cuda is not measured.")
+@click.option(
+    "--out", metavar="FILE", help="Write rows to this .jsonl, .csv or .parquet; what it holds is not captioned again."
+)
+@click.option("--overwrite", is_flag=True, help="Start FILE anew.")
+@click.option("--engine", type=click.Choice(["ray"]), help="Let Ray's workers caption, into the folder FILE.")
+@click.option("--address", metavar="CLUSTER", help="Ray's cluster, e.g. auto; without it, this machine.")
 def caption(
     photos: tuple[str, ...],
     model: Path | None,
@@ -39,6 +48,11 @@ def caption(
     length_penalty: float,
     as_json: bool,
     batch_size: int,
+    device: str,
+    out: str | None,
+    overwrite: bool,
+    engine: str | None,
+    address: str | None,
 ) -> None:
     """Write a sentence about each photo.
 
@@ -46,12 +60,39 @@ def caption(
 
     A photo that cannot be read is named on stderr, with the reason, and the others are captioned; the exit status is
     then 1.
+
+    With --out FILE, every photo is a row: photo, caption, words, log_probs, score and error, which is empty if there is
+    a caption. Interrupted or killed, FILE holds whole rows, and the same command goes on. With --engine ray, PHOTO may
+    also be WebDataset's shards (.tar), Parquet, or at s3:// and the like; FILE is then a folder of Parquet.
     """
+    _refuse_what_does_not_go_together(as_json, out, overwrite, engine, address)
+    asked = Asked(model, beam_size, length_penalty, batch_size, device)
+    if out is None:
+        _caption_to_stdout(photos, as_json, asked)
+    elif engine is None:
+        caption_to_file(photos, Path(out), overwrite, asked)
+    else:
+        caption_with_ray(photos, out, overwrite, address, asked)
+
+
+def _refuse_what_does_not_go_together(
+    as_json: bool, out: str | None, overwrite: bool, engine: str | None, address: str | None
+) -> None:
+    if as_json and out is not None:
+        raise click.UsageError("--json is for stdout; --out FILE.jsonl writes JSON lines")
+    if out is None and (overwrite or engine):
+        raise click.UsageError(f"{'--engine' if engine else '--overwrite'} needs --out")
+    if address is not None and engine is None:
+        raise click.UsageError("--address needs --engine ray")
+
+
+def _caption_to_stdout(photos: tuple[str, ...], as_json: bool, asked: Asked) -> None:
     from sightline.captioner import load
 
-    captioner, search, started = load(model), PhotoSearch(photos), time.monotonic()
+    captioner, search, started = load(asked.model, device=asked.device), PhotoSearch(photos), time.monotonic()
     to_read, to_name = itertools.tee(search)
-    with closing(captioner.stream(to_read, beam_size, length_penalty, batch_size)) as results:  # type: ignore[type-var]
+    stream = captioner.stream(to_read, asked.beam_size, asked.length_penalty, asked.batch_size)
+    with closing(stream) as results:  # type: ignore[type-var]
         captioned, failed = _report(zip(to_name, results, strict=False), as_json)
     failed += search.left_out
     if not captioned and not failed:

@@ -68,11 +68,18 @@ def _files(folder: Path) -> list[str]:
     lines = []
     for name in (ONNX, WEIGHTS):
         if (folder / name).is_file():
-            precision = f", {Captioner(folder).precision}" if name == ONNX else ", for the training tier"
-            lines.append(f"{name:<18}  {(folder / name).stat().st_size / 1e6:.1f} MB{precision}")
+            told = ", for the training tier"
+            if name == ONNX:
+                captioner = Captioner(folder, device="auto")
+                told = f", {captioner.precision}; can run on {_devices(captioner.device)}"
+            lines.append(f"{name:<18}  {(folder / name).stat().st_size / 1e6:.1f} MB{told}")
     if not (folder / ONNX).is_file():
         lines.append(f"no {ONNX}: it cannot caption yet; `sightline export {folder} --out BUNDLE` makes one")
     return lines
+
+
+def _devices(best: str) -> str:
+    return "cpu" if best == "cpu" else f"cpu and {best}"
 
 
 def _of_the_card(text: str) -> list[str]:

@@ -31,8 +31,10 @@ class ProgressLine:
         text = f"{self._what} {done}"
         if total:
             filled = "#" * (_BAR_WIDTH * done // total)
-            left = timedelta(seconds=round((now - self._started) * (total - done) / done)) if done else "-:--:--"
-            text = f"{self._what} [{filled:-<{_BAR_WIDTH}}] {done}/{total} {left}"
+            took = now - self._started
+            left = timedelta(seconds=round(took * (total - done) / done)) if done else "-:--:--"
+            rate = f", {done / took:,.1f}/s" if done and took else ""
+            text = f"{self._what} [{filled:-<{_BAR_WIDTH}}] {done}/{total} {left}{rate}"
         # A line that reached the terminal's edge would wrap, and could not be written over.
         text = text[: shutil.get_terminal_size().columns - 1]
         _draw(f"\r{text:<{self._width}}")

@@ -1,0 +1,141 @@
+"""The callable that every engine maps over batches of photos: Ray Data, Dask, Spark, or a loop over pandas frames."""
+
+from __future__ import annotations
+
+import functools
+import io
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from sightline.bulk.places import is_remote, read_bytes
+from sightline.bulk.row import COLUMNS, Row, as_text, caption_row
+from sightline.captioner import Captioner, load
+from sightline.errors import SightlineError
+from sightline.preprocess import Photo
+
+if TYPE_CHECKING:
+    import pandas
+
+Batch = TypeVar("Batch", "dict[str, Any]", "pandas.DataFrame")
+
+_READ_AT_ONCE = 16  # of photos far away: each is waited for, and takes little of the processor
+
+
+class CaptionBatches:
+    """Batches of photos -> batches of rows: photo, caption, words, log_probs, score, error; one row a photo, in order.
+
+    A batch is a dict of arrays, as Ray Data gives it, or a pandas frame, as Dask and Spark do; what comes out is of the
+    same kind. It has a column of photos' names, which are paths on the worker or URIs, and may have one of their bytes
+    (None: read by name) and one of errors (not None: there is no photo, and that is why). A photo that cannot be read
+    is a row with its error.
+
+    It may be pickled, and the model travels by its name: every process loads it once, however many of these it gets.
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] | None = None,
+        beam_size: int = 3,
+        length_penalty: float = 0.0,
+        *,
+        device: str = "cpu",
+        threads: int = 1,
+        photo: str = "photo",
+        content: str = "bytes",
+    ) -> None:
+        """Load the model.
+
+        Args:
+            model: its folder, which every worker must find under this name; by default the model in the package.
+            beam_size, length_penalty: see `Captioner`.
+            device: see `sightline.load`.
+            threads: cores that each worker has.
+            photo: the column of the photos' names.
+            content: the column of their bytes, which need not be there.
+
+        Raises:
+            SightlineError: there is no such model, or an option is impossible.
+        """
+        self._load = (None if model is None else os.fspath(model), threads, device)
+        self._options = (beam_size, length_penalty)
+        self._photo, self._content = photo, content
+        self.captioner.stream([], *self._options)  # tells of options that are impossible
+
+    @property
+    def captioner(self) -> Captioner:
+        """This process's captioner."""
+        return _captioner(*self._load)
+
+    def __call__(self, batch: Batch) -> Batch:
+        """The rows of a batch's photos.
+
+        Raises:
+            SightlineError: the batch has no column of photos.
+        """
+        if self._photo not in batch:
+            raise SightlineError(
+                f"no column {self._photo!r} in a batch of {', '.join(map(str, batch))}; name one: photo="
+            )
+        names = [str(name) for name in batch[self._photo]]
+        contents = _column(batch, self._content, len(names))
+        rows = self._rows(names, contents, _column(batch, "error", len(names)))
+        columns = {name: _objects([row[name] for row in rows]) for name in COLUMNS}
+        columns["score"] = columns["score"].astype(float)
+        return columns if isinstance(batch, dict) else type(batch)(columns)
+
+    def _rows(self, names: Sequence[str], contents: Sequence[Any], errors: Sequence[Any]) -> list[Row]:
+        with ThreadPoolExecutor(_READ_AT_ONCE) as pool:
+            waiting = {
+                number: pool.submit(_read, name)
+                for number, (name, content, error) in enumerate(zip(names, contents, errors, strict=True))
+                if is_remote(name) and content is None and error is None
+            }
+            photos: list[Photo | SightlineError] = []
+            for number, (name, content, error) in enumerate(zip(names, contents, errors, strict=True)):
+                if error is not None:
+                    photos.append(SightlineError(str(error)))
+                elif number in waiting:
+                    photos.append(waiting[number].result())
+                else:
+                    photos.append(name if content is None else _named(name, content))
+        readable = [photo for photo in photos if not isinstance(photo, SightlineError)]
+        captions: Iterator[Any] = self.captioner.stream(readable, *self._options)
+        results = (photo if isinstance(photo, SightlineError) else next(captions) for photo in photos)
+        return [caption_row(as_text(name), result) for name, result in zip(names, results, strict=True)]
+
+
+@functools.cache
+def _captioner(model: str | None, threads: int, device: str) -> Captioner:
+    return load(model, threads, device)
+
+
+def _read(name: str) -> Photo | SightlineError:
+    try:
+        return _named(name, read_bytes(name))
+    except SightlineError as error:
+        return error.bare()
+
+
+def _named(name: str, content: Any) -> io.BytesIO:
+    """Bytes that say in an error whose they are."""
+    file = io.BytesIO(content)
+    file.name = name
+    return file
+
+
+def _column(batch: Mapping[str, Any], name: str, length: int) -> list[Any]:
+    """A column's cells; None for each that is missing, whatever stands for that (None, NaN)."""
+    if name not in batch:
+        return [None] * length
+    return [cell if isinstance(cell, (str, bytes, bytearray, memoryview)) else None for cell in batch[name]]
+
+
+def _objects(values: list[Any]) -> Any:
+    """An array of objects, which NumPy does not make of lists by itself: it would try to stack them."""
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array

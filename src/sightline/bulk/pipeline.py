@@ -1,0 +1,205 @@
+"""From a source of photos to Parquet by Ray Data: read, caption, write; each step is Ray's own."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from sightline.bulk import places
+from sightline.bulk.batches import CaptionBatches
+from sightline.bulk.row import arrow_schema, made_by
+from sightline.bulk.row_file import other_maker
+from sightline.bulk.sources import Piece, Source, find
+from sightline.captioner import available_cores
+from sightline.errors import SightlineError
+
+BATCH = 32
+# A block is what is written at once, and what is done again after a kill: seconds of work, but not so few rows that a
+# million photos make a hundred thousand files.
+_ROWS_A_BLOCK = 1024
+_BLOCKS_A_WORKER = 8
+FINISHED = ".finished"
+
+
+class Written(NamedTuple):
+    """What is in the folder: rows, and how many of them hold an error instead of a caption."""
+
+    rows: int
+    errors: int
+
+
+def caption_photos(
+    source: Source,
+    out: str | os.PathLike[str],
+    *,
+    model: str | os.PathLike[str] | None = None,
+    beam_size: int = 3,
+    length_penalty: float = 0.0,
+    device: str = "cpu",
+    workers: int | None = None,
+    column: str | None = None,
+    overwrite: bool = False,
+) -> Written:
+    """Caption what a source holds on the workers of Ray; rows come in no order, as `CaptionBatches` gives them.
+
+    Killed in whatever way, it goes on when it is called again: photos of which ``out`` has a row, by their names, are
+    not captioned again. ``out`` then holds every row once. Which ones are finished is kept beside it, at ``out`` and
+    ``.finished``; as long as both stay, photos may be added to the source.
+
+    Args:
+        source: see `sightline.bulk.sources`.
+        out: the folder, here or at a URI, that all workers write to.
+        model, beam_size, length_penalty, device: see `CaptionBatches`; ``"cuda"`` gives each worker a GPU of Ray's.
+        workers: how many; by default a worker a core of the cluster, or a GPU.
+        column: see `sightline.bulk.sources.find`.
+        overwrite: whether to delete what is at ``out`` first.
+
+    Raises:
+        SightlineError: Ray is missing or cannot be reached, the source holds nothing, ``out`` holds something else, or
+            rows made by another model.
+    """
+    kept, model = places.absolute(out), None if model is None else places.absolute(model)
+    # What is wrong with the model is told here, rather than by every worker.
+    maker = made_by(CaptionBatches(model, beam_size, length_penalty).captioner, beam_size, length_penalty)
+    connect()
+    import ray
+
+    if device == "auto":
+        device = "cuda" if ray.cluster_resources().get("GPU") else "cpu"
+    workers = workers or _workers(device)
+    if not (pieces := find(source, column, workers * _BLOCKS_A_WORKER, _ROWS_A_BLOCK)):
+        named = os.fspath(source) if isinstance(source, str | os.PathLike) else ", ".join(map(str, source))
+        raise SightlineError(f"no photos found in {named or 'an empty list'}")
+    _make_ready(kept, maker, overwrite)
+    options = {"model": model, "beam_size": beam_size, "length_penalty": length_penalty, "device": device}
+    try:
+        _run(pieces, kept, options, workers, maker)
+    except ray.exceptions.RayError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise SightlineError(
+            f"{kept}: Ray gave up ({reason}); what is finished is kept, the same again goes on"
+        ) from error
+    return _count(kept)
+
+
+def _run(pieces: Sequence[Piece], out: str, options: dict[str, Any], workers: int, maker: str) -> None:
+    """The pipeline. Reading and writing ask for no core of Ray's, as the workers take all there are."""
+    import ray.data
+    from ray.data import ActorPoolStrategy, DataContext
+    from ray.data.checkpoint import CheckpointConfig
+
+    from sightline.bulk.datasource import PhotoSource
+
+    context = DataContext.get_current().copy()
+    context.checkpoint_config = CheckpointConfig("photo", out + FINISHED, delete_checkpoint_on_success=False)
+    with DataContext.current(context):
+        photos = ray.data.read_datasource(
+            PhotoSource(pieces),
+            num_cpus=0,
+            concurrency=workers,
+            override_num_blocks=max(len(pieces), workers * _BLOCKS_A_WORKER),  # or few pieces would be one block
+        )
+        captions = photos.map_batches(
+            CaptionBatches,
+            fn_constructor_kwargs=options,
+            batch_size=BATCH,
+            compute=ActorPoolStrategy(size=workers),
+            num_cpus=1,
+            num_gpus=1 if options["device"] == "cuda" else None,
+        )
+        schema = arrow_schema().with_metadata({"made_by": maker})
+        captions.write_parquet(out, ray_remote_args={"num_cpus": 0}, concurrency=workers, schema=schema)
+
+
+def connect(address: str | None = None, quiet: bool = False) -> None:
+    """Join the Ray at ``address``, as `ray.init` takes it, or the one that runs already, or start one on this machine.
+
+    ``quiet``: nothing is said but by Ray's progress bars, where there is a terminal.
+
+    Raises:
+        SightlineError: Ray is missing or cannot be reached.
+    """
+    # Whoever has decided about its reports to its makers has the say.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if quiet:
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    try:
+        import fsspec  # noqa: F401
+        import pyarrow  # noqa: F401
+        import ray
+    except ImportError as error:
+        raise SightlineError(f'Ray is not installed (no {error.name}): pip install "sightline[ray]"') from None
+    if ray.is_initialized():
+        return
+    own: dict[str, Any]
+    own = {"num_cpus": available_cores(), "include_dashboard": False} if address is None else {"address": address}
+    said: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR} if quiet else {}
+    try:
+        ray.init(**own, **said)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise SightlineError(
+            f"Ray cannot be reached at {address or 'this machine'} ({str(error).splitlines()[0]})"
+        ) from None
+    if quiet:
+        import ray.data  # which sets its own level
+
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+
+
+def _workers(device: str) -> int:
+    import ray
+
+    kind = "GPU" if device == "cuda" else "CPU"
+    if not (there := int(ray.cluster_resources().get(kind, 0))):
+        raise SightlineError(f"Ray's cluster has no {kind}; start it with some, or choose another device")
+    return there
+
+
+def _make_ready(out: str, maker: str, overwrite: bool) -> None:
+    """Delete what is at ``out`` to be overwritten, or make sure that it is what is to be gone on with."""
+    with places.telling_of(out):
+        system, path = places.file_system(out)
+        system.makedirs(path, exist_ok=True)
+        if overwrite:
+            # What is finished goes first: rows without it are refused, it without rows would lose photos.
+            for place in (path + FINISHED, path):
+                if system.exists(place):
+                    system.rm(place, recursive=True)
+        held = [name for name in system.find(path) if name.endswith(".parquet")] if system.exists(path) else []
+        if not held:
+            if system.exists(path + FINISHED) and system.find(path + FINISHED):
+                raise SightlineError(
+                    f"{out}: its rows are gone, but {out}{FINISHED} says that photos are finished; start anew with"
+                    " overwrite"
+                )
+            return
+        if not system.exists(path + FINISHED):
+            raise SightlineError(
+                f"{out}: holds Parquet, but no {out}{FINISHED} says what of it is finished; name another folder, or"
+                " start anew with overwrite"
+            )
+        theirs = next(filter(None, (_maker(system, name) for name in held)), maker)
+    if theirs != maker:
+        raise other_maker(out, theirs, maker)
+
+
+def _maker(system: Any, name: str) -> str | None:
+    """What made a file's captions; None of a file that was cut off, which Ray will delete."""
+    import pyarrow as pa
+    from pyarrow.parquet import read_schema
+
+    try:
+        with system.open(name, "rb") as file:
+            return ((read_schema(file).metadata or {}).get(b"made_by") or b"?").decode()
+    except pa.ArrowInvalid:
+        return None
+
+
+def _count(out: str) -> Written:
+    from pyarrow import dataset
+
+    system, path = places.file_system(out)
+    rows = dataset.dataset(path, filesystem=system, format="parquet")
+    return Written(rows.count_rows(), rows.count_rows(filter=dataset.field("error").is_valid()))
