@@ -18,7 +18,7 @@ $(DEMO_INSTALLED): pyproject.toml constraints.txt
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(call environment,$(VENV))
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[train,serve,dev]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[train,timm,serve,dev]"
 	touch $@
 
 define environment

@@ -21,13 +21,14 @@ from sightline.export.agreement import random_photos
 from sightline.export.export import export_model
 from sightline.export.graph import to_onnx
 from sightline.nn.checkpoint import build_model, save_model
-from sightline.nn.encoder import ENCODERS
+from sightline.nn.library_encoders import make_encoder
 from sightline.nn.model import CaptionModel
 from sightline.vocabulary import Vocabulary
 
 CAPTIONS = ("a dog runs over the green grass", "two people sit on a red bench", "one black cat's ball lies here")
 OPTIONS = {
     "gru": {"hidden_size": 16, "embedding_size": 8, "attention_size": 12},
+    "lstm": {"hidden_size": 16, "embedding_size": 8, "attention_size": 12},
     "transformer": {"hidden_size": 16, "layers": 2, "heads": 2},
 }
 
@@ -41,7 +42,7 @@ class Tiny(NamedTuple):
 
 
 def make_tiny(encoder: str = "small_cnn", decoder: str = "gru", **options: object) -> Tiny:
-    kind = ENCODERS[encoder]
+    kind = make_encoder(encoder)
     options = OPTIONS.get(decoder, {}) | options
     config = ModelConfig(encoder, 16, decoder, options, kind.grid, 9, kind.preprocessing, {"data": "nothing"})
     vocabulary = Vocabulary.from_captions(CAPTIONS)

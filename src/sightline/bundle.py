@@ -69,8 +69,7 @@ class ModelConfig:
 
     @classmethod
     def _from_dict(cls, values: dict[str, Any]) -> ModelConfig:
-        prepared = values.pop("preprocessing")
-        preprocessing = Preprocessing(prepared["size"], tuple(prepared["mean"]), tuple(prepared["std"]))
+        preprocessing = Preprocessing.from_dict(values.pop("preprocessing"))
         height, width = values.pop("grid")
         members = tuple(map(cls._from_dict, values.pop("members", ())))
         return cls(**values, grid=(height, width), preprocessing=preprocessing, members=members)

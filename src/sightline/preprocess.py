@@ -12,8 +12,9 @@ import re
 import stat
 import threading
 import warnings
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import IO, TypeAlias
+from typing import IO, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,9 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
+INTERPOLATIONS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
+
+
 @dataclass(frozen=True)
 class Preprocessing:
     """How an encoder wants its photos; travels with its weights.
@@ -55,15 +59,28 @@ class Preprocessing:
     Attributes:
         size: height and width in pixels to which every photo is resized, its aspect squashed.
         mean, std: per channel (R, G, B), of values in [0, 1].
+        interpolation: one of `INTERPOLATIONS`, how it is resized.
     """
 
     size: int = 224
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    interpolation: str = "bicubic"
+
+    def __post_init__(self) -> None:
+        if self.interpolation not in INTERPOLATIONS:
+            raise ValueError(f"interpolation {self.interpolation!r} is none of {', '.join(INTERPOLATIONS)}")
 
     def as_dict(self) -> dict[str, object]:
-        """Plain values for a configuration file; ``Preprocessing(**it)`` reads them back."""
-        return asdict(self)
+        """Plain values for a configuration file, `from_dict` reads them back."""
+        # Models from before there was a choice record none, and are to be known again.
+        return {key: value for key, value in asdict(self).items() if (key, value) != ("interpolation", "bicubic")}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Preprocessing:
+        """What `as_dict` gave; raises KeyError, TypeError or ValueError where it is something else."""
+        chosen = values.get("interpolation", cls.interpolation)
+        return cls(values["size"], tuple(values["mean"]), tuple(values["std"]), chosen)
 
 
 @raising_bare
@@ -104,7 +121,7 @@ def preprocess(photo: Photo, preprocessing: Preprocessing) -> NDArray[np.float32
     image = open_photo(photo, preprocessing.size)
     side = preprocessing.size
     if image.size != (side, side):
-        image = image.resize((side, side), Image.Resampling.BICUBIC, reducing_gap=3.0)
+        image = image.resize((side, side), INTERPOLATIONS[preprocessing.interpolation], reducing_gap=3.0)
     mean = np.asarray(preprocessing.mean, np.float32)[:, None, None]
     std = np.asarray(preprocessing.std, np.float32)[:, None, None]
     # In place, and channels first: five times as fast as one expression over (size, size, 3).

@@ -22,7 +22,7 @@ from sightline.export.graph import to_onnx
 from sightline.export.precision import PRECISIONS
 from sightline.export.sharing import share_weights
 from sightline.nn.checkpoint import DECODERS  # importing it registers every decoder
-from sightline.nn.encoder import ENCODERS
+from sightline.nn.library_encoders import ENCODERS
 from sightline.nn.search import search
 from sightline.vocabulary import END, split_words
 
@@ -108,7 +108,10 @@ def test_the_loop_stops_when_every_beam_has_ended(tiny_graph: onnx.ModelProto, e
 
 
 # They meet in the annotation vectors alone, so each need not meet all of the other kind.
-PAIRS = {(name, "gru"): None for name in ENCODERS.names()} | {("small_cnn", name): None for name in DECODERS.names()}
+LIBRARIES = ("timm/test_vit", "timm/test_convnext", "torchvision/squeezenet1_1")
+PAIRS = {(name, "gru"): None for name in (*ENCODERS.names(), *LIBRARIES)} | {
+    ("small_cnn", name): None for name in DECODERS.names()
+}
 
 
 @pytest.mark.parametrize(("encoder", "decoder"), PAIRS)

@@ -4,8 +4,9 @@ import torch
 
 from sightline.nn.checkpoint import DECODERS  # importing it registers every decoder
 from sightline.nn.decoder import Decoder
-from sightline.nn.encoder import ENCODERS, Encoder
+from sightline.nn.encoder import Encoder
 from sightline.nn.ensemble import DecoderEnsemble
+from sightline.nn.library_encoders import ENCODERS  # importing it registers every encoder
 from sightline.nn.model import CaptionModel
 from sightline.vocabulary import END
 

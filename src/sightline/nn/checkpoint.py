@@ -8,14 +8,14 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-import sightline.nn.efficientnet_lite
 import sightline.nn.gru
-import sightline.nn.transformer  # noqa: F401  (each registers its encoders or its decoder)
+import sightline.nn.lstm
+import sightline.nn.transformer  # noqa: F401  (each registers its decoder)
 from sightline.bundle import CONFIG, VOCABULARY, WEIGHTS, ModelConfig, load_description, replacing
 from sightline.errors import SightlineError
 from sightline.nn.decoder import DECODERS
-from sightline.nn.encoder import ENCODERS
 from sightline.nn.ensemble import ensemble
+from sightline.nn.library_encoders import make_encoder
 from sightline.nn.model import CaptionModel
 from sightline.vocabulary import Vocabulary
 
@@ -24,7 +24,7 @@ def build_model(config: ModelConfig, vocabulary: Vocabulary) -> CaptionModel:
     """A model of this shape with fresh weights."""
     if config.members:
         return ensemble([build_model(member, vocabulary) for member in config.members])
-    encoder = ENCODERS[config.encoder]()
+    encoder = make_encoder(config.encoder)
     feature_size = config.projection or encoder.feature_size
     decoder = DECODERS[config.decoder](len(vocabulary), feature_size, **config.decoder_options)
     return CaptionModel(encoder, decoder, config.projection)

@@ -42,6 +42,14 @@ class Encoder(nn.Module):
         """A published state of this network, without its classifier, its tensors named as in this module."""
         return {name: tensor for name, tensor in published.items() if not name.startswith("classifier.")}
 
+    def download(self) -> dict[str, Tensor] | None:
+        """Published weights from the network, or its cache; None where there are none for it.
+
+        Raises:
+            OSError, RuntimeError: they cannot be had.
+        """
+        return None
+
     def forward(self, pixels: Tensor) -> Tensor:
         """``pixels`` (B, 3, size, size) -> annotation vectors (B, L = h * w, D), row-major over the grid."""
         return self.feature_map(pixels).flatten(2).transpose(1, 2)
@@ -90,7 +98,8 @@ def fused(encoder: Encoder) -> Encoder:
     for sequence in [module for module in encoder.modules() if isinstance(module, nn.Sequential)]:
         for i in range(len(sequence) - 1):
             convolution, norm = sequence[i], sequence[i + 1]
-            if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            # timm has normalisations that activate too.
+            if isinstance(convolution, nn.Conv2d) and type(norm) is nn.BatchNorm2d:
                 sequence[i], sequence[i + 1] = fuse_conv_bn_eval(convolution, norm), nn.Identity()
     return encoder
 
@@ -123,6 +132,12 @@ class MobileNetV2(Encoder):
     def blocks(self) -> Sequence[nn.Module]:
         """The first convolution, seventeen inverted residuals, the last convolution."""
         return list(self.features)
+
+    def download(self) -> dict[str, Tensor]:
+        """As `Encoder.download`."""
+        from torchvision.models import MobileNet_V2_Weights
+
+        return dict(MobileNet_V2_Weights.IMAGENET1K_V1.get_state_dict(progress=True, check_hash=True))
 
 
 def _is_strided_depthwise(module: nn.Module) -> TypeGuard[nn.Conv2d]:

@@ -11,7 +11,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from sightline.errors import SightlineError
-from sightline.nn.checkpoint import ENCODERS  # importing it registers every encoder
+from sightline.nn.library_encoders import check_encoder
 
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0, le=1)]
@@ -26,22 +26,25 @@ class Section(BaseModel):
 
 
 def _encoder_name(name: str) -> str:
-    if name not in ENCODERS.names():
-        raise ValueError(f"encoder.name: {name!r} is none of {', '.join(ENCODERS.names())}")
+    try:
+        check_encoder(name)
+    except SightlineError as error:
+        raise ValueError(str(error)) from None
     return name
 
 
 class EncoderRecipe(Section):
     """Which encoder gives the annotation vectors, and whether it learns.
 
-    ``weights``: a file with a published state dict (torchvision's for mobilenet_v2, EfficientNet-PyTorch's for
-    efficientnet_lite0 and 2); a model folder, whose encoder is taken; ``download``: torchvision's ImageNet weights;
-    ``package``: those in the Python package that an error names until it is installed; ``none``: fresh.
-    ``learning_rate``: its own, where it learns; null for the decoder's. ``frozen_blocks``: how many of its blocks, from
-    the pixels on, keep their weights though the others learn: edges and colours are known, and cost most of the time.
-    ``statistics``: whether a learning encoder's batch normalisation goes on learning its means and variances, or keeps
-    those it came with. ``augmentation``: whether a learning encoder sees each photo in another crop, light and, unless
-    a caption says left or right, mirror.
+    ``name``: one of ours, or ``timm/NAME`` or ``torchvision/NAME``, see `sightline.nn.library_encoders`. ``weights``: a
+    file with a published state dict (the library's; for efficientnet_lite0 and 2 EfficientNet-PyTorch's); a model
+    folder, whose encoder is taken; ``download``: ImageNet weights by torchvision or timm; ``package``: those in the
+    Python package that an error names until it is installed; ``none``: fresh. ``learning_rate``: its own, where it
+    learns; null for the decoder's. ``frozen_blocks``: how many of its blocks, from the pixels on, keep their weights
+    though the others learn: edges and colours are known, and cost most of the time. ``statistics``: whether a learning
+    encoder's batch normalisation goes on learning its means and variances, or keeps those it came with.
+    ``augmentation``: whether a learning encoder sees each photo in another crop, light and, unless a caption says left
+    or right, mirror.
     """
 
     name: Annotated[str, AfterValidator(_encoder_name)] = "mobilenet_v2"
@@ -67,6 +70,17 @@ class GRURecipe(Section):
     query: Literal["hidden", "hidden_and_word"] = "hidden"
 
 
+class LSTMRecipe(Section):
+    """Sizes and form of `sightline.nn.lstm.LSTMDecoder`."""
+
+    name: Literal["lstm"]
+    hidden_size: Count = 512
+    embedding_size: Count = 512
+    attention_size: Count = 512
+    dropout: Probability = 0.5
+    gate: bool = True
+
+
 class TransformerRecipe(Section):
     """Sizes of `sightline.nn.transformer.TransformerDecoder`."""
 
@@ -83,7 +97,10 @@ def _decoder_name(decoder: Any) -> str:
 
 
 DecoderRecipe = Annotated[
-    Annotated[GRURecipe, Tag("gru")] | Annotated[TransformerRecipe, Tag("transformer")], Discriminator(_decoder_name)
+    Annotated[GRURecipe, Tag("gru")]
+    | Annotated[LSTMRecipe, Tag("lstm")]
+    | Annotated[TransformerRecipe, Tag("transformer")],
+    Discriminator(_decoder_name),
 ]
 
 
@@ -177,6 +194,7 @@ class Recipe(Section):
 _SECTIONS: dict[str, type[Section]] = {
     "encoder": EncoderRecipe,
     "gru": GRURecipe,
+    "lstm": LSTMRecipe,
     "transformer": TransformerRecipe,
     "vocabulary": VocabularyRecipe,
     "training": TrainingRecipe,

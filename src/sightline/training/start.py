@@ -11,7 +11,7 @@ from sightline.data.dataset import Example
 from sightline.data.provenance import difference, fingerprint
 from sightline.errors import SightlineError
 from sightline.nn.checkpoint import build_model, load_model
-from sightline.nn.encoder import ENCODERS
+from sightline.nn.library_encoders import make_encoder
 from sightline.nn.model import CaptionModel
 from sightline.training.checkpoints import last_checkpoint, read_last_whole
 from sightline.training.data import TrainingData
@@ -130,7 +130,7 @@ def _take_weights(
 
 
 def _config(recipe: Recipe, data: TrainingData, init: Path | None) -> ModelConfig:
-    encoder = ENCODERS[recipe.encoder.name]
+    encoder = make_encoder(recipe.encoder.name)
     options = recipe.decoder.model_dump()
     return ModelConfig(
         encoder=recipe.encoder.name,

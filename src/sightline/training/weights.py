@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.error import URLError
 
 import torch
+from safetensors.torch import load_file
 
 from sightline.errors import SightlineError
 from sightline.nn.checkpoint import load_model
-from sightline.nn.encoder import Encoder, MobileNetV2
+from sightline.nn.encoder import Encoder
 
 
 def load_encoder_weights(encoder: Encoder, weights: str) -> None:
@@ -48,6 +48,8 @@ def _of_model(folder: Path, encoder: Encoder) -> dict[str, torch.Tensor]:
 
 def _read(path: Path) -> dict[str, torch.Tensor]:
     try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise SightlineError(
@@ -77,15 +79,17 @@ def _in_package(encoder: Encoder) -> Path:
 
 
 def _download(encoder: Encoder) -> dict[str, torch.Tensor]:
-    from torchvision.models import MobileNet_V2_Weights
-
-    if not isinstance(encoder, MobileNetV2):
-        way_out = "package" if encoder.package else "none or a file"
-        raise SightlineError(f"encoder.weights: only mobilenet_v2 can be downloaded; set encoder.weights: {way_out}")
     try:
-        return dict(MobileNet_V2_Weights.IMAGENET1K_V1.get_state_dict(progress=True, check_hash=True))
-    except (URLError, OSError) as error:
+        published = encoder.download()
+    except (OSError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
         raise SightlineError(
-            f"the ImageNet weights could not be downloaded ({error}); go online once, or name a file you have:"
-            " --set encoder.weights=mobilenet_v2.pth"
+            f"the encoder's weights could not be downloaded ({reason}); go online once, or name a file you have:"
+            " --set encoder.weights=FILE"
         ) from None
+    if published is None:
+        way_out = "package" if encoder.package else "none or a file"
+        raise SightlineError(
+            f"encoder.weights: {type(encoder).__name__}'s cannot be downloaded; set encoder.weights: {way_out}"
+        )
+    return published

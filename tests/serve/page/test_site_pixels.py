@@ -6,6 +6,7 @@ import base64
 import io
 import struct
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import PIL
@@ -19,7 +20,8 @@ SEEN = """async ([file, preprocessing]) => {
   const [{decode}, {squash}, {standardise}] = await Promise.all(
     ["decode", "resample", "standardise"].map(name => import(`./${name}.js`)));
   const bytes = Uint8Array.from(atob(file), letter => letter.charCodeAt(0));
-  const seen = standardise(squash(await decode(new Blob([bytes])), preprocessing.size), preprocessing);
+  const {size, interpolation} = preprocessing;
+  const seen = standardise(squash(await decode(new Blob([bytes])), size, interpolation), preprocessing);
   return Array.from(new Uint8Array(seen.buffer), byte => byte.toString(16).padStart(2, "0")).join("");
 }"""
 PREPROCESSING = Preprocessing(size=96, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
@@ -64,9 +66,9 @@ def visit(browser, site_address) -> Iterator[Visit]:
     assert opened.problems == []
 
 
-def in_browser(visit: Visit, photo: bytes) -> np.ndarray:
-    asked = [base64.b64encode(photo).decode(), PREPROCESSING.as_dict()]
-    side = PREPROCESSING.size
+def in_browser(visit: Visit, photo: bytes, preprocessing: Preprocessing = PREPROCESSING) -> np.ndarray:
+    asked = [base64.b64encode(photo).decode(), preprocessing.as_dict()]
+    side = preprocessing.size
     return np.frombuffer(bytes.fromhex(visit.page.evaluate(SEEN, asked)), np.float32).reshape(3, side, side)
 
 
@@ -93,6 +95,15 @@ def test_every_size_is_squashed_as_pillow_does(visit, size):
         pytest.skip("Pillow took the passes in another order before 13")
     photo = saved(noise(*size), "PNG")
     assert np.array_equal(in_browser(visit, photo), preprocess(photo, PREPROCESSING))
+
+
+def test_bilinear_is_pillows_too(visit):
+    bilinear = replace(PREPROCESSING, interpolation="bilinear")
+    for size in ((50, 40), (300, 40), (250, 187)):
+        photo = saved(noise(*size), "PNG")
+        seen = in_browser(visit, photo, bilinear)
+        assert np.array_equal(seen, preprocess(photo, bilinear))
+        assert not np.array_equal(seen, preprocess(photo, PREPROCESSING))
 
 
 FILES: dict[str, Callable[[], bytes]] = {

@@ -1,4 +1,4 @@
-// Pillow's antialiased bicubic resize, bit for bit. A canvas resizes otherwise, and otherwise in every browser.
+// Pillow's antialiased resize, bicubic or bilinear, bit for bit. A canvas resizes otherwise, and otherwise in every browser.
 
 const BITS = 22;  // of a weight's fraction
 const HALF = 1 << (BITS - 1);
@@ -9,14 +9,19 @@ function cubic(x) {
   return x < 1 ? (1.5 * x - 2.5) * x * x + 1 : x < 2 ? (((x - 5) * x + 8) * x - 4) * -0.5 : 0;
 }
 
+const FILTERS = {
+  bicubic: {weight: cubic, reach: 2},
+  bilinear: {weight: x => Math.max(0, 1 - Math.abs(x)), reach: 1},
+};
+
 // For every one of `to` pixels the first of the `from` pixels it draws on and their weights, in fixed point.
-function taps(from, to) {
-  const scale = from / to, stretch = Math.max(scale, 1), support = 2 * stretch;
+function taps(from, to, {weight, reach}) {
+  const scale = from / to, stretch = Math.max(scale, 1), support = reach * stretch;
   return Array.from({length: to}, (_, pixel) => {
     const center = (pixel + 0.5) * scale;
     const first = Math.max(Math.trunc(center - support + 0.5), 0);
     const last = Math.min(Math.trunc(center + support + 0.5), from);
-    const weights = Array.from({length: last - first}, (_, k) => cubic((k + first - center + 0.5) * (1 / stretch)));
+    const weights = Array.from({length: last - first}, (_, k) => weight((k + first - center + 0.5) * (1 / stretch)));
     const sum = weights.reduce((total, weight) => total + weight, 0);
     return {first, weights: Int32Array.from(weights, weight => {
       const fixed = (weight / sum) * 2 ** BITS;
@@ -25,8 +30,8 @@ function taps(from, to) {
   });
 }
 
-function narrow({width, height, data, step}, to) {
-  const out = new Uint8ClampedArray(to * height * 3), columns = taps(width, to);
+function narrow({width, height, data, step}, to, filter) {
+  const out = new Uint8ClampedArray(to * height * 3), columns = taps(width, to, filter);
   for (let y = 0, at = 0; y < height; y++) {
     for (let x = 0; x < to; x++) {
       const {first, weights} = columns[x], count = weights.length;
@@ -47,9 +52,9 @@ function narrow({width, height, data, step}, to) {
 }
 
 // A row at a time, as the rows lie in memory.
-function shorten({width, height, data, step}, to) {
+function shorten({width, height, data, step}, to, filter) {
   const line = width * step, out = new Uint8ClampedArray(line * to), sums = new Int32Array(line);
-  taps(height, to).forEach(({first, weights}, y) => {
+  taps(height, to, filter).forEach(({first, weights}, y) => {
     sums.fill(HALF);
     weights.forEach((weight, k) => {
       const from = (first + k) * line;
@@ -62,10 +67,10 @@ function shorten({width, height, data, step}, to) {
 
 // {width, height, data: `step` bytes a pixel, of which three count} -> `side` pixels both ways, three bytes each; the
 // aspect is squashed.
-export function squash(image, side) {
-  const {width, height} = image;
-  const across = picture => picture.width === side ? picture : narrow(picture, side);
-  const down = picture => picture.height === side ? picture : shorten(picture, side);
+export function squash(image, side, interpolation = "bicubic") {
+  const {width, height} = image, filter = FILTERS[interpolation];
+  const across = picture => picture.width === side ? picture : narrow(picture, side, filter);
+  const down = picture => picture.height === side ? picture : shorten(picture, side, filter);
   // Each pass rounds, so that their order counts; Pillow, since 13, takes first the one that leaves less to the other.
   const downFirst = height > side && height - side > 2 * (width - side);
   const {data, step} = downFirst ? across(down(image)) : down(across(image));

@@ -36,7 +36,7 @@ async function answer({id, file, options}) {
   try {
     const {session, description} = await opened;
     const {preprocessing} = description.config;
-    const seen = squash(await decode(file), preprocessing.size);
+    const seen = squash(await decode(file), preprocessing.size, preprocessing.interpolation);
     const caption = await search(session, description, standardise(seen, preprocessing), options);
     postMessage({id, caption: isBlank(seen) ? {...caption, note: BLANK} : caption});
   } catch (error) {
