@@ -57,11 +57,13 @@ class SelfCritical:
         self.samples, self.max_words = samples, max_words
         self.attention_entropy, self.attention_supervision = attention_entropy, attention_supervision
 
-    def training(self, model: CaptionModel, features: Tensor, batch: Batch) -> Step:
+    def training(self, model: CaptionModel, features: Tensor, batch: Batch, seed: int) -> Step:
         """As the class says; the value is the samples' mean reward."""
         model.decoder.eval()
         memory = model.prepare(features)
-        drawn = sample(model.decoder, memory, self.samples, self.max_words)
+        generator = torch.Generator(features.device).manual_seed(seed)
+        share = batch.share
+        drawn = sample(model.decoder, memory, self.samples, self.max_words, generator, share.places, share.whole)
         rewards = self._score(drawn, batch, training=True)  # (P, C)
         advantage = (rewards - rewards.mean(dim=1, keepdim=True)) * self.samples / (self.samples - 1)
 
@@ -76,13 +78,13 @@ class SelfCritical:
         if self.attention_supervision and isinstance(batch.taught, Named):
             missed = batch.taught.taught(tree).missed(forced.attention)
             loss = loss + self.attention_supervision * missed / len(words)
-        return Step(loss, rewards.mean(), rewards.numel())
+        return Step(loss, len(words), rewards.mean(), rewards.numel())
 
     def held_out(self, model: CaptionModel, features: Tensor, batch: Batch) -> Step:
         """The reward of the greedy sentences."""
         sentences, _ = search(model.decoder, model.prepare(features), 1, self.max_words, 0.0)
         reward = self._score(sentences.tokens, batch, training=False).mean()
-        return Step(-reward, reward, len(sentences.tokens))
+        return Step(-reward, 0, reward, len(sentences.tokens))
 
     def _score(self, tokens: Tensor, batch: Batch, training: bool) -> Tensor:
         photos, each, _ = tokens.shape
