@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from subprocess import PIPE, Popen, TimeoutExpired
 from typing import Any, Literal
@@ -28,6 +29,8 @@ _HOST = "127.0.0.1"
 _PATIENCE = timedelta(hours=12)
 # Seconds in which a process notices that another has gone, and ends.
 _GRACE = 20
+
+_trainings = count()
 
 
 @contextmanager
@@ -52,19 +55,19 @@ def joined(devices: int | Literal["auto"], arguments: Mapping[str, Any]) -> Iter
     with ExitStack() as stack:
         if told:
             store, _, _ = next(iter(dist.rendezvous("env://", timeout=_PATIENCE)))
-            ranks = replace(ranks, store=_ours(store))
+            ranks = replace(ranks, store=_ours(store, next(_trainings)))
         else:
             store = dist.TCPStore(_HOST, 0, is_master=True, wait_for_workers=False, timeout=_PATIENCE)
-            ranks = replace(ranks, store=_ours(store))
+            ranks = replace(ranks, store=_ours(store, 0))
             stack.enter_context(_others(ranks, store.port, arguments))
         stack.enter_context(_share_of_threads(ranks))
         stack.enter_context(_in_one_group(ranks))
         yield ranks
 
 
-def _ours(store: dist.Store) -> dist.Store:
-    """The part of a store that is this training's, and this attempt's where torchrun tries again."""
-    return dist.PrefixStore(f"sightline/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
+def _ours(store: dist.Store, training: int) -> dist.Store:
+    """The part of a store that is this process's n-th training's, and this attempt's where torchrun tries again."""
+    return dist.PrefixStore(f"sightline/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}/{training}", store)
 
 
 def _devices(asked: int | Literal["auto"]) -> int:
@@ -106,7 +109,7 @@ def _others(ranks: Ranks, port: int, arguments: Mapping[str, Any]) -> Iterator[N
     started = [_start(rank, ranks.world_size, port, arguments) for rank in range(1, ranks.world_size)]
     ended = threading.Event()
     # A store serves one thread at a time.
-    watched = replace(ranks, store=_ours(dist.TCPStore(_HOST, port, is_master=False)))
+    watched = replace(ranks, store=_ours(dist.TCPStore(_HOST, port, is_master=False), 0))
     threading.Thread(target=_watch, args=(started, watched, arguments["out"], ended), daemon=True).start()
     try:
         yield
@@ -162,7 +165,7 @@ def take_part() -> None:
     arguments = pickle.load(sys.stdin.buffer)
     threading.Thread(target=_end_with_rank_zero, daemon=True).start()
     try:
-        train(**arguments, export=False, progress=False, say=lambda line: None)
+        train(**arguments)
     except SightlineError:  # which rank zero says
         sys.exit(1)
 

@@ -77,6 +77,7 @@ def train(
         if recipe.training.threads is not None:
             torch.set_num_threads(recipe.training.threads)
         _check(recipe, out, resume)  # again: another training may have ended meanwhile
+        say = say if ranks.leads else _in_silence
         read = read_data(folders, weights or {}, recipe.training.attention_supervision > 0, say)
         L.seed_everything(recipe.training.seed, verbose=False)
         with ranks.rank_zero_goes_ahead():
@@ -90,7 +91,7 @@ def train(
         targets = {split: encode_captions(part, vocabulary, longest) for split, part in read.examples.items()}
         module = make_module(model, make_objective(recipe, targets), recipe)
         record = EpochRecord(out / "metrics.csv", module.objective.value)
-        trainer = make_trainer(recipe, ranks, module.objective, record, out, progress)
+        trainer = make_trainer(recipe, ranks, module.objective, record, out, progress and ranks.leads)
         features = cache or default_cache()
         loaders = make_loaders(recipe, read, targets, vocabulary, model.encoder, features, ranks, say)
         fit(trainer, module.train(), loaders, out, resume)
@@ -102,6 +103,10 @@ def train(
             made = export_into(out)
             say(f"{made.path.name}: {made.size / 1e6:.1f} MB, agrees with torch to {made.agreement.difference:.0e}")
     return out
+
+
+def _in_silence(line: str) -> None:
+    """What other ranks have to say is what rank zero says."""
 
 
 def _check(recipe: Recipe, out: Path, resume: bool) -> None:

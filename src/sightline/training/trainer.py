@@ -61,6 +61,7 @@ def make_trainer(
         ".*isinstance.treespec.*",
         "The number of training batches.*",
         ".*sync_dist=True.*",  # what is logged is of all processes already
+        ".*broadcast_buffers.*",  # what is to take its place is not in every torch that serves
     ):
         warnings.filterwarnings("ignore", message)
     monitor, better = f"val_{objective.value}", objective.better
