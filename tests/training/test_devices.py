@@ -191,3 +191,21 @@ def test_a_killed_process_ends_the_training_which_one_alone_finishes(frozen, alo
     out = run(frozen, data, tmp_path / "out", resume=True)
     assert_losses_agree(out, alone, 1e-5)
     assert difference(out, alone) < 1e-5
+
+
+def test_only_rank_zero_speaks_on_the_command_line(sightline, data, tmp_path, monkeypatch):
+    for rank in (0, 1):
+        for name, value in {"RANK": rank, "WORLD_SIZE": 2, "LOCAL_RANK": rank, "LOCAL_WORLD_SIZE": 2}.items():
+            monkeypatch.setenv(name, str(value))
+        done = sightline("train", "--data", data, "--out", tmp_path / "out")
+        assert done.status == 1
+        assert bool(done.err) == (rank == 0)
+    monkeypatch.setenv("WORLD_SIZE", "two")
+    assert "WORLD_SIZE=two" in sightline("train", "--data", data, "--out", tmp_path / "out").err
+
+
+def test_more_processes_than_gpus_are_refused(frozen, data, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(SightlineError, match=r"training\.devices asks for 2 processes.*1 GPUs"):
+        run(on(2, frozen), data, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -21,6 +21,8 @@ _silent = False
 
 def prepare() -> None:
     """Make the three streams usable: to be called first, as what is opened before could take a closed one's place."""
+    global _silent
+    _silent = False
     for number in (0, 1, 2):
         try:
             os.fstat(number)
