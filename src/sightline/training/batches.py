@@ -151,8 +151,8 @@ class LengthSampler(Sampler[Draw]):
         targets: int64 (N, C, T), see `encode_captions`.
         batch_size: photos a batch, of all processes together.
         seed: None keeps one fixed order, longest first, for held-out photos.
-        rank, world_size: this process and how many there are; each gets every ``world_size``-th photo of each batch,
-            and of a batch with fewer photos than processes at least one, see `Share.counts`.
+        rank, world_size: this process and how many there are; each gets every ``world_size``-th photo of each batch;
+            where there are fewer, see `Share.counts`.
         shown: float (N,), how often an epoch shows each photo; None: once. Of a fraction, chance decides anew in every
             epoch which photos have it; their number stays the same.
     """

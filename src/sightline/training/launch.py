@@ -28,7 +28,14 @@ _HOST = "127.0.0.1"
 # A share of a large dataset's features may take long. That a process died is noticed at once, and not by this.
 _PATIENCE = timedelta(hours=12)
 # Seconds in which a process notices that another has gone, and ends.
-_GRACE = 20
+_GRACE = 30
+# Ctrl-C reaches all processes at once, and rank zero answers it.
+_TAKE_PART = f"""
+import signal
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+from {__name__} import take_part
+take_part()
+"""
 
 _trainings = count()
 
@@ -54,8 +61,7 @@ def joined(devices: int | Literal["auto"], arguments: Mapping[str, Any]) -> Iter
         return
     with ExitStack() as stack:
         if told:
-            store, _, _ = next(iter(dist.rendezvous("env://", timeout=_PATIENCE)))
-            ranks = replace(ranks, store=_ours(store, next(_trainings)))
+            ranks = replace(ranks, store=_ours(_told_store(), next(_trainings)))
         else:
             store = dist.TCPStore(_HOST, 0, is_master=True, wait_for_workers=False, timeout=_PATIENCE)
             ranks = replace(ranks, store=_ours(store, 0))
@@ -63,6 +69,14 @@ def joined(devices: int | Literal["auto"], arguments: Mapping[str, Any]) -> Iter
         stack.enter_context(_share_of_threads(ranks))
         stack.enter_context(_in_one_group(ranks))
         yield ranks
+
+
+def _told_store() -> dist.Store:
+    try:
+        store, _, _ = next(iter(dist.rendezvous("env://", timeout=_PATIENCE)))
+    except ValueError as error:
+        raise SightlineError(f"the processes cannot find each other ({error}); start them with torchrun") from None
+    return store
 
 
 def _ours(store: dist.Store, training: int) -> dist.Store:
@@ -99,8 +113,10 @@ def _in_one_group(ranks: Ranks) -> Iterator[None]:
 def _share_of_threads(ranks: Ranks) -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(max(1, available_cores() // ranks.local_world_size))
-    yield
-    torch.set_num_threads(before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager
@@ -122,6 +138,7 @@ def _others(ranks: Ranks, port: int, arguments: Mapping[str, Any]) -> Iterator[N
                 process.wait(_GRACE)
             except TimeoutExpired:
                 process.kill()
+                process.wait()
             process.stdin.close()  # type: ignore[union-attr]
 
 
@@ -135,8 +152,7 @@ def _start(rank: int, world_size: int, port: int, arguments: Mapping[str, Any]) 
         "TORCHELASTIC_USE_AGENT_STORE": str(True),  # as under torchrun, the store is there before rank zero asks
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
     }
-    command = [sys.executable, "-W", "ignore", "-c", f"from {__name__} import take_part; take_part()"]
-    process = Popen(command, stdin=PIPE, env=environment)
+    process = Popen([sys.executable, "-W", "ignore", "-c", _TAKE_PART], stdin=PIPE, env=environment)
     assert process.stdin is not None
     pickle.dump(dict(arguments), process.stdin)
     process.stdin.flush()  # and left open: that it closes tells the process that this one has gone
@@ -161,7 +177,6 @@ def take_part() -> None:
     """What a process does that `joined` started: train, in silence, and end when rank zero does."""
     from sightline.training.train import train
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all at once; rank zero answers it
     arguments = pickle.load(sys.stdin.buffer)
     threading.Thread(target=_end_with_rank_zero, daemon=True).start()
     try:
