@@ -1,9 +1,13 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 from PIL import Image
 
 from sightline.data.features import FeatureCache, fingerprint
+from sightline.data.ranks import Ranks
 from sightline.errors import SightlineError
 from sightline.nn.encoder import SmallCNN
 from sightline.preprocess import preprocess
@@ -111,6 +115,38 @@ def test_names_without_their_rows_are_not_believed(encoder, photos, tmp_path):
     assert computed == 2
     for row, path in zip(features, photos, strict=True):
         np.testing.assert_allclose(row, expected(encoder, path), atol=2e-3)
+
+
+def in_two_processes(work):
+    """``work(ranks)`` of two ranks at once, each on a machine of its own: [what each returned]."""
+    store = dist.HashStore()
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(lambda rank: work(Ranks(rank, 2, 0, 1, store)), (0, 1)))
+
+
+@pytest.mark.parametrize(("folders", "encoded_by_all"), [(["cache", "cache"], 5), (["mine", "yours"], 10)])
+def test_processes_encode_a_share_each_wherever_their_caches_lie(folders, encoded_by_all, encoder, photos, tmp_path):
+    def share(ranks):
+        rows, places = FeatureCache(tmp_path / folders[ranks.rank], encoder).rows(photos, ranks=ranks)
+        return rows[places]
+
+    for features in in_two_processes(share):
+        for row, path in zip(features, photos, strict=True):
+            np.testing.assert_allclose(row, expected(encoder, path), atol=2e-3)
+    assert sum(len(path.read_text().split()) for path in tmp_path.rglob("rows.sha256")) == encoded_by_all
+
+
+def test_what_one_process_cannot_read_ends_the_others_wait(encoder, photos, tmp_path):
+    photos[3].write_bytes(photos[3].read_bytes()[:200])
+
+    def share(ranks):
+        with pytest.raises(SightlineError) as error:
+            FeatureCache(tmp_path / "cache", encoder).rows(photos, ranks=ranks)
+        return ranks.fail(str(error.value))
+
+    first, second = in_two_processes(share)
+    assert first == second
+    assert "photo 3" in first
 
 
 def test_a_place_where_no_cache_can_be_is_named(encoder, tmp_path):

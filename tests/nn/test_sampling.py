@@ -23,6 +23,20 @@ def test_sentences_come_as_often_as_the_model_says(features):
     torch.testing.assert_close(counts / 40_000, expected.to(torch.float32), atol=0.01, rtol=0)
 
 
+def test_processes_draw_for_their_photos_what_one_draws_for_all(features):
+    decoder = make_decoder("gru")
+    photos = torch.cat([features, features.flip(1), features + 1])
+
+    def draw(places, whole):
+        generator = torch.Generator().manual_seed(3)
+        return sample(decoder, decoder.prepare(photos[places]), 4, 6, generator, places, whole)
+
+    together = draw(slice(None), len(photos))
+    for rank in range(2):
+        mine = draw(places := slice(rank, len(photos), 2), len(photos))
+        assert torch.equal(mine, together[places, :, : mine.shape[2]])
+
+
 def test_nothing_but_words_is_drawn_and_only_padding_follows_the_end(features):
     torch.manual_seed(0)
     drawn = sample(decoder := make_decoder("gru"), decoder.prepare(features), 200, 12)

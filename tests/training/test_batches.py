@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from sightline.training.batches import LengthSampler
 
@@ -29,11 +30,18 @@ def test_a_batch_holds_captions_of_similar_length():
     assert spread < 0.6 * lengths.std()
 
 
-def test_processes_share_the_photos():
-    parts = [list(LengthSampler(targets(192), 16, 1, rank, 3)) for rank in range(3)]
-    photos = [photo for part in parts for batch in part for photo in batch.photos]
-    assert sorted(photos) == list(range(192))
-    assert {len(part) for part in parts} == {4}
+@pytest.mark.parametrize("seed", [1, None], ids=["training", "held out"])
+def test_processes_share_every_batch_and_none_is_left_without_one(seed):
+    whole = list(LengthSampler(targets(193), 16, seed))
+    parts = [list(LengthSampler(targets(193), 16, seed, rank, 3)) for rank in range(3)]
+    assert {len(part) for part in parts} == {len(whole)} == {13}
+    for batch, *shares in zip(whole, *parts, strict=True):
+        counted = [share for share in shares if share.share.counts]
+        assert all(share.photos == batch.photos[share.share.places] for share in shares)
+        assert sorted(photo for share in counted for photo in share.photos) == sorted(batch.photos)
+        assert all(len(share.photos) == 1 for share in shares if not share.share.counts)
+    assert len(counted) == (1 if seed is None else 3)  # the last batch has one photo for three
+    assert [len(batch.photos) for batch in whole].count(1) == 1
 
 
 def test_photos_are_shown_as_often_as_asked():

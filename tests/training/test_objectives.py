@@ -14,7 +14,7 @@ from sightline.nn.prefix_tree import PrefixTree
 from sightline.preprocess import preprocess
 from sightline.training import self_critical
 from sightline.training.augment import augment
-from sightline.training.batches import Batch, encode_captions
+from sightline.training.batches import Batch, Share, encode_captions
 from sightline.training.generate import generate
 from sightline.training.objective import CrossEntropy
 from sightline.training.self_critical import SelfCritical
@@ -35,7 +35,9 @@ def trained(shapes, tmp_path_factory):
 def batch_of(model, targets):
     torch.manual_seed(0)
     features = torch.rand(len(targets), 64, model.encoder.feature_size)
-    return features, Batch(features, PrefixTree.from_captions(targets), torch.arange(len(targets)))
+    return features, Batch(
+        features, PrefixTree.from_captions(targets), torch.arange(len(targets)), Share(0, 1, len(targets))
+    )
 
 
 def test_label_smoothing_is_torchs_over_every_word(trained):
@@ -46,7 +48,7 @@ def test_label_smoothing_is_torchs_over_every_word(trained):
     words = torch.from_numpy(targets.reshape(-1, 4))
     rows = logits[batch.captions.node_of_word.reshape(-1, 4)]
     for smoothing in (0.0, 0.2):
-        step = CrossEntropy(smoothing).training(model, features, batch)
+        step = CrossEntropy(smoothing).training(model, features, batch, seed=0)
         expected = torch.nn.functional.cross_entropy(
             rows.flatten(0, 1), words.flatten(), ignore_index=0, label_smoothing=smoothing
         )
@@ -62,7 +64,7 @@ def test_self_critical_loss_is_reinforce_against_the_other_samples(trained, monk
     features, batch = batch_of(model, targets)
     monkeypatch.setattr(self_critical, "sample", lambda *args: torch.from_numpy(drawn))
     objective = SelfCritical(targets, targets, samples=2, max_words=4)
-    step = objective.training(model, features, batch)
+    step = objective.training(model, features, batch, seed=0)
 
     own, total = objective._rewards[True], 0.0
     log_probs = model(features, tree := PrefixTree.from_captions(drawn)).logits
@@ -99,7 +101,7 @@ def test_what_nobody_saw_takes_from_the_reward(trained, monkeypatch):
     monkeypatch.setattr(self_critical, "sample", lambda *args: torch.from_numpy(drawn))
     plain, costly = (
         SelfCritical(written, written, 2, 5, unknown_nouns=unknown, hallucination_penalty=penalty).training(
-            model, features, batch
+            model, features, batch, seed=0
         )
         for penalty in (0.0, 0.3)
     )
@@ -125,7 +127,7 @@ def test_wide_attention_costs_what_the_recipe_says(trained, monkeypatch):
         lambda weight: CrossEntropy(attention_entropy=weight),
         lambda weight: SelfCritical(targets, targets, 2, 4, attention_entropy=weight),
     ):
-        plain, narrow = (make(weight).training(model, features, batch) for weight in (0.0, 0.3))
+        plain, narrow = (make(weight).training(model, features, batch, seed=0) for weight in (0.0, 0.3))
         assert (narrow.loss - plain.loss).item() == pytest.approx(0.3 * entropy.item(), rel=1e-4)
         assert narrow.value == plain.value
         held_out = [make(weight).held_out(model, features, batch).loss for weight in (0.0, 0.3)]
@@ -163,7 +165,7 @@ def test_a_named_thing_costs_what_attention_misses_of_it(trained):
     alpha = model(features, batch.captions).attention
     missed = sum(-(shares[phrase] * alpha[node]).sum().log() for node, (*_, phrase) in zip(nodes, words, strict=True))
     plain, costly, unknown = (
-        CrossEntropy(attention_supervision=weight).training(model, features, batch._replace(taught=known))
+        CrossEntropy(attention_supervision=weight).training(model, features, batch._replace(taught=known), seed=0)
         for weight, known in ((0.0, taught), (0.3, taught), (0.3, None))
     )
     assert (costly.loss - plain.loss).item() == pytest.approx(0.3 * missed.item() / 12, rel=1e-4)
@@ -181,7 +183,7 @@ def test_self_critical_training_points_at_the_nouns_it_drew(trained, monkeypatch
     shares = torch.rand(2, 64).softmax(1)
     plain, costly = (
         SelfCritical(targets, targets, 2, 4, attention_supervision=weight).training(
-            model, features, batch._replace(taught=Named(rows, shares))
+            model, features, batch._replace(taught=Named(rows, shares)), seed=0
         )
         for weight in (0.0, 0.3)
     )

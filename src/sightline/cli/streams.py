@@ -16,9 +16,13 @@ import click
 from sightline.cli import interruptions, progress
 from sightline.errors import SightlineError, printable
 
+_silent = False
+
 
 def prepare() -> None:
     """Make the three streams usable: to be called first, as what is opened before could take a closed one's place."""
+    global _silent
+    _silent = False
     for number in (0, 1, 2):
         try:
             os.fstat(number)
@@ -36,6 +40,12 @@ def prepare() -> None:
         sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
 
 
+def silence() -> None:
+    """Print nothing more: another process speaks for this one."""
+    global _silent
+    _silent = True
+
+
 def put(*lines: str) -> None:
     """Print a result's lines to stdout and flush, so that an interruption loses nothing and no reader has to wait.
 
@@ -45,6 +55,8 @@ def put(*lines: str) -> None:
         SightlineError: they cannot be written.
         click.exceptions.Exit: the reader has left, which is no failure to talk about.
     """
+    if _silent:
+        return
     progress.clear()
     shown = map(printable, lines) if sys.stdout.isatty() else lines
     try:
@@ -62,6 +74,8 @@ def put(*lines: str) -> None:
 
 def remark(*lines: str) -> None:
     """Print lines to stderr, what a terminal would obey as an escape; where that fails, nobody wanted to know."""
+    if _silent:
+        return
     progress.clear()
     try:
         print(*map(printable, lines), sep="\n", file=sys.stderr, flush=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from sightline.cli.options import PATH
-from sightline.cli.streams import put
+from sightline.cli.streams import put, silence
 
 
 def _read_weights(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, float]:
@@ -69,6 +69,9 @@ def train(
 
     OUT ends with the model folder of the best epoch (config.json, vocabulary.json, model.safetensors, model.onnx),
     loss.png, samples.png, metrics.csv, TensorBoard logs and the exact recipe.
+
+    All GPUs of a machine train together. Of several machines, by torchrun: torchrun --nnodes 2 --nproc-per-node 8
+    [...] -m sightline train [...]
     """
     from sightline.cli.training_tier import require_training_tier
 
@@ -77,10 +80,13 @@ def train(
     # steps as small as these. A microsecond or so of spinning serves both; this must be said before torch loads.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     require_training_tier()
+    from sightline.data.ranks import speaks
     from sightline.errors import SightlineError
     from sightline.training.recipe import load_recipe
     from sightline.training.start import RECIPE, check_new
 
+    if not speaks():
+        silence()
     if recipe is None:
         if not resume:
             check_new(out)

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from io import FileIO
 from itertools import islice
 from pathlib import Path
@@ -17,6 +18,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from sightline.bundle import telling_what_cannot_be_written
+from sightline.data.ranks import ALONE, Ranks
 from sightline.errors import SightlineError
 from sightline.nn.encoder import Encoder, fused
 from sightline.preprocess import preprocess
@@ -53,61 +55,78 @@ class FeatureCache:
         self._data = self.folder / "rows.f16"
 
     def rows(
-        self, photos: Sequence[Path], progress: Callable[[int, int], None] = lambda done, total: None
+        self,
+        photos: Sequence[Path],
+        progress: Callable[[int, int], None] = lambda done, total: None,
+        ranks: Ranks = ALONE,
     ) -> tuple[NDArray[np.float16], NDArray[np.int64]]:
         """A read-only memory map of all rows (R, L, D), and for each photo its row, int64 (len(photos),).
 
-        Photos that have no row yet are encoded first; ``progress(done, total)`` is told of these. Several processes
-        may ask at once: one encodes, the others wait.
+        Photos that have no row yet are encoded first; ``progress(done, total)`` is told of these. The processes of one
+        training, ``ranks``, all ask for the same photos, and encode a share each. Others may ask at once, but wait.
 
         Raises:
             SightlineError: a photo cannot be read, or the cache cannot be written.
         """
-        with telling_what_cannot_be_written(self.folder), ThreadPoolExecutor() as pool, self._lock():
+        with telling_what_cannot_be_written(self.folder), ThreadPoolExecutor() as pool, self._lock(ranks):
             digests = list(pool.map(_digest, photos))
+            distinct = dict(zip(digests, photos, strict=True))
+            for number, among in ranks.shares():
+                known = self._known()
+                ranks.meet()  # every process has looked at what is there before the first adds to it
+                share = {digest: distinct[digest] for digest in list(distinct)[number::among] if digest not in known}
+                total = len(distinct.keys() - known)
+                for _ in self._append(share, pool):
+                    progress(self._count() - len(known), total)
+                    ranks.check()
+                ranks.meet()
+                if total:
+                    progress(total, total)
             known = self._known()
-            missing = {digest: path for digest, path in zip(digests, photos, strict=True) if digest not in known}
-            self._append(missing, known, pool, progress)
         rows = np.memmap(self._data, np.float16, "r", shape=(len(known), *self.shape))
         return rows, np.array([known[digest] for digest in digests], np.int64)
 
-    def _lock(self) -> FileLock:
+    def _lock(self, ranks: Ranks) -> AbstractContextManager[object]:
         if not os.access(self.folder, os.W_OK):
             raise SightlineError(f"{self.folder}: this cache cannot be written to; name another --cache")
-        return FileLock(self.folder / "lock")
+        return FileLock(self.folder / "lock") if ranks.leads else nullcontext()
 
     def _known(self) -> dict[str, int]:
-        if not (self._names.exists() and self._data.exists()):
+        if not (whole := self._count()):
             return {}
-        whole = self._data.stat().st_size // self._row_bytes
-        names = self._names.read_text().split("\n")[:-1][:whole]  # half a name has no end of line
+        names = self._names.read_text().split("\n")[:whole]
         return {name: row for row, name in enumerate(names)}
+
+    def _count(self) -> int:
+        """Whole rows that have whole names."""
+        if not (self._names.exists() and self._data.exists()):
+            return 0
+        return min(self._data.stat().st_size // self._row_bytes, self._names.stat().st_size // _NAME_BYTES)
 
     @property
     def _row_bytes(self) -> int:
         return 2 * self.shape[0] * self.shape[1]
 
-    def _append(
-        self,
-        missing: dict[str, Path],
-        known: dict[str, int],
-        pool: ThreadPoolExecutor,
-        progress: Callable[[int, int], None],
-    ) -> None:
-        paths, digests = list(missing.values()), list(missing)
+    def _append(self, missing: dict[str, Path], pool: ThreadPoolExecutor) -> Iterator[None]:
+        """Encode these photos and add their rows, a block at a time."""
+        digests = iter(missing)
+        writing = FileLock(self.folder / "writing")
+        for block in self._encode(list(missing.values()), pool):
+            with writing:
+                self._write(block, list(islice(digests, len(block))))
+            yield
+
+    def _write(self, block: NDArray[np.float16], digests: Sequence[str]) -> None:
         self._data.touch()
         self._names.touch()
+        rows = self._count()
         # Unbuffered: what does not fit on the disk is not tried again when the files are closed.
         with self._data.open("r+b", buffering=0) as data, self._names.open("r+b", buffering=0) as names:
             for file, row_bytes in ((data, self._row_bytes), (names, _NAME_BYTES)):
-                file.truncate(len(known) * row_bytes)
+                file.truncate(rows * row_bytes)
                 file.seek(0, os.SEEK_END)
-            for block in self._encode(paths, pool):
-                _write_all(data, block.tobytes())
-                _write_all(names, "".join(f"{digest}\n" for digest in digests[: len(block)]).encode())
-                known.update({digest: len(known) + row for row, digest in enumerate(digests[: len(block)])})
-                del digests[: len(block)]
-                progress(len(paths) - len(digests), len(paths))
+            _write_all(data, block.tobytes())
+            _write_all(names, "".join(f"{digest}\n" for digest in digests).encode())
 
     @torch.inference_mode()
     def _encode(self, paths: Sequence[Path], pool: ThreadPoolExecutor) -> Iterator[NDArray[np.float16]]:

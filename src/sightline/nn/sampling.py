@@ -12,12 +12,28 @@ NEVER_WRITTEN = (PAD, START, UNKNOWN)
 
 
 @torch.no_grad()
-def sample(decoder: Decoder, memory: Memory, sentences: int, max_words: int) -> Tensor:
+def sample(
+    decoder: Decoder,
+    memory: Memory,
+    sentences: int,
+    max_words: int,
+    generator: torch.Generator | None = None,
+    places: slice = slice(None),
+    whole: int | None = None,
+) -> Tensor:
     """Draw ``sentences`` of each of ``memory``'s P photos from p(word | photo, words before).
+
+    Args:
+        decoder, memory: of P photos.
+        sentences: C.
+        max_words: the longest sentence.
+        generator: draws; torch's global one where it is None.
+        places, whole: where the photos stand in a batch of ``whole`` that several processes share: given generators in
+            the same state, each draws for its photos what one process would draw for them.
 
     Returns:
         int64 (P, C, T), T <= ``max_words``: words, ``<end>`` where a sentence was not cut off, then ``<pad>``. Special
-        tokens other than ``<end>`` are never drawn; torch's global generator draws.
+        tokens other than ``<end>`` are never drawn.
     """
     state = decoder.initial_state(memory)
     photos, device = state[0].shape[0], state[0].device
@@ -28,7 +44,9 @@ def sample(decoder: Decoder, memory: Memory, sentences: int, max_words: int) -> 
     for _ in range(max_words):
         output, _, state = decoder.step(memory, state, decoder.embed(words))
         probabilities = without_specials(decoder.logits(output).float()).softmax(dim=2)
-        words = probabilities.flatten(0, 1).multinomial(1).reshape(photos, sentences)
+        # Exponential times race at rates p: a word comes first with probability p. So does torch's multinomial.
+        times = torch.empty((whole or photos, *probabilities.shape[1:]), device=device)
+        words = (probabilities / times.exponential_(generator=generator)[places]).argmax(dim=2)
         words = words.masked_fill(ended, PAD)
         drawn.append(words)
         ended = ended | (words == END)

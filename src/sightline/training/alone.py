@@ -7,29 +7,30 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from lightning.fabric.utilities.rank_zero import rank_zero_only
 
 from sightline.bundle import make_folder
+from sightline.data.ranks import ALONE, Ranks
 from sightline.errors import SightlineError
 
 _LOCK = ".lock"
 
 
 @contextmanager
-def alone_in(out: Path) -> Iterator[None]:
+def alone_in(out: Path, ranks: Ranks = ALONE) -> Iterator[None]:
     """Make the folder ``out`` where it is not there, and keep other trainings out of it during the block.
 
     A folder made here in which nothing was written is taken away again. Of several processes that train one model
-    together, the first holds the lock for all.
+    together, rank zero holds the lock for all.
 
     Raises:
         SightlineError: another training holds it, or nothing can be written there.
     """
-    new = not out.exists()
-    make_folder(out)
-    if getattr(rank_zero_only, "rank", 0):
+    if not ranks.leads:
+        ranks.meet()
         yield
         return
+    new = not out.exists()
+    make_folder(out)
     lock = FileLock(out / _LOCK)
     try:
         lock.acquire(timeout=0)
@@ -38,6 +39,7 @@ def alone_in(out: Path) -> Iterator[None]:
     except OSError as error:
         raise SightlineError(f"{out}: cannot be written ({error.strerror}); give another --out") from None
     try:
+        ranks.meet()
         yield
     finally:
         if new and [path.name for path in out.iterdir()] == [_LOCK]:

@@ -22,6 +22,30 @@ from sightline.vocabulary import PAD, Vocabulary
 _POOL = 20
 
 
+class Share(NamedTuple):
+    """Which photos of a batch this process has, where several share it: every n-th.
+
+    Attributes:
+        rank, world_size: this process's number, and how many there are.
+        whole: photos in the batch.
+    """
+
+    rank: int
+    world_size: int
+    whole: int
+
+    @property
+    def counts(self) -> bool:
+        """False where the batch has no photo for this process, which then looks at another's in vain."""
+        return self.rank < self.whole
+
+    @property
+    def places(self) -> slice:
+        """The places of its photos in the batch."""
+        first = self.rank % self.whole
+        return slice(first, self.whole if self.counts else first + 1, self.world_size)
+
+
 class Batch(NamedTuple):
     """P photos and their captions.
 
@@ -29,20 +53,23 @@ class Batch(NamedTuple):
         inputs: float32, annotation vectors (P, L, D) of a frozen encoder, or pixels (P, 3, size, size).
         captions: what teacher forcing reads and foretells.
         photos: int64 (P,), their places in the split.
+        share: what these photos are of a batch that several processes share.
         taught: where attention should lie, if it is to be taught.
     """
 
     inputs: Tensor
     captions: PrefixTree
     photos: Tensor
+    share: Share
     taught: Taught | Named | None = None
 
 
 class Draw(NamedTuple):
-    """Which photos make a batch, in which epoch (None: they are held out)."""
+    """Which photos make a batch, in which epoch (None: they are held out), and which share of one they are."""
 
     photos: list[int]
     epoch: int | None
+    share: Share
 
 
 def encode_captions(examples: Sequence[Example], vocabulary: Vocabulary, max_words: int) -> NDArray[np.int64]:
@@ -73,7 +100,7 @@ class CachedFeatures(Dataset[Batch]):
         features = torch.from_numpy(self.rows[self.row_of_photo[draw.photos]]).float()
         captions = PrefixTree.from_captions(self.targets[draw.photos])
         taught = self.things.taught(draw.photos, captions) if self.things else None
-        return Batch(features, captions, torch.tensor(draw.photos), taught)
+        return Batch(features, captions, torch.tensor(draw.photos), draw.share, taught)
 
 
 class Pixels(Dataset[Batch]):
@@ -103,7 +130,7 @@ class Pixels(Dataset[Batch]):
         pixels, boxes = zip(*(self._look(photo, draw.epoch) for photo in draw.photos), strict=True)
         captions = PrefixTree.from_captions(self.targets[draw.photos])
         taught = self.things.taught(draw.photos, captions, boxes) if self.things else None
-        return Batch(torch.from_numpy(np.stack(pixels)), captions, torch.tensor(draw.photos), taught)
+        return Batch(torch.from_numpy(np.stack(pixels)), captions, torch.tensor(draw.photos), draw.share, taught)
 
     def _look(self, photo: int, epoch: int | None) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """The photo's pixels, and its things' boxes in them (B, 4)."""
@@ -122,9 +149,10 @@ class LengthSampler(Sampler[Draw]):
 
     Args:
         targets: int64 (N, C, T), see `encode_captions`.
-        batch_size: photos a batch.
+        batch_size: photos a batch, of all processes together.
         seed: None keeps one fixed order, longest first, for held-out photos.
-        rank, replicas: this process and how many there are; each gets every ``replicas``-th batch.
+        rank, world_size: this process and how many there are; each gets every ``world_size``-th photo of each batch;
+            where there are fewer, see `Share.counts`.
         shown: float (N,), how often an epoch shows each photo; None: once. Of a fraction, chance decides anew in every
             epoch which photos have it; their number stays the same.
     """
@@ -135,13 +163,13 @@ class LengthSampler(Sampler[Draw]):
         batch_size: int,
         seed: int | None,
         rank: int = 0,
-        replicas: int = 1,
+        world_size: int = 1,
         shown: NDArray[np.float64] | None = None,
     ) -> None:
         lengths = (targets != PAD).sum(2)
         # Words beyond the eighth: the levels that only some captions reach are where batches differ in cost.
         self.cost = np.maximum(lengths - 8, 0).sum(1)
-        self.batch_size, self.seed, self.rank, self.replicas = batch_size, seed, rank, replicas
+        self.batch_size, self.seed, self.rank, self.world_size = batch_size, seed, rank, world_size
         self.shown = np.ones(len(lengths)) if shown is None else shown
         self.epoch = 0
 
@@ -150,14 +178,13 @@ class LengthSampler(Sampler[Draw]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        batches = -(-len(self._repeated(np.arange(len(self.cost)))) // self.batch_size)
-        return batches // self.replicas if batches >= self.replicas else 1
+        return -(-len(self._repeated(np.arange(len(self.cost)))) // self.batch_size)
 
     def __iter__(self) -> Iterator[Draw]:
-        batches = self._batches()
-        mine = batches[self.rank :: self.replicas]
         epoch = None if self.seed is None else self.epoch
-        yield from (Draw(batch.tolist(), epoch) for batch in mine[: len(self)])
+        for batch in self._batches():
+            share = Share(self.rank, self.world_size, len(batch))
+            yield Draw(batch[share.places].tolist(), epoch, share)
 
     def _batches(self) -> list[NDArray[np.int64]]:
         if self.seed is None:

@@ -8,6 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import torch.distributed as dist
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback
+
 from sightline.bundle import WEIGHTS, telling_what_cannot_be_written
 from sightline.errors import SightlineError
 from sightline.training.checkpoints import last_checkpoint
@@ -20,17 +24,20 @@ def interruptible(out: Path) -> Iterator[None]:
         with telling_what_cannot_be_written(out), _sigterm_as_ctrl_c():
             yield
     except (KeyboardInterrupt, SystemExit):  # the latter is Lightning's answer to the former
-        raise SightlineError(f"interrupted; {_way_on(out)}") from None
+        raise SightlineError(f"interrupted; {way_on(out)}") from None
     except (RuntimeError, ConnectionError, EOFError) as error:  # the latter where it was about to hand over a batch
+        if _lost_another_rank(error):
+            raise SightlineError(f"another process of this training was ended from outside; {way_on(out)}") from None
         if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
             raise
         raise SightlineError(
-            f"a process that loads photos was ended from outside, perhaps as memory ran out; {_way_on(out)}, maybe with"
+            f"a process that loads photos was ended from outside, perhaps as memory ran out; {way_on(out)}, maybe with"
             " fewer training.workers"
         ) from None
 
 
-def _way_on(out: Path) -> str:
+def way_on(out: Path) -> str:
+    """How to go on with the interrupted training in ``out``."""
     if not last_checkpoint(out).exists():
         return "no epoch was finished, so start again"
     if (out / WEIGHTS).exists():
@@ -42,6 +49,27 @@ def leave_signals_to_the_trainer(worker: int) -> None:
     """What a process that loads batches does first: it ends when the training does, not by itself."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+
+
+def _lost_another_rank(error: Exception) -> bool:
+    # gloo's errors are of no kind of their own.
+    return isinstance(error, dist.DistError) or "gloo" in str(error)
+
+
+class OwnSigterm(Callback):
+    """Keeps this process's own answer to SIGTERM, as in `interruptible`.
+
+    Lightning's first tells all ranks of it, in the middle of whatever they tell each other then: they would wait for
+    each other for ever.
+    """
+
+    def __init__(self) -> None:
+        self.handler = signal.getsignal(signal.SIGTERM)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Answer it as before Lightning did."""
+        if threading.current_thread() is threading.main_thread():  # which alone may set signals
+            signal.signal(signal.SIGTERM, self.handler)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from sightline.data.features import FeatureCache
+from sightline.data.ranks import Ranks
 from sightline.nn.encoder import Encoder
 from sightline.training.batches import CachedFeatures, LengthSampler, Pixels
 from sightline.training.data import TrainingData
@@ -34,11 +35,10 @@ def make_loaders(
     vocabulary: Vocabulary,
     encoder: Encoder,
     cache: Path,
-    rank: int,
-    replicas: int,
+    ranks: Ranks,
     say: Callable[[str], None],
 ) -> dict[str, DataLoader[Any]]:
-    """A loader of `Batch` for each split; this process is ``rank`` of ``replicas``.
+    """A loader of `Batch` for each split, giving this process its share of every batch.
 
     ``targets``: see `encode_captions`. A resting encoder's features are computed first and kept in ``cache``.
     """
@@ -56,13 +56,18 @@ def make_loaders(
             data = Pixels(photos, encoder.preprocessing, targets[split], augment_seed, things)
         else:
             paths = [photo.path for photo in photos]
-            rows, places = FeatureCache(cache, encoder).rows(paths, _report(f"{split} features", say))
+            rows, places = FeatureCache(cache, encoder).rows(paths, _report(f"{split} features", say), ranks)
             data = CachedFeatures(rows, places, targets[split], things)
         loaders[split] = DataLoader(
             data,
             batch_size=None,
             sampler=LengthSampler(
-                targets[split], settings.batch_size, seed, rank, replicas, read.shown if split == "train" else None
+                targets[split],
+                settings.batch_size,
+                seed,
+                ranks.rank,
+                ranks.world_size,
+                read.shown if split == "train" else None,
             ),
             num_workers=settings.workers,
             persistent_workers=settings.workers > 0,
@@ -73,9 +78,12 @@ def make_loaders(
 
 def _report(what: str, say: Callable[[str], None]) -> Callable[[int, int], None]:
     started = time.perf_counter()
+    told = 0
 
     def report(done: int, total: int) -> None:
-        if done == total or done % 1024 == 0:
+        nonlocal told
+        if done // 1024 > told // 1024 or done == total > told:
+            told = done
             rate = done / (time.perf_counter() - started)
             say(f"{what}: {done} of {total} photos encoded, {rate:.0f} a second")
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import lightning as L
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
 from sightline.nn.model import CaptionModel
@@ -15,6 +16,8 @@ from sightline.training.objective import Objective, Step
 
 class CaptioningModule(L.LightningModule):
     """A `CaptionModel` that learns by an objective.
+
+    Several processes that share every batch learn what one would that had it whole: the mean over all words.
 
     Args:
         model: what is trained.
@@ -63,17 +66,16 @@ class CaptioningModule(L.LightningModule):
 
     def on_train_batch_start(self, batch: Batch, index: int) -> None:
         """Seed dropout by the step's number: a resumed training then repeats an unbroken one."""
-        torch.manual_seed((self.seed * 1009 + self.global_rank) * 1_000_003 + self.global_step)
+        torch.manual_seed(self._seed(self.global_rank))
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """What the optimiser lowers."""
-        step = self.objective.training(self.model, self._features(batch), batch)
-        self._record("train", step)
-        return step.loss
+        step = self.objective.training(self.model, self._features(batch), batch, self._seed(rank=0))
+        return step.loss * self._record("train", step, batch)
 
     def validation_step(self, batch: Batch, index: int) -> None:
         """The objective's value on held-out photos, without dropout."""
-        self._record("val", self.objective.held_out(self.model, self._features(batch), batch))
+        self._record("val", self.objective.held_out(self.model, self._features(batch), batch), batch)
 
     def configure_optimizers(self) -> Any:
         """Adam over whatever learns."""
@@ -94,6 +96,20 @@ class CaptioningModule(L.LightningModule):
     def _features(self, batch: Batch) -> Tensor:
         return batch.inputs if self.encoder_learning_rate is None else self.model.features(batch.inputs)
 
-    def _record(self, split: str, step: Step) -> None:
+    def _seed(self, rank: int) -> int:
+        return (self.seed * 1009 + rank) * 1_000_003 + self.global_step
+
+    def _record(self, split: str, step: Step, batch: Batch) -> float:
+        """Log the value over the whole batch; returns by what to multiply this process's loss."""
+        value, weight, factor = step.value, step.weight, 1.0
+        if (processes := batch.share.world_size) > 1:
+            own = (step.words, step.weight, float(step.value) * step.weight) if batch.share.counts else (0, 0, 0)
+            sums = torch.tensor(own, dtype=torch.float64, device=self.device)
+            dist.all_reduce(sums)
+            words, weight, total = sums.tolist()
+            value = torch.tensor(total / weight, device=self.device)
+            # What is lowered is the mean over processes: the mean over all words, if each loss counts by its words.
+            factor = processes * own[0] / words if words else 0.0
         name = f"{split}_{self.objective.value}"
-        self.log(name, step.value, on_step=False, on_epoch=True, prog_bar=True, batch_size=step.weight, sync_dist=True)
+        self.log(name, value, on_step=False, on_epoch=True, prog_bar=True, batch_size=int(weight))
+        return factor

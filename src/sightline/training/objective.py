@@ -17,12 +17,14 @@ class Step(NamedTuple):
     """What an objective says of a batch.
 
     Attributes:
-        loss: (), what the optimiser lowers.
+        loss: (), what the optimiser lowers, a mean over words.
+        words: how many those were.
         value: (), what is shown and recorded by epoch, the mean over ``weight`` things.
         weight: how many words or sentences that were.
     """
 
     loss: Tensor
+    words: int
     value: Tensor
     weight: int
 
@@ -40,8 +42,11 @@ class Objective(Protocol):
     better: Literal["min", "max"]
     label: str
 
-    def training(self, model: CaptionModel, features: Tensor, batch: Batch) -> Step:
-        """One training batch; ``features`` (P, L, D) are those of its photos."""
+    def training(self, model: CaptionModel, features: Tensor, batch: Batch, seed: int) -> Step:
+        """One training batch; ``features`` (P, L, D) are those of its photos.
+
+        ``seed`` is the step's own, and the same in all processes that share the batch.
+        """
         ...
 
     def held_out(self, model: CaptionModel, features: Tensor, batch: Batch) -> Step:
@@ -71,8 +76,8 @@ class CrossEntropy:
         self.label_smoothing, self.attention_entropy = label_smoothing, attention_entropy
         self.attention_supervision = attention_supervision
 
-    def training(self, model: CaptionModel, features: Tensor, batch: Batch) -> Step:
-        """As the class says."""
+    def training(self, model: CaptionModel, features: Tensor, batch: Batch, seed: int) -> Step:
+        """As the class says; nothing is drawn, so ``seed`` is not used."""
         return self._step(model, features, batch, training=True)
 
     def held_out(self, model: CaptionModel, features: Tensor, batch: Batch) -> Step:
@@ -87,7 +92,7 @@ class CrossEntropy:
         log_probs = forced.logits.float().log_softmax(dim=1)  # (N, V)
         loss = value = -log_probs[nodes, words].mean()
         if not training:
-            return Step(value, value, len(words))
+            return Step(value, len(words), value, len(words))
         if self.label_smoothing:
             # Captions that begin alike share a node: each word counts, so a node counts as often as it is read.
             counts = torch.bincount(nodes, minlength=len(log_probs)).to(log_probs.dtype)
@@ -97,4 +102,4 @@ class CrossEntropy:
             loss = loss + self.attention_entropy * forced.entropy()[nodes].mean()
         if self.attention_supervision and isinstance(batch.taught, Taught):
             loss = loss + self.attention_supervision * batch.taught.missed(forced.attention) / len(words)
-        return Step(loss, value.detach(), len(words))
+        return Step(loss, len(words), value.detach(), len(words))

@@ -62,11 +62,13 @@ class SelfCritical:
         self.attention_entropy, self.attention_supervision = attention_entropy, attention_supervision
         self.unknown_nouns, self.hallucination_penalty = unknown_nouns, hallucination_penalty
 
-    def training(self, model: CaptionModel, features: Tensor, batch: Batch) -> Step:
+    def training(self, model: CaptionModel, features: Tensor, batch: Batch, seed: int) -> Step:
         """As the class says; the value is the samples' mean CIDEr-D."""
         model.decoder.eval()
         memory = model.prepare(features)
-        drawn = sample(model.decoder, memory, self.samples, self.max_words)
+        generator = torch.Generator(features.device).manual_seed(seed)
+        share = batch.share
+        drawn = sample(model.decoder, memory, self.samples, self.max_words, generator, share.places, share.whole)
         scores = rewards = self._score(drawn, batch, training=True)  # (P, C)
         if self.unknown_nouns and self.hallucination_penalty:
             unknown = self.unknown_nouns.count(drawn, batch.captions.targets)
@@ -84,13 +86,13 @@ class SelfCritical:
         if self.attention_supervision and isinstance(batch.taught, Named):
             missed = batch.taught.taught(tree).missed(forced.attention)
             loss = loss + self.attention_supervision * missed / len(words)
-        return Step(loss, scores.mean(), scores.numel())
+        return Step(loss, len(words), scores.mean(), scores.numel())
 
     def held_out(self, model: CaptionModel, features: Tensor, batch: Batch) -> Step:
         """The reward of the greedy sentences."""
         sentences, _ = search(model.decoder, model.prepare(features), 1, self.max_words, 0.0)
         reward = self._score(sentences.tokens, batch, training=False).mean()
-        return Step(-reward, reward, len(sentences.tokens))
+        return Step(-reward, 0, reward, len(sentences.tokens))
 
     def _score(self, tokens: Tensor, batch: Batch, training: bool) -> Tensor:
         photos, each, _ = tokens.shape

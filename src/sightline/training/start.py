@@ -41,14 +41,12 @@ def check_begun(out: Path, recipe: Recipe) -> None:
         raise SightlineError(f"{out}: was begun with another recipe (its {RECIPE}); resume with that one")
 
 
-def start(
-    recipe: Recipe, data: TrainingData, out: Path, init: Path | None
-) -> tuple[CaptionModel, ModelConfig, Vocabulary]:
-    """The model to train, and in ``out`` all that going on with it later needs beside the checkpoint.
+def start(recipe: Recipe, data: TrainingData, init: Path | None) -> tuple[CaptionModel, ModelConfig, Vocabulary]:
+    """The model to train.
 
     Raises:
         SightlineError: the encoder's weights or ``init`` cannot be had, or do not go with the recipe; there is nothing
-            to learn from; ``out`` cannot be written.
+            to learn from.
     """
     if recipe.training.objective == "self_critical" and init is None:
         raise SightlineError("self-critical training improves a model that can write: name its folder with --init")
@@ -63,13 +61,17 @@ def start(
         _take_weights(model, config, origin[:2], init)
     else:
         load_encoder_weights(model.encoder, recipe.encoder.weights)
+    return model, config, vocabulary
+
+
+def keep_description(out: Path, recipe: Recipe, config: ModelConfig, vocabulary: Vocabulary) -> None:
+    """Write to ``out`` all that going on later needs beside the checkpoint; raises `SightlineError` where it cannot."""
     with replacing(out / RECIPE) as path:
         recipe.save(path)
     with replacing(out / CONFIG) as path:
         config.save(path)
     with replacing(out / VOCABULARY) as path:
         vocabulary.save(path)
-    return model, config, vocabulary
 
 
 def start_again(

@@ -8,6 +8,7 @@ from pathlib import Path
 import lightning as L
 import torch
 
+from sightline.data.ranks import speaks
 from sightline.export.export import export_into
 from sightline.training.allocator import keep_freed_memory
 from sightline.training.alone import alone_in
@@ -16,11 +17,12 @@ from sightline.training.data import read_data
 from sightline.training.divergence import check_learned
 from sightline.training.from_recipe import make_module, make_objective
 from sightline.training.interruption import interruptible
+from sightline.training.launch import joined
 from sightline.training.loaders import default_cache, make_loaders
 from sightline.training.recipe import Recipe
 from sightline.training.record import EpochRecord
 from sightline.training.results import leave_results
-from sightline.training.start import check_begun, check_new, start, start_again
+from sightline.training.start import check_begun, check_new, keep_description, start, start_again
 from sightline.training.trainer import fit, make_trainer
 
 
@@ -41,6 +43,9 @@ def train(
     ``out`` ends with the model folder of the epoch that did best on the held-out captions, its ``model.onnx``,
     ``loss.png``, ``samples.png``, ``metrics.csv``, ``recipe.yaml``, TensorBoard logs and what resuming needs.
 
+    On several devices there is a process for each, which torchrun started, or this one starts; rank zero writes and
+    speaks. Every process returns when it has done its part, rank zero last.
+
     Args:
         recipe: see `load_recipe`.
         data: a dataset's folder, in any layout that `read_dataset` knows, or several, to be learned from at once; each
@@ -59,16 +64,26 @@ def train(
         SightlineError: the data, the encoder's weights or ``out`` cannot be used; the training diverged, or was
             interrupted by Ctrl-C, SIGTERM or a full disk. The message says what would help.
     """
-    _check(recipe, out, resume)
+    if speaks():
+        _check(recipe, out, resume)
     keep_freed_memory()
-    if recipe.training.threads is not None:
-        torch.set_num_threads(recipe.training.threads)
-    folders = [data] if isinstance(data, Path) else data
-    with alone_in(out), interruptible(out):
+    folders = [data] if isinstance(data, Path) else list(data)
+    asked = {"recipe": recipe, "data": folders, "out": out, "resume": resume, "init": init, "weights": weights}
+    with (
+        joined(recipe.training.devices, {**asked, "cache": cache}) as ranks,
+        alone_in(out, ranks),
+        interruptible(out),
+    ):
+        if recipe.training.threads is not None:
+            torch.set_num_threads(recipe.training.threads)
         _check(recipe, out, resume)  # again: another training may have ended meanwhile
+        say = say if ranks.leads else _in_silence
         read = read_data(folders, weights or {}, recipe.training.needs_boxes, say)
         L.seed_everything(recipe.training.seed, verbose=False)
-        model, config, vocabulary = start_again(read, out, say) if resume else start(recipe, read, out, init)
+        with ranks.rank_zero_goes_ahead():
+            model, config, vocabulary = start_again(read, out, say) if resume else start(recipe, read, init)
+            if ranks.leads and not resume:
+                keep_description(out, recipe, config, vocabulary)
         photos = {split: len(examples) for split, examples in read.examples.items()}
         say(f"{photos['train']} training photos, {photos['val']} held out, {len(vocabulary)} words")
 
@@ -76,16 +91,22 @@ def train(
         targets = {split: encode_captions(part, vocabulary, longest) for split, part in read.examples.items()}
         module = make_module(model, make_objective(recipe, read.examples["train"], vocabulary, targets), recipe)
         record = EpochRecord(out / "metrics.csv", module.objective.value)
-        trainer = make_trainer(recipe, module.objective, record, out, progress)
-        features, process = cache or default_cache(), (trainer.global_rank, trainer.world_size)
-        loaders = make_loaders(recipe, read, targets, vocabulary, model.encoder, features, *process, say)
+        trainer = make_trainer(recipe, ranks, module.objective, record, out, progress and ranks.leads)
+        features = cache or default_cache()
+        loaders = make_loaders(recipe, read, targets, vocabulary, model.encoder, features, ranks, say)
         fit(trainer, module.train(), loaders, out, resume)
+        if not ranks.leads:
+            return out
         check_learned(out, record.rows, module.objective, len(vocabulary))
         leave_results(out, module, config, vocabulary, record.rows, read.examples["val"], say)
         if export:
             made = export_into(out)
             say(f"{made.path.name}: {made.size / 1e6:.1f} MB, agrees with torch to {made.agreement.difference:.0e}")
     return out
+
+
+def _in_silence(line: str) -> None:
+    """What other ranks have to say is what rank zero says."""
 
 
 def _check(recipe: Recipe, out: Path, resume: bool) -> None:

@@ -9,21 +9,48 @@ from typing import Any
 
 import lightning as L
 import torch
+from lightning.fabric.plugins.environments import TorchElasticEnvironment
 from lightning.pytorch.callbacks import Callback, EarlyStopping, TQDMProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.strategies import DDPStrategy, Strategy
 from torch.utils.data import DataLoader
 
+from sightline.data.ranks import Ranks
 from sightline.training.checkpoints import CHECKPOINTS, KeptEpoch, WholeCheckpoints, last_checkpoint
 from sightline.training.divergence import StopAtDivergence
+from sightline.training.interruption import OwnSigterm
 from sightline.training.module import CaptioningModule
 from sightline.training.objective import Objective
 from sightline.training.recipe import Recipe
 from sightline.training.record import EpochRecord
+from sightline.training.statistics import WholeBatchStatistics
 
 _PRECISION = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}
 
 
-def make_trainer(recipe: Recipe, objective: Objective, record: EpochRecord, out: Path, progress: bool) -> L.Trainer:
+class _Joined(TorchElasticEnvironment):
+    """Processes that are there already, told Lightning as they are, whatever the environment's variables say."""
+
+    def __init__(self, ranks: Ranks) -> None:
+        super().__init__()
+        self.ranks = ranks
+
+    def world_size(self) -> int:
+        """How many there are."""
+        return self.ranks.world_size
+
+    def global_rank(self) -> int:
+        """This one's number."""
+        return self.ranks.rank
+
+    def local_rank(self) -> int:
+        """Its number among those on this machine."""
+        return self.ranks.local_rank
+
+
+def make_trainer(
+    recipe: Recipe, ranks: Ranks, objective: Objective, record: EpochRecord, out: Path, progress: bool
+) -> L.Trainer:
     """A trainer that keeps the best and the last epoch, and each epoch's row, in the run folder ``out``."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -33,11 +60,14 @@ def make_trainer(recipe: Recipe, objective: Objective, record: EpochRecord, out:
         ".*Checkpoint directory.*exists.*",
         ".*isinstance.treespec.*",
         "The number of training batches.*",
+        ".*sync_dist=True.*",  # what is logged is of all processes already
+        ".*broadcast_buffers.*",  # what is to take its place is not in every torch that serves
     ):
         warnings.filterwarnings("ignore", message)
     monitor, better = f"val_{objective.value}", objective.better
     folder = out / CHECKPOINTS
     callbacks: list[Callback] = [
+        OwnSigterm(),
         record,
         StopAtDivergence(record),
         KeptEpoch(folder, "best", monitor=monitor, mode=better, enable_version_counter=False),
@@ -46,15 +76,20 @@ def make_trainer(recipe: Recipe, objective: Objective, record: EpochRecord, out:
     ]
     if recipe.training.patience is not None:
         callbacks.append(EarlyStopping(monitor, patience=recipe.training.patience, mode=better))
+    plugins: list[Any] = [WholeCheckpoints(), _Joined(ranks)]
+    if ranks.world_size > 1 and recipe.encoder.trainable and recipe.encoder.statistics == "learn":
+        plugins.append(WholeBatchStatistics())
     if progress:
         callbacks.append(TQDMProgressBar(refresh_rate=5))
     return L.Trainer(
         max_epochs=recipe.training.epochs,
-        devices=recipe.training.devices,
+        devices=ranks.local_world_size,
+        num_nodes=ranks.world_size // ranks.local_world_size,
+        strategy=_strategy(ranks),
         precision=_PRECISION[native_precision(recipe.training.precision)],  # type: ignore[arg-type]
         gradient_clip_val=recipe.training.gradient_clip,
         callbacks=callbacks,
-        plugins=[WholeCheckpoints()],
+        plugins=plugins,
         logger=TensorBoardLogger(out / "logs", name="", version=""),
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
@@ -62,6 +97,13 @@ def make_trainer(recipe: Recipe, objective: Objective, record: EpochRecord, out:
         enable_model_summary=False,
         enable_progress_bar=progress,
     )
+
+
+def _strategy(ranks: Ranks) -> Strategy | str:
+    if ranks.world_size == 1:
+        return "auto"
+    # Statistics are the same everywhere: those that learn are of the whole batch.
+    return DDPStrategy(broadcast_buffers=False, gradient_as_bucket_view=True)
 
 
 def native_precision(asked: str) -> str:

@@ -1,0 +1,211 @@
+"""Several processes train as one does: here two, on processors, by gloo."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import sightline.training.launch as launch
+from sightline.data.shapes import draw_shapes
+from sightline.errors import SightlineError
+from sightline.nn.checkpoint import load_model
+from sightline.training.module import CaptioningModule
+from sightline.training.recipe import Recipe
+from sightline.training.train import train
+from tests.training.conftest import TINY
+from tests.training.test_train import losses
+
+# Of 24 training photos the second batch has one, which leaves a process without; so do three held-out photos in one.
+BATCH = 23
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_gpu():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CUDA_VISIBLE_DEVICES", "")
+        yield
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    draw_shapes(root := tmp_path_factory.mktemp("data") / "größe 1", photos=30, seed=3)
+    return root
+
+
+@pytest.fixture(scope="module")
+def frozen(tiny_run: Path) -> Recipe:
+    """The encoder at rest, no dropout: what is left is the same however many processes there are."""
+    return Recipe.model_validate(
+        {
+            **TINY,
+            "encoder": {"name": "small_cnn", "weights": str(tiny_run)},
+            "decoder": {**TINY["decoder"], "dropout": 0.0},
+            "training": {**TINY["training"], "batch_size": BATCH, "devices": 1},
+        }
+    )
+
+
+def on(devices: int, recipe: Recipe) -> Recipe:
+    return recipe.model_copy(update={"training": recipe.training.model_copy(update={"devices": devices})})
+
+
+def run(recipe, data, out, **options):
+    options = {"export": False, "progress": False, "say": lambda line: None, "cache": out.parent / "cache", **options}
+    return train(recipe, data, out, **options)
+
+
+@pytest.fixture(scope="module")
+def alone(frozen, data, tmp_path_factory):
+    return run(frozen, data, tmp_path_factory.mktemp("runs") / "one")
+
+
+@pytest.fixture(scope="module")
+def together(frozen, data, tmp_path_factory):
+    return run(on(2, frozen), data, tmp_path_factory.mktemp("runs") / "two")
+
+
+def difference(out, other):
+    weights, others = load_model(out)[0].state_dict(), load_model(other)[0].state_dict()
+    return max(float((weights[name] - others[name]).abs().max()) for name in weights)
+
+
+def assert_losses_agree(out, other, tolerance):
+    for row, expected in zip(losses(out), losses(other), strict=True):
+        assert {name: float(value) for name, value in row.items()} == pytest.approx(
+            {name: float(value) for name, value in expected.items()}, abs=tolerance, rel=0
+        )
+
+
+def test_two_processes_learn_what_one_does(alone, together):
+    assert_losses_agree(together, alone, 1.01e-6)  # they are written with six digits
+    assert difference(together, alone) < 1e-5
+    cached = next((together.parent / "cache").glob("*/rows.sha256")).read_text().split()
+    assert len(cached) == len(set(cached)) == 27  # each photo was encoded by one of them
+
+
+IN_BOTH = """
+import os, signal, sys
+from pathlib import Path
+import torch
+from sightline.errors import SightlineError
+from sightline.training.launch import joined
+from sightline.training.module import CaptioningModule
+from sightline.training.recipe import load_recipe
+from sightline.training.statistics import WholeBatchNorm
+from sightline.training.train import train
+
+recipe, data, out = map(Path, sys.argv[1:])
+with joined(1, {}) as ranks:
+    kept = torch.load(out.parent / "norm.pt")
+    norm = WholeBatchNorm(3).train()
+    input = kept["input"][: 2] if ranks.leads else kept["input"][2 :]
+    result = norm(input.requires_grad_())
+    (result * (kept["wanted"][: 2] if ranks.leads else kept["wanted"][2 :])).sum().backward()
+    made = [result, input.grad, norm.weight.grad, norm.bias.grad, norm.running_mean, norm.running_var]
+    torch.save([each.detach() for each in made], out.parent / f"norm {ranks.rank}.pt")
+
+whole = CaptioningModule.training_step
+
+def step(self, batch, index):
+    if self.current_epoch == 1:
+        (out.parent / "asked").touch()
+        os.kill(os.getpid(), signal.SIGTERM)
+    return whole(self, batch, index)
+
+CaptioningModule.training_step = step
+try:
+    train(load_recipe(recipe), data, out, export=False, progress=False, cache=out.parent / "cache")
+except SightlineError as error:
+    sys.exit(str(error) if ranks.leads else 1)
+"""
+
+
+def test_torchrun_interrupted_goes_on_as_two_devices_to_the_same_bits(frozen, together, data, tmp_path):
+    torch.manual_seed(0)
+    kept = {"input": torch.randn(5, 3, 4, 4) + 2, "wanted": torch.randn(5, 3, 4, 4)}
+    torch.save(kept, tmp_path / "norm.pt")
+    frozen.save(tmp_path / "recipe.yaml")  # of one device: torchrun decides
+    (tmp_path / "train.py").write_text(IN_BOTH)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    paths = [tmp_path / "train.py", tmp_path / "recipe.yaml", data, tmp_path / "out"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    ended = subprocess.run([*command, *paths], capture_output=True, text=True, env=environment)
+    assert time.time() - (tmp_path / "asked").stat().st_mtime < 60
+    assert ended.returncode != 0
+    assert ended.stderr.count("interrupted; go on with --resume") == 1, ended.stderr
+    assert ended.stdout.count("training photos") == 1  # rank zero speaks, for both
+    assert [row["epoch"] for row in losses(tmp_path / "out")] == ["1"]
+
+    out = run(on(2, frozen), data, tmp_path / "out", resume=True)
+    assert losses(out) == losses(together)
+    assert difference(out, together) == 0
+    assert_statistics_are_the_whole_batchs(kept, [torch.load(tmp_path / f"norm {rank}.pt") for rank in (0, 1)])
+
+
+def assert_statistics_are_the_whole_batchs(kept, made):
+    norm, input = nn.BatchNorm2d(3).train(), kept["input"].requires_grad_()
+    result = norm(input)
+    (result * kept["wanted"]).sum().backward()
+    (out, back, weight, bias, mean, variance), (out_1, back_1, weight_1, bias_1, mean_1, variance_1) = made
+    for theirs, ours in (
+        (result, torch.cat([out, out_1])),
+        (input.grad, torch.cat([back, back_1])),
+        (norm.weight.grad, weight + weight_1),
+        (norm.bias.grad, bias + bias_1),
+        *((norm.running_mean, each) for each in (mean, mean_1)),
+        *((norm.running_var, each) for each in (variance, variance_1)),
+    ):
+        torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
+
+
+def test_a_killed_process_ends_the_training_which_one_alone_finishes(frozen, alone, data, tmp_path, monkeypatch):
+    started, killed = [], []
+
+    def remember(*args, **options):
+        started.append(subprocess.Popen(*args, **options))
+        return started[-1]
+
+    whole = CaptioningModule.training_step
+
+    def step(self, batch, index):
+        if self.current_epoch == 1 and not killed:
+            killed.append(time.perf_counter())
+            started[0].kill()
+        return whole(self, batch, index)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(launch, "Popen", remember)
+        patch.setattr(CaptioningModule, "training_step", step)
+        with pytest.raises(SightlineError, match=r"process.* was ended from outside.*; go on with --resume$"):
+            run(on(2, frozen), data, tmp_path / "out")
+        assert time.perf_counter() - killed[0] < 60
+        assert started[0].returncode == -signal.SIGKILL
+    out = run(frozen, data, tmp_path / "out", resume=True)
+    assert_losses_agree(out, alone, 1e-5)
+    assert difference(out, alone) < 1e-5
+
+
+def test_only_rank_zero_speaks_on_the_command_line(sightline, data, tmp_path, monkeypatch):
+    for rank in (0, 1):
+        for name, value in {"RANK": rank, "WORLD_SIZE": 2, "LOCAL_RANK": rank, "LOCAL_WORLD_SIZE": 2}.items():
+            monkeypatch.setenv(name, str(value))
+        done = sightline("train", "--data", data, "--out", tmp_path / "out")
+        assert done.status == 1
+        assert bool(done.err) == (rank == 0)
+    monkeypatch.setenv("WORLD_SIZE", "two")
+    assert "WORLD_SIZE=two" in sightline("train", "--data", data, "--out", tmp_path / "out").err
+
+
+def test_more_processes_than_gpus_are_refused(frozen, data, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(SightlineError, match=r"training\.devices asks for 2 processes.*1 GPUs"):
+        run(on(2, frozen), data, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
