@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -6,6 +8,7 @@ from PIL import Image
 from sightline.data.features import FeatureCache, fingerprint
 from sightline.errors import SightlineError
 from sightline.nn.encoder import SmallCNN
+from sightline.photos.place import File
 from sightline.preprocess import preprocess
 
 
@@ -18,7 +21,7 @@ def encoder():
 @pytest.fixture
 def photos(tmp_path):
     random = np.random.default_rng(0)
-    paths = [tmp_path / f"photo {index}.png" for index in range(5)]
+    paths = [File(str(tmp_path / f"photo {index}.png")) for index in range(5)]
     for path in paths:
         Image.fromarray(random.integers(0, 255, (64, 64, 3), np.uint8)).save(path)
     return paths
@@ -81,12 +84,12 @@ def test_an_interruption_leaves_no_wrong_row(encoder, photos, tmp_path):
 def test_an_unreadable_photo_is_named_and_what_was_computed_stays(encoder, photos, tmp_path):
     cache = FeatureCache(tmp_path / "cache", encoder)
     encoded(cache, photos[:3])
-    photos[4].write_bytes(photos[4].read_bytes()[:200])
+    Path(photos[4]).write_bytes(photos[4].read()[:200])
     with pytest.raises(SightlineError, match="photo 4"):
         encoded(cache, photos)
     assert encoded(cache, photos[:3])[1] == 0
     with pytest.raises(SightlineError, match="absent"):
-        encoded(cache, [tmp_path / "absent.png"])
+        encoded(cache, [File(str(tmp_path / "absent.png"))])
 
 
 def test_a_full_disk_is_one_line_and_what_was_computed_stays(encoder, photos, tmp_path, disk_full):

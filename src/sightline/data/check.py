@@ -19,6 +19,7 @@ from sightline.data.findings import Finding, Level, find_nothing_to_learn
 from sightline.data.layout import SPLITS, Source, read_source
 from sightline.data.regions import Located, read_regions
 from sightline.errors import SightlineError
+from sightline.photos.place import Place
 from sightline.preprocess import open_photo
 
 Progress = Callable[[int, int], None]
@@ -242,7 +243,7 @@ def _is_mojibake(run: str) -> bool:
     return True
 
 
-def _inspect(photos: Mapping[str, Path], progress: Progress | None) -> dict[str, _Content]:
+def _inspect(photos: Mapping[str, Place], progress: Progress | None) -> dict[str, _Content]:
     contents: dict[str, _Content] = {}
     with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
         # What Pillow mends in passing is no finding.
@@ -258,9 +259,9 @@ def _inspect(photos: Mapping[str, Path], progress: Progress | None) -> dict[str,
     return contents
 
 
-def _inspect_photo(path: Path) -> _Content:
+def _inspect_photo(photo: Place) -> _Content:
     try:
-        data = path.read_bytes()
+        data = photo.read()
     except OSError as error:
         return _Content("", error.strerror or "cannot be opened")
     return _Content(hashlib.sha256(data).hexdigest(), _decoding_problem(data))

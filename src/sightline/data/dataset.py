@@ -24,6 +24,7 @@ from sightline.data.files import as_path
 from sightline.data.layout import LAYOUTS, SPLITS, Source, read_source, register_layout
 from sightline.data.regions import Regions, read_regions
 from sightline.errors import SightlineError
+from sightline.photos.place import Place
 
 __all__ = ["LAYOUTS", "Dataset", "Example", "name_splits", "read_dataset", "register_layout"]
 
@@ -32,13 +33,13 @@ SplitSource = Literal["files", "derived"]
 
 @dataclass(frozen=True)
 class Example:
-    """One photo: its name in the dataset, its file, and one or more captions, none of them empty.
+    """One photo: its name in the dataset, where its bytes are, and one or more captions, none of them empty.
 
     ``regions`` are aligned with the captions, or empty if nothing is known; `Dataset.located_split` fills them in.
     """
 
     image: str
-    path: Path
+    photo: Place
     captions: tuple[str, ...]
     regions: Regions = ()
 
@@ -53,7 +54,7 @@ class Dataset:
         splits: "train", "val", "test" -> its examples; a split that the files do not list is not there.
         split_source: "files" if the dataset's own files say which photo belongs where, "derived" if they do not
             and the photo's file name decided.
-        without_photo: how many photos of the splits were left out because there is no such file.
+        without_photo: how many photos of the splits were left out because they are not there.
         without_captions: how many were left out because they have no caption.
     """
 

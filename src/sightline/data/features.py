@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from sightline.bundle import telling_what_cannot_be_written
 from sightline.errors import SightlineError
 from sightline.nn.encoder import Encoder, fused
+from sightline.photos.place import Place
 from sightline.preprocess import preprocess
 
 # Few photos at a time: the activations of larger batches leave the processor's caches, and encoding slows to a half.
@@ -53,7 +54,7 @@ class FeatureCache:
         self._data = self.folder / "rows.f16"
 
     def rows(
-        self, photos: Sequence[Path], progress: Callable[[int, int], None] = lambda done, total: None
+        self, photos: Sequence[Place], progress: Callable[[int, int], None] = lambda done, total: None
     ) -> tuple[NDArray[np.float16], NDArray[np.int64]]:
         """A read-only memory map of all rows (R, L, D), and for each photo its row, int64 (len(photos),).
 
@@ -66,7 +67,7 @@ class FeatureCache:
         with telling_what_cannot_be_written(self.folder), ThreadPoolExecutor() as pool, self._lock():
             digests = list(pool.map(_digest, photos))
             known = self._known()
-            missing = {digest: path for digest, path in zip(digests, photos, strict=True) if digest not in known}
+            missing = {digest: photo for digest, photo in zip(digests, photos, strict=True) if digest not in known}
             self._append(missing, known, pool, progress)
         rows = np.memmap(self._data, np.float16, "r", shape=(len(known), *self.shape))
         return rows, np.array([known[digest] for digest in digests], np.int64)
@@ -89,12 +90,12 @@ class FeatureCache:
 
     def _append(
         self,
-        missing: dict[str, Path],
+        missing: dict[str, Place],
         known: dict[str, int],
         pool: ThreadPoolExecutor,
         progress: Callable[[int, int], None],
     ) -> None:
-        paths, digests = list(missing.values()), list(missing)
+        places, digests = list(missing.values()), list(missing)
         self._data.touch()
         self._names.touch()
         # Unbuffered: what does not fit on the disk is not tried again when the files are closed.
@@ -102,19 +103,19 @@ class FeatureCache:
             for file, row_bytes in ((data, self._row_bytes), (names, _NAME_BYTES)):
                 file.truncate(len(known) * row_bytes)
                 file.seek(0, os.SEEK_END)
-            for block in self._encode(paths, pool):
+            for block in self._encode(places, pool):
                 _write_all(data, block.tobytes())
                 _write_all(names, "".join(f"{digest}\n" for digest in digests[: len(block)]).encode())
                 known.update({digest: len(known) + row for row, digest in enumerate(digests[: len(block)])})
                 del digests[: len(block)]
-                progress(len(paths) - len(digests), len(paths))
+                progress(len(places) - len(digests), len(places))
 
     @torch.inference_mode()
-    def _encode(self, paths: Sequence[Path], pool: ThreadPoolExecutor) -> Iterator[NDArray[np.float16]]:
+    def _encode(self, photos: Sequence[Place], pool: ThreadPoolExecutor) -> Iterator[NDArray[np.float16]]:
         # Convolutions are quicker on channels that lie together.
         encoder = fused(self.encoder).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         device = next(encoder.parameters()).device
-        decoded = _ahead(pool, lambda path: preprocess(path, self.encoder.preprocessing), paths, 8 * _BATCH)
+        decoded = _ahead(pool, lambda photo: preprocess(photo, self.encoder.preprocessing), photos, 8 * _BATCH)
         while batch := list(islice(decoded, _BATCH)):
             pixels = torch.from_numpy(np.stack(batch)).to(device)
             yield encoder(pixels).to(torch.float16).cpu().numpy()
@@ -136,22 +137,22 @@ def _write_all(file: FileIO, content: bytes) -> None:
         left = left[file.write(left) :]
 
 
-def _digest(path: Path) -> str:
+def _digest(photo: Place) -> str:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return hashlib.sha256(photo.read()).hexdigest()
     except OSError as error:
         raise SightlineError(
-            f"{path}: cannot be read ({error.strerror}); `sightline data check` finds such photos"
+            f"{photo.name}: cannot be read ({error.strerror}); `sightline data check` finds such photos"
         ) from None
 
 
 def _ahead(
-    pool: ThreadPoolExecutor, function: Callable[[Path], NDArray[np.float32]], paths: Iterable[Path], depth: int
+    pool: ThreadPoolExecutor, function: Callable[[Place], NDArray[np.float32]], photos: Iterable[Place], depth: int
 ) -> Iterator[NDArray[np.float32]]:
     """``map``, in order, with at most ``depth`` results waiting."""
     waiting: list[Future[NDArray[np.float32]]] = []
-    for path in paths:
-        waiting.append(pool.submit(function, path))
+    for photo in photos:
+        waiting.append(pool.submit(function, photo))
         if len(waiting) >= depth:
             yield waiting.pop(0).result()
     while waiting:

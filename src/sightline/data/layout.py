@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sightline.errors import SightlineError
+from sightline.photos.place import Place
 
 SPLITS = ("train", "val", "test")
 
@@ -30,13 +31,13 @@ class Source:
 
     Attributes:
         captions: image name -> its captions, stripped; empty ones are still there.
-        photos: image name -> its file, for every photo on disk, captioned or not.
+        photos: image name -> where it is, for every photo that is there, captioned or not.
         splits: "train", "val", "test" -> the image names listed for it; None if the files say nothing about splits.
         unread_lines: the places of lines that make no sense, such as ``"captions.txt line 7"``.
     """
 
     captions: Mapping[str, tuple[str, ...]]
-    photos: Mapping[str, Path]
+    photos: Mapping[str, Place]
     splits: Mapping[str, tuple[str, ...]] | None
     unread_lines: tuple[str, ...] = ()
 

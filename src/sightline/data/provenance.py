@@ -93,11 +93,12 @@ def _keys(examples: Iterable[Example]) -> list[bytes]:
     keys = []
     for example in examples:
         try:
-            size = example.path.stat().st_size
+            size = example.photo.size()
         except OSError as error:
-            raise SightlineError(f"{example.path}: cannot be read ({error.strerror})") from None
+            raise SightlineError(f"{example.photo.name}: cannot be read ({error.strerror})") from None
         name = example.image.rpartition("/")[2]
-        keys.append(hashlib.sha256(f"{size} {name}".encode(errors="surrogateescape")).digest()[:_KEY])
+        known = "" if size is None else size
+        keys.append(hashlib.sha256(f"{known} {name}".encode(errors="surrogateescape")).digest()[:_KEY])
     return keys
 
 

@@ -77,7 +77,7 @@ class CachedFeatures(Dataset[Batch]):
 
 
 class Pixels(Dataset[Batch]):
-    """Batches whose inputs are decoded from the photos' files, for encoders that learn.
+    """Batches whose inputs are decoded from the photos, for encoders that learn.
 
     Args:
         examples: the split's photos and captions.
@@ -110,10 +110,10 @@ class Pixels(Dataset[Batch]):
         example = self.examples[photo]
         boxes = self.things.boxes[photo] if self.things else np.zeros((0, 4), np.float32)
         if self.augment_seed is None or epoch is None:
-            return preprocess(example.path, self.preprocessing), boxes
+            return preprocess(example.photo, self.preprocessing), boxes
         size = self.preprocessing.size
         seed = (self.augment_seed * 10_007 + epoch) * 1_000_003 + photo
-        image, boxes = augment(open_photo(example.path, size), size, example.captions, boxes, seed)
+        image, boxes = augment(open_photo(example.photo, size), size, example.captions, boxes, seed)
         return preprocess(image, self.preprocessing), boxes
 
 

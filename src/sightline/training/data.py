@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from sightline.data.dataset import Dataset, Example, read_dataset
 from sightline.errors import SightlineError
+from sightline.photos.place import Place
 
 _SPLITS = ("train", "val", "test")
 
@@ -101,7 +102,7 @@ def _leave_out(
     for split, barred in (("train", {"val", "test"}), ("val", {"test"})):
         for name, part in examples[split].items():
             elsewhere = [
-                {home for home, found in homes.get(example.path, ()) if home != name and found in barred}
+                {home for home, found in homes.get(example.photo, ()) if home != name and found in barred}
                 for example in part
             ]
             kept = tuple(example for example, found in zip(part, elsewhere, strict=True) if not found)
@@ -111,7 +112,7 @@ def _leave_out(
                 say(f"{name}: {count} photos left out of {split}, as {home} holds out the same")
             examples[split][name] = kept
     twice = sum(
-        any(home != name and found == "train" for home, found in homes.get(example.path, ()))
+        any(home != name and found == "train" for home, found in homes.get(example.photo, ()))
         for name, part in examples["train"].items()
         for example in part
     )
@@ -119,23 +120,25 @@ def _leave_out(
         say(f"{twice} training photos lie in more than one dataset, and are shown by each")
 
 
-def _homes(datasets: Mapping[str, Dataset]) -> dict[Path, list[tuple[str, str]]]:
-    """File -> the (dataset, split)s that hold a photo of the same bytes; files of a size of their own are not there."""
+def _homes(datasets: Mapping[str, Dataset]) -> dict[Place, list[tuple[str, str]]]:
+    """Place -> the (dataset, split)s that hold a photo of the same bytes; those of a size of their own apart."""
     places = [
-        (name, split, example.path)
+        (name, split, example.photo)
         for name, data in datasets.items()
         for split in _SPLITS
         for example in data.splits.get(split, ())
     ]
-    sizes: dict[int, list[tuple[str, str, Path]]] = {}
+    sizes: dict[int | None, list[tuple[str, str, Place]]] = {}
     for place in places:
-        sizes.setdefault(place[2].stat().st_size, []).append(place)
-    same: dict[bytes, list[tuple[str, str, Path]]] = {}
-    for alike in sizes.values():
+        sizes.setdefault(place[2].size(), []).append(place)
+    # A photo of unknown size may be any other's twin.
+    groups = [places] if None in sizes else list(sizes.values())
+    same: dict[bytes, list[tuple[str, str, Place]]] = {}
+    for alike in groups:
         if len({name for name, _, _ in alike}) > 1:
             for place in alike:
-                same.setdefault(hashlib.sha256(place[2].read_bytes()).digest(), []).append(place)
-    return {path: [(name, split) for name, split, _ in alike] for alike in same.values() for _, _, path in alike}
+                same.setdefault(hashlib.sha256(place[2].read()).digest(), []).append(place)
+    return {photo: [(name, split) for name, split, _ in alike] for alike in same.values() for _, _, photo in alike}
 
 
 def _tell_boxes(examples: Sequence[Example], folders: Sequence[Path], say: Callable[[str], None]) -> None:

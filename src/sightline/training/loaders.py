@@ -55,8 +55,8 @@ def make_loaders(
             augment_seed = seed if recipe.encoder.augmentation else None
             data = Pixels(photos, encoder.preprocessing, targets[split], augment_seed, things)
         else:
-            paths = [photo.path for photo in photos]
-            rows, places = FeatureCache(cache, encoder).rows(paths, _report(f"{split} features", say))
+            where = [example.photo for example in photos]
+            rows, places = FeatureCache(cache, encoder).rows(where, _report(f"{split} features", say))
             data = CachedFeatures(rows, places, targets[split], things)
         loaders[split] = DataLoader(
             data,

@@ -44,6 +44,6 @@ def leave_results(
     save_model(out, model, config, vocabulary)
     draw_epochs(out / "loss.png", rows, objective, kept)
     step = max(1, len(held_out) // _SAMPLES)
-    photos = [example.path for example in held_out[::step]][:_SAMPLES]
+    photos = [example.photo for example in held_out[::step]][:_SAMPLES]
     captions = [caption.text for caption in generate(model, config, vocabulary, photos)]
     draw_samples(out / "samples.png", photos, captions)
