@@ -32,15 +32,15 @@ def check(folder: Path, as_json: bool) -> None:
     DIR: The dataset's folder.
 
     Reads Kaggle's Images/ + captions.txt, Flickr8k's and Flickr30k's original files, COCO's captions beside its
-    folders, Karpathy's JSON, and any CSV or JSONL with image and caption columns. Exits with 1 if something would hurt
-    training or scores; warnings alone exit with 0.
+    folders, Karpathy's JSON, any CSV or JSONL with image and caption columns, and WebDataset's shards. Exits with 1 if
+    something would hurt training or scores; warnings alone exit with 0.
     """
     import json
 
     from sightline.data.check import check_dataset
 
-    with progress("decoding photos") as line:
-        report = check_dataset(folder, line)
+    with progress("indexing shards, or decoding photos") as line:
+        report = check_dataset(folder, line, line)
     put(*(json.dumps(report.as_dict(), indent=2).splitlines() if as_json else _as_lines(report)))
     if not report.ok:
         raise click.exceptions.Exit(1)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sightline.data.files import find_photos, group_captions, read_lines, read_text
-from sightline.data.layout import Source, register_layout, split_named
+from sightline.data.layout import Progress, Source, register_layout, split_named
 from sightline.data.rows import parse_table
 from sightline.errors import SightlineError
 
@@ -33,7 +33,7 @@ class Records:
 
 
 @register_layout("table", looks_for="a .csv or .jsonl file with image and caption columns", rank=2)
-def read(root: Path) -> Source | None:
+def read(root: Path, progress: Progress) -> Source | None:
     """Read the folder's one table; its columns are an image, a caption or a list of them, and perhaps a split.
 
     The photos lie under ``root`` or in a folder right below it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightline.data.dataset import Dataset, Example, read_dataset
+from sightline.data.examples import Examples, Joined
 from sightline.errors import SightlineError
 from sightline.photos.place import Place
 
@@ -32,7 +34,7 @@ class TrainingData:
     """
 
     name: str
-    examples: Mapping[str, tuple[Example, ...]]
+    examples: Mapping[str, Sequence[Example]]
     shown: NDArray[np.float64]
     record: Mapping[str, Any]
 
@@ -56,7 +58,7 @@ def read_data(
         SightlineError: a dataset cannot be used, two have the same name, a weight is of no dataset, or no training
             photo has boxes though they are asked for.
     """
-    datasets = {folder.resolve().name: read_dataset(folder) for folder in folders}
+    datasets = {folder.resolve().name: read_dataset(folder, _report(folder, say)) for folder in folders}
     _check_names(folders, datasets, weights)
     examples = {split: {name: data.split(split) for name, data in datasets.items()} for split in ("train", "val")}
     if boxes:
@@ -75,7 +77,7 @@ def read_data(
     alone = {key: values[0] for key, values in facts.items() if key != "weights" or values != [1.0]}
     return TrainingData(
         ", ".join(map(str, folders)),
-        {split: tuple(example for part in parts.values() for example in part) for split, parts in examples.items()},
+        {split: Joined(list(parts.values())) for split, parts in examples.items()},
         np.repeat(facts["weights"], [len(part) for part in examples["train"].values()]),
         facts if len(datasets) > 1 else alone,
     )
@@ -94,7 +96,7 @@ def _check_names(folders: Sequence[Path], datasets: Mapping[str, Dataset], weigh
 
 def _leave_out(
     datasets: Mapping[str, Dataset],
-    examples: Mapping[str, dict[str, tuple[Example, ...]]],
+    examples: Mapping[str, dict[str, Sequence[Example]]],
     say: Callable[[str], None],
 ) -> None:
     """Take out of ``examples`` what another dataset's test or val split holds, and tell of photos in two of them."""
@@ -105,7 +107,7 @@ def _leave_out(
                 {home for home, found in homes.get(example.photo, ()) if home != name and found in barred}
                 for example in part
             ]
-            kept = tuple(example for example, found in zip(part, elsewhere, strict=True) if not found)
+            kept = Examples.pack(example for example, found in zip(part, elsewhere, strict=True) if not found)
             if not kept:
                 raise SightlineError(f"{name}: nothing is left of its {split} split: all of it is held out elsewhere")
             for home, count in Counter(home for found in elsewhere for home in found).items():
@@ -160,8 +162,23 @@ def _tell(
     say: Callable[[str], None],
 ) -> None:
     for name, data in datasets.items():
+        for torn in data.torn:
+            say(f"{name}: photos are lost with what is torn of a shard: {torn}")
         if data.split_source == "derived":
             say(f"{name} lists no splits: its photos are split 80/10/10 by file name")
         if len(datasets) > 1:
             train, val = (len(examples[split][name]) for split in ("train", "val"))
             say(f"{name}: {train} training photos, each shown {weights.get(name, 1):g} times an epoch, {val} held out")
+
+
+def _report(folder: Path, say: Callable[[str], None]) -> Callable[[int, int], None]:
+    """Tell of an index that is being made every ten seconds, or so."""
+    told = time.monotonic()
+
+    def report(done: int, total: int) -> None:
+        nonlocal told
+        if time.monotonic() - told > 10:
+            told = time.monotonic()
+            say(f"{folder}: {done} of {total} shards indexed")
+
+    return report

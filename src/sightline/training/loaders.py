@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,11 +19,6 @@ from sightline.training.interruption import leave_signals_to_the_trainer
 from sightline.training.recipe import Recipe
 from sightline.training.supervision import Phrases, Things
 from sightline.vocabulary import Vocabulary
-
-
-def default_cache() -> Path:
-    """Where features are kept unless told otherwise: ``sightline/features`` in the user's cache folder."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sightline" / "features"
 
 
 def make_loaders(

@@ -8,6 +8,7 @@ from pathlib import Path
 import lightning as L
 import torch
 
+from sightline.data.caches import cache_folder
 from sightline.export.export import export_into
 from sightline.training.allocator import keep_freed_memory
 from sightline.training.alone import alone_in
@@ -16,7 +17,7 @@ from sightline.training.data import read_data
 from sightline.training.divergence import check_learned
 from sightline.training.from_recipe import make_module, make_objective
 from sightline.training.interruption import interruptible
-from sightline.training.loaders import default_cache, make_loaders
+from sightline.training.loaders import make_loaders
 from sightline.training.recipe import Recipe
 from sightline.training.record import EpochRecord
 from sightline.training.results import leave_results
@@ -77,7 +78,7 @@ def train(
         module = make_module(model, make_objective(recipe, targets), recipe)
         record = EpochRecord(out / "metrics.csv", module.objective.value)
         trainer = make_trainer(recipe, module.objective, record, out, progress)
-        features, process = cache or default_cache(), (trainer.global_rank, trainer.world_size)
+        features, process = cache or cache_folder("features"), (trainer.global_rank, trainer.world_size)
         loaders = make_loaders(recipe, read, targets, vocabulary, model.encoder, features, *process, say)
         fit(trainer, module.train(), loaders, out, resume)
         check_learned(out, record.rows, module.objective, len(vocabulary))
