@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from io import FileIO
@@ -17,6 +18,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from sightline.bundle import telling_what_cannot_be_written
+from sightline.data.digests import Digests
 from sightline.errors import SightlineError
 from sightline.nn.encoder import Encoder, fused
 from sightline.photos.place import Place
@@ -32,9 +34,10 @@ class FeatureCache:
     """Rows of float16 annotation vectors ``(L, D)``, one for each distinct photo content.
 
     A cache folder belongs to one encoder with one set of weights and one preprocessing: its name is a fingerprint of
-    all three. A row belongs to the SHA-256 of a photo's bytes. So other weights and changed photos never meet a stale
-    row. Rows are appended to ``rows.f16`` and only then named in ``rows.sha256``: what an interruption or a full disk
-    leaves unnamed is written over by the next run, and what was named before stays.
+    all three. A row belongs to the SHA-256 of a photo's bytes, which are read for it once, see `Digests`. So other
+    weights and changed photos never meet a stale row. Rows are appended to ``rows.f16`` and only then named in
+    ``rows.sha256``: what an interruption or a full disk leaves unnamed is written over by the next run, and what was
+    named before stays.
 
     Raises:
         SightlineError: no folder can be made in ``root``.
@@ -65,12 +68,19 @@ class FeatureCache:
             SightlineError: a photo cannot be read, or the cache cannot be written.
         """
         with telling_what_cannot_be_written(self.folder), ThreadPoolExecutor() as pool, self._lock():
-            digests = list(pool.map(_digest, photos))
+            digests = [digest.hex() for digest in Digests(self.folder.parent / "photos.sha256").of(photos, pool)]
             known = self._known()
             missing = {digest: photo for digest, photo in zip(digests, photos, strict=True) if digest not in known}
             self._append(missing, known, pool, progress)
         rows = np.memmap(self._data, np.float16, "r", shape=(len(known), *self.shape))
         return rows, np.array([known[digest] for digest in digests], np.int64)
+
+    def has_room(self, photos: int) -> bool:
+        """Whether so many photos' rows, were all of them new, would leave half of the disk's free space."""
+        return photos * self.row_bytes <= (shutil.disk_usage(self.folder).free + self._size()) / 2
+
+    def _size(self) -> int:
+        return self._data.stat().st_size if self._data.exists() else 0
 
     def _lock(self) -> FileLock:
         if not os.access(self.folder, os.W_OK):
@@ -80,12 +90,13 @@ class FeatureCache:
     def _known(self) -> dict[str, int]:
         if not (self._names.exists() and self._data.exists()):
             return {}
-        whole = self._data.stat().st_size // self._row_bytes
+        whole = self._data.stat().st_size // self.row_bytes
         names = self._names.read_text().split("\n")[:-1][:whole]  # half a name has no end of line
         return {name: row for row, name in enumerate(names)}
 
     @property
-    def _row_bytes(self) -> int:
+    def row_bytes(self) -> int:
+        """What a photo's features take."""
         return 2 * self.shape[0] * self.shape[1]
 
     def _append(
@@ -100,7 +111,7 @@ class FeatureCache:
         self._names.touch()
         # Unbuffered: what does not fit on the disk is not tried again when the files are closed.
         with self._data.open("r+b", buffering=0) as data, self._names.open("r+b", buffering=0) as names:
-            for file, row_bytes in ((data, self._row_bytes), (names, _NAME_BYTES)):
+            for file, row_bytes in ((data, self.row_bytes), (names, _NAME_BYTES)):
                 file.truncate(len(known) * row_bytes)
                 file.seek(0, os.SEEK_END)
             for block in self._encode(places, pool):
@@ -135,15 +146,6 @@ def _write_all(file: FileIO, content: bytes) -> None:
     left = memoryview(content)
     while left:
         left = left[file.write(left) :]
-
-
-def _digest(photo: Place) -> str:
-    try:
-        return hashlib.sha256(photo.read()).hexdigest()
-    except OSError as error:
-        raise SightlineError(
-            f"{photo.name}: cannot be read ({error.strerror}); `sightline data check` finds such photos"
-        ) from None
 
 
 def _ahead(

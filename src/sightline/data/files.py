@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from sightline.errors import SightlineError
 from sightline.photos.formats import is_photo
@@ -76,10 +77,12 @@ def read_token_file(path: Path) -> tuple[dict[str, tuple[str, ...]], tuple[str, 
 
 def group_captions(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
     """(image, caption) pairs as image -> captions, both in the order they came."""
-    groups: dict[str, list[str]] = {}
+    groups: dict[str, Any] = {}
     for image, caption in pairs:
         groups.setdefault(image, []).append(caption)
-    return {image: tuple(captions) for image, captions in groups.items()}
+    for image, captions in groups.items():  # in place: of a million captions there is no second copy
+        groups[image] = tuple(captions)
+    return groups
 
 
 def read_split_lists(folder: Path) -> dict[str, tuple[str, ...]] | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import tempfile
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -20,6 +22,10 @@ from sightline.vocabulary import PAD, Vocabulary
 
 # A batch costs what its longest captions cost, so photos are sorted by length within pools of this many batches.
 _POOL = 20
+
+_IN_MEMORY = 64_000_000  # bytes
+
+Ids: TypeAlias = NDArray[np.unsignedinteger[Any]]
 
 
 class Batch(NamedTuple):
@@ -45,15 +51,28 @@ class Draw(NamedTuple):
     epoch: int | None
 
 
-def encode_captions(examples: Sequence[Example], vocabulary: Vocabulary, max_words: int) -> NDArray[np.int64]:
-    """int64 (N, C, T): every photo's captions as ids, ``<pad>`` after the end and where a photo has fewer than C."""
-    encoded = [[vocabulary.encode(caption, max_words) for caption in example.captions] for example in examples]
-    most = max(len(captions) for captions in encoded)
-    targets = np.full((len(examples), most, max_words + 1), PAD, np.int64)
-    for photo, captions in enumerate(encoded):
-        for index, ids in enumerate(captions):
+def encode_captions(examples: Sequence[Example], vocabulary: Vocabulary, max_words: int) -> Ids:
+    """(N, C, T): every photo's captions as ids, ``<pad>`` after the end and where a photo has fewer than C.
+
+    Two bytes an id, four of more than 65,536 words. Above 64 MB they lie in a file without a name, so that the memory
+    they take can be had back.
+    """
+    most = max(len(example.captions) for example in examples)
+    targets = _zeros((len(examples), most, max_words + 1), np.uint16 if len(vocabulary) <= 1 << 16 else np.uint32)
+    longest = 0
+    for photo, example in enumerate(examples):
+        for index, caption in enumerate(example.captions):
+            ids = vocabulary.encode(caption, max_words)
             targets[photo, index, : len(ids)] = ids
-    return targets[:, :, : int((targets != PAD).any((0, 1)).sum())]
+            longest = max(longest, len(ids))
+    return targets[:, :, :longest]
+
+
+def _zeros(shape: tuple[int, ...], dtype: type[np.uint16] | type[np.uint32]) -> Ids:
+    if math.prod(shape) * np.dtype(dtype).itemsize < _IN_MEMORY:
+        return np.zeros(shape, dtype)
+    with tempfile.TemporaryFile() as file:
+        return np.memmap(file, dtype, "w+", shape=shape)
 
 
 class CachedFeatures(Dataset[Batch]):
@@ -63,7 +82,7 @@ class CachedFeatures(Dataset[Batch]):
         self,
         rows: NDArray[np.float16],
         row_of_photo: NDArray[np.int64],
-        targets: NDArray[np.int64],
+        targets: Ids,
         things: Phrases | Things | None = None,
     ) -> None:
         self.rows, self.row_of_photo, self.targets, self.things = rows, row_of_photo, targets, things
@@ -91,7 +110,7 @@ class Pixels(Dataset[Batch]):
         self,
         examples: Sequence[Example],
         preprocessing: Preprocessing,
-        targets: NDArray[np.int64],
+        targets: Ids,
         augment_seed: int | None = None,
         things: Phrases | Things | None = None,
     ) -> None:
@@ -121,7 +140,7 @@ class LengthSampler(Sampler[Draw]):
     """Shuffled batches of photos whose captions are about equally long; the order depends on seed and epoch alone.
 
     Args:
-        targets: int64 (N, C, T), see `encode_captions`.
+        targets: (N, C, T), see `encode_captions`.
         batch_size: photos a batch.
         seed: None keeps one fixed order, longest first, for held-out photos.
         rank, replicas: this process and how many there are; each gets every ``replicas``-th batch.
@@ -131,18 +150,16 @@ class LengthSampler(Sampler[Draw]):
 
     def __init__(
         self,
-        targets: NDArray[np.int64],
+        targets: Ids,
         batch_size: int,
         seed: int | None,
         rank: int = 0,
         replicas: int = 1,
         shown: NDArray[np.float64] | None = None,
     ) -> None:
-        lengths = (targets != PAD).sum(2)
-        # Words beyond the eighth: the levels that only some captions reach are where batches differ in cost.
-        self.cost = np.maximum(lengths - 8, 0).sum(1)
+        self.cost = _costs(targets)
         self.batch_size, self.seed, self.rank, self.replicas = batch_size, seed, rank, replicas
-        self.shown = np.ones(len(lengths)) if shown is None else shown
+        self.shown = np.ones(len(self.cost)) if shown is None else shown
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -178,3 +195,9 @@ class LengthSampler(Sampler[Draw]):
         """Each photo of ``order`` as often as it is shown, rounded so that the sum up to any of them is right."""
         upto = np.floor(np.cumsum(self.shown[order]) + 0.5 + 1e-6).astype(np.int64)
         return np.repeat(order, np.diff(upto, prepend=0))
+
+
+def _costs(targets: Ids) -> NDArray[np.int64]:
+    """How many words beyond the eighth each photo's captions have: where batches differ in what they cost."""
+    parts = [targets[start : start + 100_000] for start in range(0, len(targets), 100_000)]
+    return np.concatenate([np.maximum((part != PAD).sum(2) - 8, 0).sum(1) for part in parts])

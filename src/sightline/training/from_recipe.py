@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
 from sightline.nn.model import CaptionModel
+from sightline.training.batches import Ids
 from sightline.training.module import CaptioningModule
 from sightline.training.objective import CrossEntropy, Objective
 from sightline.training.recipe import Recipe
 from sightline.training.self_critical import SelfCritical
 
 
-def make_objective(recipe: Recipe, targets: dict[str, NDArray[np.int64]]) -> Objective:
+def make_objective(recipe: Recipe, targets: dict[str, Ids]) -> Objective:
     """What the training strives for; ``targets``, of train and val, see `encode_captions`."""
     settings = recipe.training
     attention = settings.attention_entropy, settings.attention_supervision
