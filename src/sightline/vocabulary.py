@@ -8,6 +8,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from sightline.errors import SightlineError
@@ -83,7 +84,7 @@ class Vocabulary:
     @classmethod
     def from_captions(cls, captions: Iterable[str], min_count: int = 1) -> Vocabulary:
         """The words that stand at least ``min_count`` times in ``captions``, most frequent first, ties by alphabet."""
-        counts = Counter(word for caption in captions for word in split_words(caption))
+        counts = Counter(chain.from_iterable(map(split_words, captions)))
         kept = sorted((word for word, count in counts.items() if count >= min_count), key=lambda w: (-counts[w], w))
         return cls((*SPECIAL_TOKENS, *kept))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
+from array import array
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -24,6 +25,7 @@ from sightline.vocabulary import PAD, Vocabulary
 _POOL = 20
 
 _IN_MEMORY = 64_000_000  # bytes
+_ROWS = 100_000  # photos that are looked at together, where all would fill the memory
 
 Ids: TypeAlias = NDArray[np.unsignedinteger[Any]]
 
@@ -57,19 +59,34 @@ def encode_captions(examples: Sequence[Example], vocabulary: Vocabulary, max_wor
     Two bytes an id, four of more than 65,536 words. Above 64 MB they lie in a file without a name, so that the memory
     they take can be had back.
     """
-    most = max(len(example.captions) for example in examples)
-    targets = _zeros((len(examples), most, max_words + 1), np.uint16 if len(vocabulary) <= 1 << 16 else np.uint32)
-    longest = 0
-    for photo, example in enumerate(examples):
-        for index, caption in enumerate(example.captions):
-            ids = vocabulary.encode(caption, max_words)
-            targets[photo, index, : len(ids)] = ids
-            longest = max(longest, len(ids))
-    return targets[:, :, :longest]
+    dtype = np.uint16 if len(vocabulary) <= 1 << 16 else np.uint32
+    ids, lengths, counts = array("H" if dtype is np.uint16 else "I"), array("I"), array("I")
+    for example in examples:
+        for caption in example.captions:
+            encoded = vocabulary.encode(caption, max_words)
+            ids.extend(encoded)
+            lengths.append(len(encoded))
+        counts.append(len(example.captions))
+    return _laid_out(np.frombuffer(ids, dtype), np.frombuffer(lengths, np.uint32), np.frombuffer(counts, np.uint32))
 
 
-def _zeros(shape: tuple[int, ...], dtype: type[np.uint16] | type[np.uint32]) -> Ids:
-    if math.prod(shape) * np.dtype(dtype).itemsize < _IN_MEMORY:
+def _laid_out(ids: Ids, lengths: NDArray[np.uint32], counts: NDArray[np.uint32]) -> Ids:
+    """Captions one after another, of such lengths, so many a photo -> (N, C, T)."""
+    targets = _zeros((len(counts), int(counts.max()), int(lengths.max())), ids.dtype)
+    caption = word = 0
+    for start in range(0, len(counts), _ROWS):
+        part = counts[start : start + _ROWS]
+        held = np.zeros((len(part), targets.shape[1]), np.uint32)
+        captions = int(part.sum())
+        held[np.arange(targets.shape[1]) < part[:, None]] = lengths[caption : caption + captions]
+        words = int(held.sum())
+        targets[start : start + _ROWS][np.arange(targets.shape[2]) < held[:, :, None]] = ids[word : word + words]
+        caption, word = caption + captions, word + words
+    return targets
+
+
+def _zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Ids:
+    if math.prod(shape) * dtype.itemsize < _IN_MEMORY:
         return np.zeros(shape, dtype)
     with tempfile.TemporaryFile() as file:
         return np.memmap(file, dtype, "w+", shape=shape)
@@ -199,5 +216,5 @@ class LengthSampler(Sampler[Draw]):
 
 def _costs(targets: Ids) -> NDArray[np.int64]:
     """How many words beyond the eighth each photo's captions have: where batches differ in what they cost."""
-    parts = [targets[start : start + 100_000] for start in range(0, len(targets), 100_000)]
+    parts = [targets[start : start + _ROWS] for start in range(0, len(targets), _ROWS)]
     return np.concatenate([np.maximum((part != PAD).sum(2) - 8, 0).sum(1) for part in parts])

@@ -71,8 +71,8 @@ def _keeps_features(cache: Path, encoder: Encoder, read: TrainingData, say: Call
         return True
     if say:
         say(
-            f"{cache}: no room for the features of {photos:,} photos ({photos * features.row_bytes / 1e9:.0f} GB, over half"
-            " of what is free); they are encoded anew in every epoch, which takes longer"
+            f"{cache}: no room for the features of {photos:,} photos ({photos * features.row_bytes / 1e9:.0f} GB, over"
+            " half of what is free); they are encoded anew in every epoch, which takes longer"
         )
     return False
 
