@@ -120,3 +120,16 @@ def test_a_place_where_no_cache_can_be_is_named(encoder, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(SightlineError, match="no features can be kept there"):
         FeatureCache(tmp_path / "file" / "cache", encoder)
+
+
+def test_a_photo_is_read_for_its_digest_once(encoder, photos, tmp_path, monkeypatch):
+    first, _ = encoded(FeatureCache(tmp_path / "cache", encoder), photos)
+    (tmp_path / "cache" / "photos.sha256").open("ab").write(b"half a row")
+    read = []
+    monkeypatch.setattr(File, "read", lambda file, read_file=File.read: read.append(file) or read_file(file))
+    again, computed = encoded(FeatureCache(tmp_path / "cache", encoder), photos)
+    assert computed == 0 and not read and np.array_equal(again, first)
+    Image.new("RGB", (64, 64), "red").save(photos[2])
+    assert encoded(FeatureCache(tmp_path / "cache", encoder), photos)[1] == 1 and read == [photos[2]]
+    read.clear()
+    assert encoded(FeatureCache(tmp_path / "cache", encoder), photos)[1] == 0 and not read
