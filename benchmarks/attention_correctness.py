@@ -53,7 +53,7 @@ def main() -> None:
     found = []
     for first in range(0, len(examples), BATCH):
         batch = examples[first : first + BATCH]
-        pixels = np.stack([preprocess(example.path, config.preprocessing) for example in batch])
+        pixels = np.stack([preprocess(example.photo, config.preprocessing) for example in batch])
         tree = PrefixTree.from_captions(encode_captions(batch, vocabulary, config.max_words))
         forced = model(model.features(torch.from_numpy(pixels)), tree)
         attention = forced.attention.float().numpy().reshape(-1, *config.grid)

@@ -118,7 +118,7 @@ def main() -> None:
     model.encoder = fused(model.encoder).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     model.eval()
     examples = read_dataset(arguments.data).split(arguments.split)[: arguments.photos]
-    pixels = torch.from_numpy(np.stack([preprocess(example.path, config.preprocessing) for example in examples]))
+    pixels = torch.from_numpy(np.stack([preprocess(example.photo, config.preprocessing) for example in examples]))
     lost = nats_lost(model, config, vocabulary, pixels)
     difference = lost["evidence"] - lost["attention"]
     print(

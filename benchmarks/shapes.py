@@ -36,7 +36,7 @@ def main() -> None:
     objects = json.loads((arguments.data / "objects.json").read_text())
     examples = read_dataset(arguments.data).located_split(arguments.split)
     true, looks = [], []
-    paths = [example.path for example in examples]
+    paths = [example.photo for example in examples]
     captions = captioner.stream(paths, beam_size=arguments.beam_size, evidence=True)
     for example, caption in zip(examples, captions, strict=True):
         assert isinstance(caption, Caption), caption

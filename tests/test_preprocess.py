@@ -203,12 +203,14 @@ def test_a_merely_large_photo_is_read(photo, monkeypatch):
 def test_what_cannot_be_read_is_named_with_the_reason(tmp_path):
     (tmp_path / "empty.jpg").touch()
     (tmp_path / "text.jpg").write_text("I am no photo")
+    (tmp_path / "short.jpg").write_bytes(b"no")
     (tmp_path / "image.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
     for name, reason in {
         "absent.jpg": "no such file",
         ".": "a folder, not a photo",
         "empty.jpg": "an empty file",
         "text.jpg": "not an image that can be read",
+        "short.jpg": "not an image that can be read",
         "image.svg": "a vector drawing; save it as PNG",
         "text.jpg/photo.jpg": "cannot be read (Not a directory)",
         f"{'x' * 300}.jpg": "cannot be read (File name too long)",

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightline.errors import SightlineError
+from sightline.photos.place import Place
 from sightline.vocabulary import Vocabulary, join_words
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ class Caption:
             log-odds, in nats, that it loses where attention may not look at a cell; below zero, the cell spoke
             against the word. See `sightline.nn.evidence`.
         note: what to know before trusting it, e.g. that the photo is blank; empty for nearly every photo.
-        photo: what was captioned, as it was given: a path, or the very bytes, image or array, never a copy; `about`
-            sets it or lets it go. Pickled and copied captions keep a path alone.
+        photo: what was captioned, as it was given: a path or place, or the very bytes, image or array, never a copy;
+            `about` sets it or lets it go. Pickled and copied captions keep a path or place alone.
     """
 
     text: str
@@ -54,8 +55,8 @@ class Caption:
 
     def __getstate__(self) -> dict[str, object]:
         # Captions travel between processes by the thousand; megapixels are not to travel with them.
-        path = self.photo if isinstance(self.photo, str | os.PathLike) else None
-        return {**self.__dict__, "photo": path}
+        place = self.photo if isinstance(self.photo, str | os.PathLike | Place) else None
+        return {**self.__dict__, "photo": place}
 
     def about(self, photo: Photo | None) -> Caption:
         """The same caption and alternatives with another ``photo`` to show, or, with None, without any."""

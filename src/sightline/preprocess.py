@@ -23,9 +23,10 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from sightline.errors import SightlineError, raising_bare
 from sightline.photos import formats
 from sightline.photos.colours import declared_depth, reduced, to_eight_bits, to_rgb
+from sightline.photos.place import Place
 
 Photo: TypeAlias = (
-    str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Image.Image | NDArray[np.generic]
+    str | os.PathLike[str] | Place | bytes | bytearray | memoryview | IO[bytes] | Image.Image | NDArray[np.generic]
 )
 
 # Pillow's and libtiff's remarks name no photo, and what matters of them ends in an error that does. Whoever has asked
@@ -92,9 +93,9 @@ def open_photo(photo: Photo, size: int | None = None) -> Image.Image:
     under twice that many pixels a side.
 
     Args:
-        photo: a path; an image file's bytes; a file opened in binary mode, which is read from its start; a PIL image;
-            or an array (H, W), (H, W, 3) or (H, W, 4), uint8 or of any range that
-            `sightline.photos.colours.to_eight_bits` understands: bool, uint16, floats in [0, 1].
+        photo: a path or another `sightline.photos.place.Place`; an image file's bytes; a file opened in binary mode,
+            which is read from its start; a PIL image; or an array (H, W), (H, W, 3) or (H, W, 4), uint8 or of any range
+            that `sightline.photos.colours.to_eight_bits` understands: bool, uint16, floats in [0, 1].
         size: the side in pixels that the photo will be resized to.
 
     Raises:
@@ -318,7 +319,7 @@ def _what_instead(photo: object) -> str:
 def _why_no_reader_took(source: str | io.BytesIO, beginning: bytes) -> str:
     # Image.open keeps to itself what the reader said that knew the file's first bytes.
     for reader, accepts in Image.OPEN.values():
-        if accepts and accepts(beginning[:16]) is True:
+        if accepts and accepts(beginning[:16].ljust(16, b"\0")) is True:
             try:
                 with io.BytesIO(source.getvalue()) if isinstance(source, io.BytesIO) else open(source, "rb") as file:  # noqa: PTH123
                     reader(file, "")

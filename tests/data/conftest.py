@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
+import tarfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -85,7 +87,37 @@ def write_token_file(root: Path, captions: Captions, splits: Splits | None) -> P
     return folder
 
 
+def write_shards(root: Path, captions: Captions, splits: Splits | None) -> Path:
+    """Of photos that `pack_shards` finds in the folder, once they are drawn."""
+    folder = root / "photos"
+    folder.mkdir(parents=True)
+    homes = {name: split for split, names in (splits or {}).items() for name in names}
+    facts = [
+        {"file_name": name, "captions": list(captions.get(name, ())), "split": homes.get(name, "")}
+        for name in {**homes, **captions}
+    ]
+    (root / "facts.json").write_text(json.dumps(facts))
+    return folder
+
+
+def pack_shards(root: Path) -> None:
+    """A shard or two a split; the photos that lay beside them go."""
+    facts = json.loads((root / "facts.json").read_text())
+    named = {fact["file_name"] for fact in facts}
+    facts += [{"file_name": p.name, "split": ""} for p in (root / "photos").iterdir() if p.name not in named]
+    for number, fact in enumerate(facts):
+        photo = root / "photos" / fact["file_name"]
+        shard = f"{fact['split']}-{number // 3}.tar".lstrip("-")
+        (root / "fact").write_text(json.dumps(fact))
+        with tarfile.open(root / shard, "a") as tar:
+            if photo.exists():
+                tar.add(photo, f"{number:05d}{photo.suffix}")
+            tar.add(root / "fact", f"{number:05d}.json")
+    shutil.rmtree(root / "photos")
+
+
 WRITERS: dict[str, Writer] = {
+    "shards": write_shards,
     "kaggle": write_kaggle,
     "flickr8k_original": write_original,
     "karpathy": write_karpathy,
@@ -111,6 +143,8 @@ def write_dataset(tmp_path: Path) -> Callable[..., Path]:
         folder = WRITERS[layout](root, captions, splits)
         for number, name in enumerate(captions if photos is None else photos):
             _draw_photo(folder / name, (number, 100, 200))
+        if layout == "shards":
+            pack_shards(root)
         return root
 
     return write

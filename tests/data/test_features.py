@@ -1,4 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from sightline.data.features import FeatureCache, fingerprint
 from sightline.data.ranks import Ranks
 from sightline.errors import SightlineError
 from sightline.nn.encoder import SmallCNN
+from sightline.photos.place import File
 from sightline.preprocess import preprocess
 
 
@@ -22,7 +24,7 @@ def encoder():
 @pytest.fixture
 def photos(tmp_path):
     random = np.random.default_rng(0)
-    paths = [tmp_path / f"photo {index}.png" for index in range(5)]
+    paths = [File(str(tmp_path / f"photo {index}.png")) for index in range(5)]
     for path in paths:
         Image.fromarray(random.integers(0, 255, (64, 64, 3), np.uint8)).save(path)
     return paths
@@ -85,12 +87,12 @@ def test_an_interruption_leaves_no_wrong_row(encoder, photos, tmp_path):
 def test_an_unreadable_photo_is_named_and_what_was_computed_stays(encoder, photos, tmp_path):
     cache = FeatureCache(tmp_path / "cache", encoder)
     encoded(cache, photos[:3])
-    photos[4].write_bytes(photos[4].read_bytes()[:200])
+    Path(photos[4]).write_bytes(photos[4].read()[:200])
     with pytest.raises(SightlineError, match="photo 4"):
         encoded(cache, photos)
     assert encoded(cache, photos[:3])[1] == 0
     with pytest.raises(SightlineError, match="absent"):
-        encoded(cache, [tmp_path / "absent.png"])
+        encoded(cache, [File(str(tmp_path / "absent.png"))])
 
 
 def test_a_full_disk_is_one_line_and_what_was_computed_stays(encoder, photos, tmp_path, disk_full):
@@ -153,3 +155,16 @@ def test_a_place_where_no_cache_can_be_is_named(encoder, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(SightlineError, match="no features can be kept there"):
         FeatureCache(tmp_path / "file" / "cache", encoder)
+
+
+def test_a_photo_is_read_for_its_digest_once(encoder, photos, tmp_path, monkeypatch):
+    first, _ = encoded(FeatureCache(tmp_path / "cache", encoder), photos)
+    (tmp_path / "cache" / "photos.sha256").open("ab").write(b"half a row")
+    read = []
+    monkeypatch.setattr(File, "read", lambda file, read_file=File.read: read.append(file) or read_file(file))
+    again, computed = encoded(FeatureCache(tmp_path / "cache", encoder), photos)
+    assert computed == 0 and not read and np.array_equal(again, first)
+    Image.new("RGB", (64, 64), "red").save(photos[2])
+    assert encoded(FeatureCache(tmp_path / "cache", encoder), photos)[1] == 1 and read == [photos[2]]
+    read.clear()
+    assert encoded(FeatureCache(tmp_path / "cache", encoder), photos)[1] == 0 and not read

@@ -45,7 +45,7 @@ def test_is_a_sound_dataset_with_all_splits(root):
     assert (report.layout, report.photos, report.captions) == ("kaggle", PHOTOS, 5 * PHOTOS)
     assert report.splits == {"train": 96, "val": 12, "test": 12}
     example = read_dataset(root).split("train")[0]
-    with Image.open(example.path) as image:
+    with Image.open(example.photo) as image:
         assert (image.mode, image.size) == ("RGB", (64, 64))
 
 

@@ -1,6 +1,5 @@
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ from sightline.evaluation.hallucination import hallucination_scores, mentions
 from sightline.evaluation.page_pointing import pointing_section
 from sightline.evaluation.pointing import looks, pointing_scores, where
 from sightline.evaluation.report import write_report
+from sightline.photos.place import File
 
 from .test_report import evaluate
 
@@ -23,7 +23,7 @@ def example(name, *told):
     """``told``: captions, each with (first word, word after the last, boxes) of its phrases."""
     return Example(
         name,
-        Path(name),
+        File(name),
         tuple(caption for caption, *_ in told),
         tuple(tuple(Region(start, stop, tuple(boxes)) for start, stop, *boxes in found) for _, *found in told),
     )

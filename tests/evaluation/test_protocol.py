@@ -17,6 +17,7 @@ from sightline.data.provenance import fingerprint, overlap
 from sightline.data.shapes import draw_shapes
 from sightline.evaluation.doubts import warnings_about
 from sightline.evaluation.protocol import data_fingerprint, evaluate_split, model_fingerprint
+from sightline.photos.place import File
 
 KNOWN = {"data": "data", "kept_epoch": 2, "val_loss": 3.1}
 
@@ -52,7 +53,7 @@ def test_every_photo_is_captioned_once_by_free_running_decoding(shapes, captione
     assert seen == [(number, len(images)) for number in range(1, len(images) + 1)]
     # What is scored is what the captioner says of the photo alone.
     for example in shapes.split("val"):
-        assert found.captions[example.image].text == captioner(example.path, 2, 0.5).text
+        assert found.captions[example.image].text == captioner(example.photo, 2, 0.5).text
     assert not any(word.startswith("<") for caption in found.captions.values() for word in caption.words)
 
 
@@ -73,7 +74,7 @@ def test_a_photo_named_twice_is_refused(shapes, captioner):
 
 def test_unreadable_photos_are_left_out_with_a_warning(shapes, captioner, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"no photo")
-    broken = Example("broken.png", tmp_path / "broken.png", ("a circle",))
+    broken = Example("broken.png", File(str(tmp_path / "broken.png")), ("a circle",))
     found = evaluate_split(captioner, split(shapes, val=(broken, *shapes.split("val"))), "val", meteor=False)
     assert "broken.png" not in found.captions and len(found.captions) == len(shapes.split("val"))
     assert found.protocol.warnings[0].startswith("not scored: 1 photo, which cannot be read (")
@@ -139,8 +140,8 @@ def test_fingerprints_change_with_any_content_but_not_with_the_order(shapes, bun
     examples = shapes.split("val")
     data, model = data_fingerprint(examples), model_fingerprint(bundle)
     assert data == data_fingerprint(examples[::-1]) and len(data) == len(model) == len("sha256:") + 64
-    (tmp_path / "other.png").write_bytes(examples[0].path.read_bytes() + b"\0")
-    for change in ({"image": "x"}, {"captions": ("x",)}, {"path": tmp_path / "other.png"}):
+    (tmp_path / "other.png").write_bytes(examples[0].photo.read() + b"\0")
+    for change in ({"image": "x"}, {"captions": ("x",)}, {"photo": File(str(tmp_path / "other.png"))}):
         assert data_fingerprint([replace(examples[0], **change), *examples[1:]]) != data
     for name in ("config.json", "vocabulary.json", "model.onnx"):
         before = model_fingerprint(bundle)

@@ -14,6 +14,7 @@ from sightline.evaluation.protocol import Evaluation, Protocol
 from sightline.evaluation.report import read_report, replacing_report, write_report
 from sightline.evaluation.scores import score_captions
 from sightline.metrics import METRICS
+from sightline.photos.place import File
 
 from ..explain.test_page import Page
 
@@ -33,7 +34,7 @@ def evaluate(folder: Path, captions: dict[str, str], references: dict[str, list[
     examples = {}
     for name, written in references.items():
         Image.new("RGB", (30, 20), "teal").save(path := folder / f"{len(examples)}.png")
-        examples[name] = Example(name, path, tuple(written))
+        examples[name] = Example(name, File(str(path)), tuple(written))
     model = {"name": "tiny", "fingerprint": "sha256:12", "precision": "fp32", "training": {"data": "made up"}}
     data = {"name": "photos", "layout": "table", "split_source": "files", "fingerprint": "sha256:34"}
     quick = [name for name in METRICS if name != "meteor"]

@@ -1,10 +1,13 @@
+import csv
 import json
 import shutil
+from types import SimpleNamespace
 
 import pytest
 
 from sightline.bundle import load_description
 from sightline.data.shapes import draw_shapes
+from sightline.data.write_shards import write_shards
 from sightline.errors import SightlineError
 from sightline.training.data import read_data
 from tests.training.conftest import tiny
@@ -25,7 +28,7 @@ def test_what_one_holds_out_the_other_does_not_learn(shapes, others):
     said = []
     read = read_data([shapes, others], {others.name: 2.5}, boxes=True, say=said.append)
     assert [len(read.examples[split]) for split in ("train", "val")] == [64 + 14, 8 + 2]
-    assert {path.name for path in (example.path for example in read.examples["train"][64:])}.isdisjoint(
+    assert {example.image for example in read.examples["train"][64:]}.isdisjoint(
         {"shapes-00000.png", "shapes-00001.png"}
     )
     assert read.shown.tolist() == [1.0] * 64 + [2.5] * 14
@@ -86,3 +89,26 @@ def test_several_datasets_train_one_model(shapes, others, tmp_path, sightline):
     assert json.loads((out / "config.json").read_text())["training"]["data"] == [shapes.name, others.name]
     refused = sightline("train", "--data", shapes, "--data", others, "--out", out, "--resume", "--quiet")
     assert refused.status == 1 and "began with (weights [1.0, 1.0], not [1.0, 2.0])" in refused.err
+
+
+def test_shards_train_the_same_model(shapes, tmp_path):
+    write_shards(shapes, tmp_path / "shards", shard_bytes=100_000)
+    lost = [
+        [row["train_loss"] for row in csv.DictReader((out / "metrics.csv").open())]
+        for data in (shapes, tmp_path / "shards")
+        for out in [run(tiny(epochs=2), data, tmp_path / f"run-{data.name}")]
+    ]
+    assert lost[0] == lost[1]
+
+
+def test_features_that_have_no_room_are_computed_as_photos_are_shown(shapes, tiny_run, tmp_path, monkeypatch):
+    recipe = tiny(epochs=1)
+    encoder = recipe.encoder.model_copy(update={"weights": str(tiny_run), "trainable": False})
+    recipe = recipe.model_copy(update={"encoder": encoder})
+    kept = run(recipe, shapes, tmp_path / "kept", cache=tmp_path / "cache")
+    monkeypatch.setattr("sightline.data.features.shutil.disk_usage", lambda folder: SimpleNamespace(free=0))
+    said = []
+    shown = run(recipe, shapes, tmp_path / "shown", cache=tmp_path / "other", say=said.append)
+    assert any("no room for the features of 72 photos" in line for line in said)
+    losses = [next(csv.DictReader((out / "metrics.csv").open()))["val_loss"] for out in (kept, shown)]
+    assert float(losses[0]) == pytest.approx(float(losses[1]), abs=1e-3)

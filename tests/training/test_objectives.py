@@ -138,7 +138,7 @@ def test_attention_that_costs_grows_narrow(trained, shapes, tmp_path):
     widths = []
     for weight in (0.0, 0.3):
         out = run(tiny(epochs=2, attention_entropy=weight), shapes, tmp_path / str(weight), init=trained)
-        photos = [example.path for example in read_dataset(shapes).split("val")]
+        photos = [example.photo for example in read_dataset(shapes).split("val")]
         widths.append(np.mean([caption.attention.max((1, 2)).mean() for caption in generate(*load_model(out), photos)]))
     assert widths[1] > 1.5 * widths[0]
 
@@ -202,7 +202,7 @@ def test_attention_that_is_taught_lies_on_what_is_named(trained, shapes, tmp_pat
         model, _, vocabulary = load_model(folder)
         tree = PrefixTree.from_captions(encode_captions(examples, vocabulary, 20))
         taught = Phrases(examples, (8, 8)).taught(range(len(examples)), tree)
-        pixels = np.stack([preprocess(example.path, model.encoder.preprocessing) for example in examples])
+        pixels = np.stack([preprocess(example.photo, model.encoder.preprocessing) for example in examples])
         with torch.no_grad():
             alpha = model(model.features(torch.from_numpy(pixels)), tree).attention[taught.nodes]
         inside.append(float((alpha * (taught.shares[taught.phrases] > 0)).sum(1).mean()))

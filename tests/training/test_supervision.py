@@ -1,25 +1,24 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from sightline.data.dataset import Example
 from sightline.data.regions import Region
 from sightline.nn.prefix_tree import PrefixTree
+from sightline.photos.place import File
 from sightline.training.batches import encode_captions
 from sightline.training.supervision import Phrases, Things
 from sightline.vocabulary import END, Vocabulary
 
 LEFT, TOP_LEFT, RIGHT, SPECK = (0.0, 0.0, 0.5, 1.0), (0.0, 0.0, 0.5, 0.5), (0.5, 0.0, 1.0, 1.0), (0.0, 0.0, 1e-4, 1e-4)
 EXAMPLES = (
-    Example("bare", Path("bare"), ("a dog runs",)),
+    Example("bare", File("bare"), ("a dog runs",)),
     Example(
         "two",
-        Path("two"),
+        File("two"),
         ("a dog and a cat", "a dog sees red cats"),
         ((Region(0, 2, (LEFT,)), Region(3, 5, (RIGHT,))), (Region(0, 2, (RIGHT,)), Region(3, 5, (LEFT, TOP_LEFT)))),
     ),
-    Example("one", Path("one"), ("one cat",), ((Region(1, 2, (SPECK,)),),)),
+    Example("one", File("one"), ("one cat",), ((Region(1, 2, (SPECK,)),),)),
 )
 
 

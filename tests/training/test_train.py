@@ -34,7 +34,7 @@ def unbroken(shapes, tmp_path_factory):
 
 def test_training_leaves_a_model_that_captions_and_pictures_to_look_at(unbroken, shapes):
     model, config, vocabulary = load_model(unbroken)
-    photos = [example.path for example in read_dataset(shapes).split("val")]
+    photos = [example.photo for example in read_dataset(shapes).split("val")]
     captions = generate(model, config, vocabulary, photos, beam_size=2)
     assert len(captions) == len(photos)
     for caption in captions:
@@ -198,7 +198,7 @@ def test_a_transformer_learns_and_captions(shapes, tmp_path):
     out = run(recipe.model_copy(update={"decoder": decoder}), shapes, tmp_path / "run", export=True)
     rows = losses(out)
     assert float(rows[-1]["train_loss"]) < 0.8 * float(rows[0]["train_loss"])
-    photo = read_dataset(shapes).split("val")[0].path
+    photo = read_dataset(shapes).split("val")[0].photo
     caption = sightline.load(out)(photo)
     assert caption.words == generate(*load_model(out), [photo])[0].words
     assert caption.attention.sum((1, 2)) == pytest.approx(1, abs=1e-5)

@@ -1,4 +1,4 @@
-"""`sightline data`: look into a dataset, or draw one."""
+"""`sightline data`: look into a dataset, write it as shards, or draw one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 from sightline.cli.group import VerbGroup
 from sightline.cli.options import PATH
 from sightline.cli.progress import progress
-from sightline.cli.streams import put
+from sightline.cli.streams import complain, put
 
 if TYPE_CHECKING:
     from sightline.data.check import DatasetReport
@@ -20,7 +20,7 @@ _NAMES_SHOWN = 3
 
 @click.group("data", cls=VerbGroup)
 def app() -> None:
-    """Check a dataset, or draw a small one of coloured shapes."""
+    """Check a dataset, write it as shards, or draw a small one of coloured shapes."""
 
 
 @app.command()
@@ -32,15 +32,15 @@ def check(folder: Path, as_json: bool) -> None:
     DIR: The dataset's folder.
 
     Reads Kaggle's Images/ + captions.txt, Flickr8k's and Flickr30k's original files, COCO's captions beside its
-    folders, Karpathy's JSON, and any CSV or JSONL with image and caption columns. Exits with 1 if something would hurt
-    training or scores; warnings alone exit with 0.
+    folders, Karpathy's JSON, any CSV or JSONL with image and caption columns, and WebDataset's shards. Exits with 1 if
+    something would hurt training or scores; warnings alone exit with 0.
     """
     import json
 
     from sightline.data.check import check_dataset
 
-    with progress("decoding photos") as line:
-        report = check_dataset(folder, line)
+    with progress("indexing shards, or decoding photos") as line:
+        report = check_dataset(folder, line, line)
     put(*(json.dumps(report.as_dict(), indent=2).splitlines() if as_json else _as_lines(report)))
     if not report.ok:
         raise click.exceptions.Exit(1)
@@ -62,6 +62,35 @@ def shapes(folder: Path, photos: int, seed: int) -> None:
     with progress("drawing photos") as line:
         is_new = draw_shapes(folder, photos, seed, line)
     put(f"{folder}: {photos} photos {'drawn' if is_new else 'are there already'}")
+
+
+@app.command()
+@click.argument("folder", metavar="DATA", type=PATH)
+@click.argument("out", metavar="OUT", type=PATH)
+@click.option("--size", type=int, default=256, show_default=True, help="How many megabytes of photos fill a shard.")
+def shards(folder: Path, out: Path, size: int) -> None:
+    """Write a dataset as WebDataset shards, a few large files that move to a cluster, with its captions and splits.
+
+    DATA: The dataset's folder, of any layout.
+
+    OUT: A new folder for the shards, which is a dataset itself: train from it as from any other.
+
+    Interrupted, it leaves whole shards; the same command goes on after these.
+    """
+    from sightline.data.dataset import read_dataset
+    from sightline.data.write_shards import write_shards
+
+    with progress("writing photos") as line:
+        written = write_shards(folder, out, size * 1_000_000, line)
+    for photo in written.left_out:
+        complain(f"left out: {photo}")
+    if written.photos:
+        with progress("indexing shards") as line:
+            read_dataset(out, line)
+    before = f", {written.before} of which were there before" if written.before else ""
+    put(f"{out}: {written.photos} photos in {written.shards} shards{before}")
+    if written.left_out:
+        raise click.exceptions.Exit(1)
 
 
 def _as_lines(report: DatasetReport) -> list[str]:

@@ -19,6 +19,7 @@ from sightline.data.findings import Finding, Level, find_nothing_to_learn
 from sightline.data.layout import SPLITS, Source, read_source
 from sightline.data.regions import Located, read_regions
 from sightline.errors import SightlineError
+from sightline.photos.place import Place
 from sightline.preprocess import open_photo
 
 Progress = Callable[[int, int], None]
@@ -72,18 +73,21 @@ class DatasetReport:
         }
 
 
-def check_dataset(root: str | os.PathLike[str], progress: Progress | None = None) -> DatasetReport:
+def check_dataset(
+    root: str | os.PathLike[str], progress: Progress | None = None, indexing: Progress | None = None
+) -> DatasetReport:
     """Read every caption and decode every photo of the dataset in the folder ``root``.
 
     Args:
         root: the dataset's folder, of any registered layout.
         progress: called with (photos decoded, photos) after each photo.
+        indexing: called with (shards read, shards) after each shard that is new.
 
     Raises:
         SightlineError: there is no such folder, no layout fits it, or a file in it cannot be read or understood.
     """
     root = as_path(root)
-    layout, source = read_source(root)
+    layout, source = read_source(root, indexing or (lambda done, total: None))
     splits, split_source = name_splits(source)
     examples = [
         Example(name, source.photos[name], tuple(filter(None, source.captions.get(name, ()))))
@@ -127,7 +131,9 @@ def _split_findings(source: Source, splits: Splits, split_source: SplitSource) -
     homes = _homes(splits)
     shared = [f"{name} ({', '.join(found)})" for name, found in homes.items() if len(found) > 1]
     yield from _found("overlapping-splits", "error", "photos in more than one split", shared)
-    homeless = [name for name in source.captions if name not in homes and name in source.photos]
+    homeless = [
+        name for name, texts in source.captions.items() if any(texts) and name not in homes and name in source.photos
+    ]
     yield from _found("photos-in-no-split", "warning", "captioned photos that no split lists", homeless)
 
 
@@ -143,6 +149,7 @@ def _pairing_findings(source: Source, splits: Splits) -> Iterator[Finding]:
     too_many = 100 * lost > lost + sum(map(len, source.captions.values()))
     told = "lines that make no sense and are left out" + (", more than one in a hundred" if too_many else "")
     yield from _found("unread-lines", "error" if too_many else "warning", told, source.unread_lines)
+    yield from _found("torn-shards", "error", "shards of which photos are lost; fetch them again", source.torn)
 
 
 def _learning_findings(source: Source, splits: Splits) -> Iterator[Finding]:
@@ -242,7 +249,7 @@ def _is_mojibake(run: str) -> bool:
     return True
 
 
-def _inspect(photos: Mapping[str, Path], progress: Progress | None) -> dict[str, _Content]:
+def _inspect(photos: Mapping[str, Place], progress: Progress | None) -> dict[str, _Content]:
     contents: dict[str, _Content] = {}
     with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
         # What Pillow mends in passing is no finding.
@@ -258,9 +265,9 @@ def _inspect(photos: Mapping[str, Path], progress: Progress | None) -> dict[str,
     return contents
 
 
-def _inspect_photo(path: Path) -> _Content:
+def _inspect_photo(photo: Place) -> _Content:
     try:
-        data = path.read_bytes()
+        data = photo.read()
     except OSError as error:
         return _Content("", error.strerror or "cannot be opened")
     return _Content(hashlib.sha256(data).hexdigest(), _decoding_problem(data))

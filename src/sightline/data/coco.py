@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from sightline.data.files import find_photos, group_captions, read_text
-from sightline.data.layout import Source, register_layout, split_named
+from sightline.data.layout import Progress, Source, register_layout, split_named
 from sightline.errors import SightlineError
 
 _NAME = re.compile(r"captions_([A-Za-z]+)(\d*)\.json")
 
 
 @register_layout("coco", looks_for="annotations/captions_train2017.json beside train2017/", rank=1)
-def read(root: Path) -> Source | None:
+def read(root: Path, progress: Progress) -> Source | None:
     """Read every ``captions_SPLIT.json`` of the year whose photos are there; an image's name is ``SPLIT/file_name``.
 
     The files lie in ``annotations/`` or under ``root``, the photos' folders under ``root`` or in a folder right below.

@@ -29,7 +29,7 @@ def read(root: Path, examples: Sequence[Example]) -> Located | None:
     files = sorted(path for folder in (root, root / "annotations") for path in folder.glob("instances_*.json"))
     if not files:
         return None
-    wanted = {example.path.name: example for example in examples}
+    wanted = {example.image.rpartition("/")[2]: example for example in examples}
     regions, problems = {}, []
     for path in files:
         boxes, odd = _boxes(path, wanted.keys())

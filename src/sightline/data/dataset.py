@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -17,30 +16,19 @@ from sightline.data import (  # noqa: F401  (each registers its layout or its re
     kaggle,
     karpathy,
     shapes_regions,
+    shards,
     table,
     token_file,
 )
+from sightline.data.examples import Example, Examples
 from sightline.data.files import as_path
-from sightline.data.layout import LAYOUTS, SPLITS, Source, read_source, register_layout
-from sightline.data.regions import Regions, read_regions
+from sightline.data.layout import LAYOUTS, SPLITS, Packed, Progress, Source, derive_split, read_source, register_layout
+from sightline.data.regions import read_regions
 from sightline.errors import SightlineError
 
-__all__ = ["LAYOUTS", "Dataset", "Example", "name_splits", "read_dataset", "register_layout"]
+__all__ = ["LAYOUTS", "Dataset", "Example", "derive_split", "name_splits", "read_dataset", "register_layout"]
 
 SplitSource = Literal["files", "derived"]
-
-
-@dataclass(frozen=True)
-class Example:
-    """One photo: its name in the dataset, its file, and one or more captions, none of them empty.
-
-    ``regions`` are aligned with the captions, or empty if nothing is known; `Dataset.located_split` fills them in.
-    """
-
-    image: str
-    path: Path
-    captions: tuple[str, ...]
-    regions: Regions = ()
 
 
 @dataclass(frozen=True)
@@ -53,18 +41,20 @@ class Dataset:
         splits: "train", "val", "test" -> its examples; a split that the files do not list is not there.
         split_source: "files" if the dataset's own files say which photo belongs where, "derived" if they do not
             and the photo's file name decided.
-        without_photo: how many photos of the splits were left out because there is no such file.
+        without_photo: how many photos of the splits were left out because they are not there.
         without_captions: how many were left out because they have no caption.
+        torn: which of its files of many photos end too early, so that photos are lost, each with the place where.
     """
 
     root: Path
     layout: str
-    splits: Mapping[str, tuple[Example, ...]]
+    splits: Mapping[str, Sequence[Example]]
     split_source: SplitSource
     without_photo: int = 0
     without_captions: int = 0
+    torn: tuple[str, ...] = ()
 
-    def split(self, name: str) -> tuple[Example, ...]:
+    def split(self, name: str) -> Sequence[Example]:
         """The examples of "train", "val" or "test"; `SightlineError` naming what there is if it has none."""
         if self.splits.get(name):
             return self.splits[name]
@@ -75,40 +65,47 @@ class Dataset:
             way_out = "photos are split by file name here, so add photos or list the splits yourself"
         raise SightlineError(f"{self.root}: no {name!r} split; there is {there or 'none'}; {way_out}")
 
-    def located_split(self, name: str) -> tuple[Example, ...]:
+    def located_split(self, name: str) -> Sequence[Example]:
         """As `split`, with the regions that are known of its photos (`sightline.data.regions`); takes seconds."""
         examples = self.split(name)
         located = read_regions(self.root, examples)
-        known = located.regions if located else {}
-        return tuple(replace(example, regions=known.get(example.image, ())) for example in examples)
+        if located is None:
+            return examples
+        packed = examples if isinstance(examples, Examples) else Examples.pack(examples)
+        return packed.located(located.regions)
 
 
-def read_dataset(root: str | os.PathLike[str]) -> Dataset:
+def read_dataset(root: str | os.PathLike[str], progress: Progress = lambda done, total: None) -> Dataset:
     """Read the dataset in the folder ``root``, whatever its layout.
 
     Photos that are not there and photos without a caption are left out of the splits and counted, so that a training
-    run does not stop at photo 4,000; `sightline.data.check.check_dataset` names them.
+    run does not stop at photo 4,000; `sightline.data.check.check_dataset` names them. ``progress(done, total)`` is told
+    where reading takes long: of new shards.
 
     Raises:
         SightlineError: there is no such folder, no layout fits it, or a file in it cannot be read or understood.
     """
     root = as_path(root)
-    layout, source = read_source(root)
-    listed, split_source = name_splits(source)
-    splits = {}
-    without_photo = without_captions = 0
-    for split, names in listed.items():
-        examples = []
-        for name in names:
-            captions = tuple(caption for caption in source.captions.get(name, ()) if caption)
-            if name not in source.photos:
-                without_photo += 1
-            elif not captions:
-                without_captions += 1
-            else:
-                examples.append(Example(name, source.photos[name], captions))
-        splits[split] = tuple(examples)
-    return Dataset(root, layout, splits, split_source, without_photo, without_captions)
+    layout, source = read_source(root, progress)
+    packed = source.packed or _pack(source)
+    counts = packed.without_photo, packed.without_captions
+    split_source: SplitSource = "derived" if source.splits is None else "files"
+    return Dataset(root, layout, packed.splits, split_source, *counts, source.torn)
+
+
+def _pack(source: Source) -> Packed:
+    names, _ = name_splits(source)
+    splits = {split: Examples.pack(_usable(source, listed)) for split, listed in names.items()}
+    listed = [name for each in names.values() for name in each]
+    there = sum(name in source.photos for name in listed)
+    return Packed(splits, len(listed) - there, there - sum(map(len, splits.values())))
+
+
+def _usable(source: Source, names: Sequence[str]) -> Iterator[Example]:
+    for name in names:
+        captions = tuple(filter(None, source.captions.get(name, ())))
+        if captions and name in source.photos:
+            yield Example(name, source.photos[name], captions)
 
 
 def name_splits(source: Source) -> tuple[Mapping[str, tuple[str, ...]], SplitSource]:
@@ -119,13 +116,3 @@ def name_splits(source: Source) -> tuple[Mapping[str, tuple[str, ...]], SplitSou
     for name in sorted({*source.captions, *source.photos}):
         derived[derive_split(name)].append(name)
     return {split: tuple(names) for split, names in derived.items()}, "derived"
-
-
-def derive_split(name: str) -> str:
-    """The split of a photo that no list names: 80% train, 10% val, 10% test, by the hash of its file name.
-
-    Each photo is decided alone, so photos added later never move another one from train to test.
-    """
-    digest = hashlib.sha256(os.fsencode(name.rpartition("/")[2])).digest()
-    place = int.from_bytes(digest[:8], "big") / 2**64
-    return "train" if place < 0.8 else "val" if place < 0.9 else "test"

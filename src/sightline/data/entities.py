@@ -11,7 +11,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
@@ -42,7 +42,7 @@ def read(root: Path, examples: Sequence[Example]) -> Located | None:
     problems: list[str] = []
     with archive:
         for example in examples:
-            number = example.path.stem.partition("_")[0]
+            number = PurePosixPath(example.image).stem.partition("_")[0]
             annotation, sentences = archive.annotations.get(number), archive.sentences.get(number)
             if annotation is None or sentences is None:
                 continue

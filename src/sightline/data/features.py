@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
@@ -18,9 +19,11 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from sightline.bundle import telling_what_cannot_be_written
+from sightline.data.digests import Digests
 from sightline.data.ranks import ALONE, Ranks
 from sightline.errors import SightlineError
 from sightline.nn.encoder import Encoder, fused
+from sightline.photos.place import Place
 from sightline.preprocess import preprocess
 
 # Few photos at a time: the activations of larger batches leave the processor's caches, and encoding slows to a half.
@@ -33,9 +36,10 @@ class FeatureCache:
     """Rows of float16 annotation vectors ``(L, D)``, one for each distinct photo content.
 
     A cache folder belongs to one encoder with one set of weights and one preprocessing: its name is a fingerprint of
-    all three. A row belongs to the SHA-256 of a photo's bytes. So other weights and changed photos never meet a stale
-    row. Rows are appended to ``rows.f16`` and only then named in ``rows.sha256``: what an interruption or a full disk
-    leaves unnamed is written over by the next run, and what was named before stays.
+    all three. A row belongs to the SHA-256 of a photo's bytes, which are read for it once, see `Digests`. So other
+    weights and changed photos never meet a stale row. Rows are appended to ``rows.f16`` and only then named in
+    ``rows.sha256``: what an interruption or a full disk leaves unnamed is written over by the next run, and what was
+    named before stays.
 
     Raises:
         SightlineError: no folder can be made in ``root``.
@@ -56,7 +60,7 @@ class FeatureCache:
 
     def rows(
         self,
-        photos: Sequence[Path],
+        photos: Sequence[Place],
         progress: Callable[[int, int], None] = lambda done, total: None,
         ranks: Ranks = ALONE,
     ) -> tuple[NDArray[np.float16], NDArray[np.int64]]:
@@ -69,7 +73,7 @@ class FeatureCache:
             SightlineError: a photo cannot be read, or the cache cannot be written.
         """
         with telling_what_cannot_be_written(self.folder), ThreadPoolExecutor() as pool, self._lock(ranks):
-            digests = list(pool.map(_digest, photos))
+            digests = Digests(self.folder.parent / "photos.sha256").of(photos, pool)
             distinct = dict(zip(digests, photos, strict=True))
             for number, among in ranks.shares():
                 known = self._known()
@@ -86,6 +90,13 @@ class FeatureCache:
         rows = np.memmap(self._data, np.float16, "r", shape=(len(known), *self.shape))
         return rows, np.array([known[digest] for digest in digests], np.int64)
 
+    def has_room(self, photos: int) -> bool:
+        """Whether so many photos' rows, were all of them new, would leave half of the disk's free space."""
+        return photos * self.row_bytes <= (shutil.disk_usage(self.folder).free + self._size()) / 2
+
+    def _size(self) -> int:
+        return self._data.stat().st_size if self._data.exists() else 0
+
     def _lock(self, ranks: Ranks) -> AbstractContextManager[object]:
         if not os.access(self.folder, os.W_OK):
             raise SightlineError(f"{self.folder}: this cache cannot be written to; name another --cache")
@@ -101,13 +112,14 @@ class FeatureCache:
         """Whole rows that have whole names."""
         if not (self._names.exists() and self._data.exists()):
             return 0
-        return min(self._data.stat().st_size // self._row_bytes, self._names.stat().st_size // _NAME_BYTES)
+        return min(self._data.stat().st_size // self.row_bytes, self._names.stat().st_size // _NAME_BYTES)
 
     @property
-    def _row_bytes(self) -> int:
+    def row_bytes(self) -> int:
+        """What a photo's features take."""
         return 2 * self.shape[0] * self.shape[1]
 
-    def _append(self, missing: dict[str, Path], pool: ThreadPoolExecutor) -> Iterator[None]:
+    def _append(self, missing: dict[str, Place], pool: ThreadPoolExecutor) -> Iterator[None]:
         """Encode these photos and add their rows, a block at a time."""
         digests = iter(missing)
         writing = FileLock(self.folder / "writing")
@@ -122,18 +134,18 @@ class FeatureCache:
         rows = self._count()
         # Unbuffered: what does not fit on the disk is not tried again when the files are closed.
         with self._data.open("r+b", buffering=0) as data, self._names.open("r+b", buffering=0) as names:
-            for file, row_bytes in ((data, self._row_bytes), (names, _NAME_BYTES)):
+            for file, row_bytes in ((data, self.row_bytes), (names, _NAME_BYTES)):
                 file.truncate(rows * row_bytes)
                 file.seek(0, os.SEEK_END)
             _write_all(data, block.tobytes())
             _write_all(names, "".join(f"{digest}\n" for digest in digests).encode())
 
     @torch.inference_mode()
-    def _encode(self, paths: Sequence[Path], pool: ThreadPoolExecutor) -> Iterator[NDArray[np.float16]]:
+    def _encode(self, photos: Sequence[Place], pool: ThreadPoolExecutor) -> Iterator[NDArray[np.float16]]:
         # Convolutions are quicker on channels that lie together.
         encoder = fused(self.encoder).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         device = next(encoder.parameters()).device
-        decoded = _ahead(pool, lambda path: preprocess(path, self.encoder.preprocessing), paths, 8 * _BATCH)
+        decoded = _ahead(pool, lambda photo: preprocess(photo, self.encoder.preprocessing), photos, 8 * _BATCH)
         while batch := list(islice(decoded, _BATCH)):
             pixels = torch.from_numpy(np.stack(batch)).to(device)
             yield encoder(pixels).to(torch.float16).cpu().numpy()
@@ -155,22 +167,13 @@ def _write_all(file: FileIO, content: bytes) -> None:
         left = left[file.write(left) :]
 
 
-def _digest(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise SightlineError(
-            f"{path}: cannot be read ({error.strerror}); `sightline data check` finds such photos"
-        ) from None
-
-
 def _ahead(
-    pool: ThreadPoolExecutor, function: Callable[[Path], NDArray[np.float32]], paths: Iterable[Path], depth: int
+    pool: ThreadPoolExecutor, function: Callable[[Place], NDArray[np.float32]], photos: Iterable[Place], depth: int
 ) -> Iterator[NDArray[np.float32]]:
     """``map``, in order, with at most ``depth`` results waiting."""
     waiting: list[Future[NDArray[np.float32]]] = []
-    for path in paths:
-        waiting.append(pool.submit(function, path))
+    for photo in photos:
+        waiting.append(pool.submit(function, photo))
         if len(waiting) >= depth:
             yield waiting.pop(0).result()
     while waiting:

@@ -9,9 +9,11 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from sightline.errors import SightlineError
 from sightline.photos.formats import is_photo
+from sightline.photos.place import File, Place
 
 _SPLIT_LISTS = {"train": "*trainImages.txt", "val": "*devImages.txt", "test": "*testImages.txt"}
 
@@ -75,10 +77,12 @@ def read_token_file(path: Path) -> tuple[dict[str, tuple[str, ...]], tuple[str, 
 
 def group_captions(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
     """(image, caption) pairs as image -> captions, both in the order they came."""
-    groups: dict[str, list[str]] = {}
+    groups: dict[str, Any] = {}
     for image, caption in pairs:
         groups.setdefault(image, []).append(caption)
-    return {image: tuple(captions) for image, captions in groups.items()}
+    for image, captions in groups.items():  # in place: of a million captions there is no second copy
+        groups[image] = tuple(captions)
+    return groups
 
 
 def read_split_lists(folder: Path) -> dict[str, tuple[str, ...]] | None:
@@ -98,29 +102,29 @@ def read_split_lists(folder: Path) -> dict[str, tuple[str, ...]] | None:
     return splits or None
 
 
-def list_photos(folder: Path, named: Collection[str], prefix: str = "") -> dict[str, Path]:
-    """``prefix`` + file name -> file, for what looks like a photo or is in ``named``; empty if there is no folder.
+def list_photos(folder: Path, named: Collection[str], prefix: str = "") -> dict[str, Place]:
+    """``prefix`` + file name -> its place, for what looks like a photo or is in ``named``; empty if there is no folder.
 
     One listing of the folder and no look at any single file, so that 100,000 photos take a moment.
     """
     if not folder.is_dir():
         return {}
-    photos = {}
-    for path in _visible(folder.iterdir()):
-        name = prefix + unicodedata.normalize("NFC", path.name)
-        if is_photo(path) or name in named:
-            photos[name] = path
+    photos: dict[str, Place] = {}
+    for file in sorted(os.listdir(folder)):  # noqa: PTH208  (a name, not a Path, for each of a million)
+        name = prefix + unicodedata.normalize("NFC", file)
+        if not file.startswith(".") and (is_photo(file) or name in named):
+            photos[name] = File(os.path.join(folder, file))  # noqa: PTH118
     return photos
 
 
-def find_photos(root: Path, named: Collection[str]) -> dict[str, Path]:
+def find_photos(root: Path, named: Collection[str]) -> dict[str, Place]:
     """The photos of a dataset whose files name them by path, relative to ``root`` or to a folder right below it.
 
     The first of these folders that holds any of them counts; the other photos beside them are listed too.
     """
     prefixes = {name[: name.rfind("/") + 1] for name in named}
     for base in (root, *_visible(path for path in root.iterdir() if path.is_dir())):
-        photos: dict[str, Path] = {}
+        photos: dict[str, Place] = {}
         for prefix in sorted(prefixes):
             photos |= list_photos(base / prefix, named, prefix)
         if any(name in photos for name in named):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sightline.data.files import list_photos, read_split_lists, read_token_file
-from sightline.data.layout import Source, register_layout
+from sightline.data.layout import Progress, Source, register_layout
 
 # The authors' archive spells its folder "Flicker8k"; copies mend that, or unpack one folder into another.
 _PHOTO_FOLDERS = (
@@ -18,7 +18,7 @@ _TEXT_FOLDERS = ("", "Flickr8k_text")
 
 
 @register_layout("flickr8k_original", looks_for="Flicker8k_Dataset/ and Flickr8k.token.txt", rank=1)
-def read(root: Path) -> Source | None:
+def read(root: Path, progress: Progress) -> Source | None:
     """Read ``Flickr8k.token.txt`` (``name.jpg#0<tab>caption`` a line) and the split lists beside it."""
     folder = next((root / name for name in _PHOTO_FOLDERS if (root / name).is_dir()), None)
     text = next((root / name for name in _TEXT_FOLDERS if (root / name / "Flickr8k.token.txt").is_file()), None)

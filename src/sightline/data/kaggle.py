@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from sightline.data.files import list_photos, read_lines, read_split_lists
-from sightline.data.layout import Source, register_layout
+from sightline.data.layout import Progress, Source, register_layout
 from sightline.data.table import collect, read_table
 from sightline.errors import SightlineError
 
 
 @register_layout("kaggle", looks_for="Images/ and captions.txt", rank=1)
-def read(root: Path) -> Source | None:
+def read(root: Path, progress: Progress) -> Source | None:
     """Read ``captions.txt`` (header ``image,caption``) and the split lists, ``*trainImages.txt`` and so on."""
     path = root / "captions.txt"
     folder = next((root / name for name in ("Images", "images") if (root / name).is_dir()), None)

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from sightline.data.files import find_photos, read_text
-from sightline.data.layout import Source, register_layout, split_named
+from sightline.data.layout import Progress, Source, register_layout, split_named
 from sightline.errors import SightlineError
 
 
 @register_layout("karpathy", looks_for="dataset*.json with images, their split and sentences", rank=0)
-def read(root: Path) -> Source | None:
+def read(root: Path, progress: Progress) -> Source | None:
     """Read ``images[]`` with ``filename``, ``sentences[].raw`` and, where there are, ``filepath`` and ``split``.
 
     The photos lie under ``root`` or in a folder right below it; an image's name is ``filepath/filename``.

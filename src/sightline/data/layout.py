@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import hashlib
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sightline.data.examples import Example
 from sightline.errors import SightlineError
+from sightline.photos.place import Place
 
 SPLITS = ("train", "val", "test")
 
@@ -25,28 +30,46 @@ _SPLIT_NAMES = {
 
 
 @dataclass(frozen=True)
+class Packed:
+    """What is left of a `Source` once what cannot be used is left out; see `sightline.data.dataset.Dataset`."""
+
+    splits: Mapping[str, Sequence[Example]]
+    without_photo: int
+    without_captions: int
+
+
+@dataclass(frozen=True)
 class Source:
     """What a dataset's files say, before anything is left out.
 
     Attributes:
         captions: image name -> its captions, stripped; empty ones are still there.
-        photos: image name -> its file, for every photo on disk, captioned or not.
+        photos: image name -> where it is, for every photo that is there, captioned or not.
         splits: "train", "val", "test" -> the image names listed for it; None if the files say nothing about splits.
         unread_lines: the places of lines that make no sense, such as ``"captions.txt line 7"``.
+        torn: which files of many photos end too early, each with the place where; the photos before that count.
+        packed: what can be used, of a layout that knows it without the mappings above, which for millions of photos
+            would fill the memory.
     """
 
     captions: Mapping[str, tuple[str, ...]]
-    photos: Mapping[str, Path]
+    photos: Mapping[str, Place]
     splits: Mapping[str, tuple[str, ...]] | None
     unread_lines: tuple[str, ...] = ()
+    torn: tuple[str, ...] = ()
+    packed: Packed | None = None
 
 
-Reader = Callable[[Path], Source | None]
+Progress = Callable[[int, int], None]
+Reader = Callable[[Path, Progress], Source | None]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """A registered reader: ``read(root)`` gives a `Source`, or None where the folder is not of this layout."""
+    """A registered reader: it gives a `Source`, or None where the folder is not of this layout.
+
+    Where it takes long, it tells its ``progress(done, total)``.
+    """
 
     name: str
     looks_for: str
@@ -64,7 +87,7 @@ def register_layout(name: str, *, looks_for: str, rank: int) -> Callable[[Reader
         name: what `Dataset.layout` will say.
         looks_for: the files that make the layout, as an error message names them.
         rank: layouts are tried in this order: 0 for a file that can be nothing else, 1 for files and folders of
-            certain names, 2 for any file that happens to fit.
+            certain names, 2 for any file that happens to fit, 3 for files that must be read through to be known.
     """
 
     def register(read: Reader) -> Reader:
@@ -74,26 +97,26 @@ def register_layout(name: str, *, looks_for: str, rank: int) -> Callable[[Reader
     return register
 
 
-def read_source(root: Path) -> tuple[str, Source]:
+def read_source(root: Path, progress: Progress = lambda done, total: None) -> tuple[str, Source]:
     """The name of the layout that fits the folder ``root``, and what its files say.
 
     Raises:
         SightlineError: ``root`` is no folder, no layout fits it, or a file in it cannot be read or understood.
     """
     try:
-        return _read_first_that_fits(root)
+        return _read_first_that_fits(root, progress)
     except OSError as error:
         place = error.filename or root
         raise SightlineError(f"{place}: cannot be read ({error.strerror}); look at its permissions") from None
 
 
-def _read_first_that_fits(root: Path) -> tuple[str, Source]:
+def _read_first_that_fits(root: Path, progress: Progress) -> tuple[str, Source]:
     if not root.is_dir():
         problem = "is not a folder" if root.exists() else "there is no such folder"
         raise SightlineError(f"{root}: {problem}; give the folder that holds a dataset's photos and captions")
     ordered = sorted(LAYOUTS.values(), key=lambda layout: layout.rank)
     for layout in ordered:
-        source = layout.read(root)
+        source = layout.read(root, progress)
         if source is not None:
             return layout.name, source
     looked_for = "; ".join(f"{layout.looks_for} ({layout.name})" for layout in ordered)
@@ -107,3 +130,19 @@ def split_named(word: str, place: str) -> str:
     except KeyError:
         known = ", ".join(_SPLIT_NAMES)
         raise SightlineError(f"{place}: unknown split {word!r}; use one of {known}") from None
+
+
+def split_in(path: str) -> str:
+    """The split that a word of a path names, the last if several do: "val" for ``coco-val2017/000.tar``; or ""."""
+    words = re.findall("[a-z]+", path.lower())
+    return next((_SPLIT_NAMES[word] for word in reversed(words) if word in _SPLIT_NAMES), "")
+
+
+def derive_split(name: str) -> str:
+    """The split of a photo that no list names: 80% train, 10% val, 10% test, by the hash of its file name.
+
+    Each photo is decided alone, so photos added later never move another one from train to test.
+    """
+    digest = hashlib.sha256(os.fsencode(name.rpartition("/")[2])).digest()
+    place = int.from_bytes(digest[:8], "big") / 2**64
+    return "train" if place < 0.8 else "val" if place < 0.9 else "test"

@@ -8,8 +8,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from sightline.data.dataset import Example
 from sightline.errors import SightlineError
@@ -64,42 +68,59 @@ def overlap(known: Mapping[str, Any], examples: Iterable[Example]) -> Overlap:
     Of large splits a sample is kept: only photos whose keys would have been part of it can be looked up, which are the
     same share of any photos.
     """
-    packed = base64.b64decode(known["sample"])
-    kept = [packed[start : start + _KEY] for start in range(0, len(packed), _KEY)]
+    packed = np.frombuffer(base64.b64decode(known["sample"]), np.uint8).reshape(-1, _KEY)
+    kept = np.zeros((len(packed), 8), np.uint8)
+    kept[:, -_KEY:] = packed
+    there = kept.view(">u8")[:, 0].astype(np.uint64)
     keys = _keys(examples)
-    if known["photos"] > len(kept):
-        keys = [key for key in keys if key <= kept[-1]]
-    there = set(kept)
-    return Overlap(len(keys), sum(key in there for key in keys))
+    if known["photos"] > len(there):
+        keys = keys[keys <= there[-1]]
+    return Overlap(len(keys), int(np.isin(keys, there).sum()))
 
 
 def same_files(known: Mapping[str, Any], examples: Iterable[Example]) -> bool:
     """Whether ``examples`` are just the photos of ``known``, one split's part of a `fingerprint`."""
-    return bool(known["files"] == _digest(sorted(_keys(examples))))
+    return bool(known["files"] == _digest(_sorted_bytes(_keys(examples))))
 
 
 def _fingerprint(examples: Sequence[Example]) -> dict[str, Any]:
-    keys = _keys(examples)
-    captions = [json.dumps(example.captions).encode() for example in examples]
+    keys, captions = array("Q"), hashlib.sha256()
+    for example in examples:
+        key = _key(example)
+        captions.update((b"\n" if keys else b"") + key + json.dumps(example.captions).encode())
+        keys.append(int.from_bytes(key, "big"))
+    ordered = np.frombuffer(keys, np.uint64)
+    smallest = _sorted_bytes(np.unique(ordered)[:_SAMPLE])
     return {
         "photos": len(keys),
-        "files": _digest(sorted(keys)),
-        "captions": _digest([key + text for key, text in zip(keys, captions, strict=True)]),
-        "sample": base64.b64encode(b"".join(sorted(set(keys))[:_SAMPLE])).decode(),
+        "files": _digest(_sorted_bytes(ordered)),
+        "captions": captions.hexdigest()[:20],
+        "sample": base64.b64encode(smallest.tobytes()).decode(),
     }
 
 
-def _keys(examples: Iterable[Example]) -> list[bytes]:
-    keys = []
-    for example in examples:
-        try:
-            size = example.path.stat().st_size
-        except OSError as error:
-            raise SightlineError(f"{example.path}: cannot be read ({error.strerror})") from None
-        name = example.image.rpartition("/")[2]
-        keys.append(hashlib.sha256(f"{size} {name}".encode(errors="surrogateescape")).digest()[:_KEY])
-    return keys
+def _keys(examples: Iterable[Example]) -> NDArray[np.uint64]:
+    """uint64 (N,): eight bytes a photo, as there may be millions."""
+    return np.fromiter((int.from_bytes(_key(example), "big") for example in examples), np.uint64)
 
 
-def _digest(parts: Iterable[bytes]) -> str:
-    return hashlib.sha256(b"\n".join(parts)).hexdigest()[:20]
+def _key(example: Example) -> bytes:
+    try:
+        size = example.photo.size()
+    except OSError as error:
+        raise SightlineError(f"{example.photo.name}: cannot be read ({error.strerror})") from None
+    name = example.image.rpartition("/")[2]
+    known = "" if size is None else size
+    return hashlib.sha256(f"{known} {name}".encode(errors="surrogateescape")).digest()[:_KEY]
+
+
+def _sorted_bytes(keys: NDArray[np.uint64]) -> NDArray[np.uint8]:
+    """The keys' bytes (N, 6), in their order."""
+    return np.sort(keys).astype(">u8").view(np.uint8).reshape(-1, 8)[:, -_KEY:]
+
+
+def _digest(keys: NDArray[np.uint8]) -> str:
+    """Of the keys (N, 6), a line each but for the last's end."""
+    lines = np.full((len(keys), _KEY + 1), ord("\n"), np.uint8)
+    lines[:, :_KEY] = keys
+    return hashlib.sha256(lines.tobytes()[:-1]).hexdigest()[:20]

@@ -59,6 +59,16 @@ class Ranks:
             self.check()
             time.sleep(_LOOK_AGAIN)
 
+    def as_rank_zero_says(self, decision: bool) -> bool:
+        """Rank zero's ``decision`` in all processes, for what each might decide otherwise."""
+        if self.store is None:
+            return decision
+        place = f"decision/{next(self._meetings)}"
+        if self.leads:
+            self.store.set(place, str(int(decision)))
+        self.meet()
+        return bool(self.store.get(place) == b"1")
+
     @contextmanager
     def rank_zero_goes_ahead(self) -> Iterator[None]:
         """Let rank zero go through the block before any other enters it."""

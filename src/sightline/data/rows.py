@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from sightline.photos.formats import is_photo
 
@@ -29,13 +30,13 @@ class Table:
         columns: their names, in lower case.
         photo: the column that names the photo.
         caption: the column of its caption; a delimiter that no quotes guard belongs to it.
-        rows: all that are not blank.
+        rows: all that are not blank, to be gone through once; a million of them would fill the memory.
     """
 
     columns: tuple[str, ...]
     photo: str
     caption: str
-    rows: tuple[Row, ...]
+    rows: Iterable[Row]
 
 
 def parse_table(text: str, photo_names: Sequence[str], caption_names: Sequence[str]) -> Table | None:
@@ -58,7 +59,7 @@ def parse_table(text: str, photo_names: Sequence[str], caption_names: Sequence[s
                 (line, None if cells is None else dict(zip(columns, cells, strict=True)))
                 for line, cells in reader.rows()
             )
-            return Table(tuple(columns), photo, caption, tuple(rows)[1:])
+            return Table(tuple(columns), photo, caption, islice(rows, 1, None))
     return None
 
 
@@ -84,13 +85,14 @@ class _Reader:
         self._quoted_cell = re.compile(rf' *"((?:[^"]++|"")*+)" *(?={end}|\n|\Z)')
         self._only_delimiters = re.compile(rf"[ {end}]*(?=\n|\Z)")
 
-    def rows(self) -> list[tuple[int, list[str] | None]]:
+    def rows(self) -> Iterator[tuple[int, list[str] | None]]:
         """Line and cells of every row that is not blank, the header's too."""
-        if '"' in self.text:
-            rows = list(self._rows(quoted=True))
-            if self.closed > self.against:
-                return rows
-        return list(self._rows(quoted=False))
+        quoted = '"' in self.text
+        if quoted:
+            for _ in self._rows(quoted=True):
+                pass
+            quoted = self.closed > self.against
+        yield from self._rows(quoted)
 
     def _rows(self, quoted: bool) -> Iterator[tuple[int, list[str] | None]]:
         at, line = 0, 1

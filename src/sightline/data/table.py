@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sightline.data.files import find_photos, group_captions, read_lines, read_text
-from sightline.data.layout import Source, register_layout, split_named
+from sightline.data.layout import Progress, Source, register_layout, split_named
 from sightline.data.rows import parse_table
 from sightline.errors import SightlineError
 
@@ -33,7 +33,7 @@ class Records:
 
 
 @register_layout("table", looks_for="a .csv or .jsonl file with image and caption columns", rank=2)
-def read(root: Path) -> Source | None:
+def read(root: Path, progress: Progress) -> Source | None:
     """Read the folder's one table; its columns are an image, a caption or a list of them, and perhaps a split.
 
     The photos lie under ``root`` or in a folder right below it.
@@ -85,9 +85,17 @@ def collect(
     Raises:
         SightlineError: a row is in a split that there is not.
     """
-    pairs: list[tuple[str, str]] = []
     unread: list[str] = []
-    splits: dict[str, list[str]] = {}
+    splits: dict[str, dict[str, None]] = {}
+    captions = group_captions(_pairs(path, table, splits, unread))
+    listed = {split: tuple(names) for split, names in splits.items()}
+    return captions, listed or None, tuple(unread)
+
+
+def _pairs(
+    path: Path, table: Records, splits: dict[str, dict[str, None]], unread: list[str]
+) -> Iterator[tuple[str, str]]:
+    """(image, caption), row by row; fills ``splits`` and ``unread``."""
     for line, row in table.rows:
         image = row and row.get(table.photo)
         texts = _texts(row and row.get(table.caption))
@@ -96,11 +104,10 @@ def collect(
             unread.append(f"{path.name} line {line}")
             continue
         image = image.removeprefix("./")
-        pairs += [(image, text) for text in texts]
         if split:
-            splits.setdefault(split_named(split, f"{path} line {line}"), []).append(image)
-    listed = {split: tuple(dict.fromkeys(names)) for split, names in splits.items()}
-    return group_captions(pairs), listed or None, tuple(unread)
+            splits.setdefault(split_named(split, f"{path} line {line}"), {})[image] = None
+        for text in texts:
+            yield image, text
 
 
 def _texts(value: Any) -> list[str] | None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from sightline.data.files import find_photos, read_split_lists, read_token_file
-from sightline.data.layout import Source, register_layout
+from sightline.data.layout import Progress, Source, register_layout
 from sightline.errors import SightlineError
 
 
 @register_layout("token_file", looks_for="a .token file, as Flickr30k's results_20130124.token", rank=1)
-def read(root: Path) -> Source | None:
+def read(root: Path, progress: Progress) -> Source | None:
     """Read the folder's one ``*.token`` (``name.jpg#0<tab>caption`` a line) and split lists, if there are any.
 
     The photos lie under ``root`` or in a folder right below it.

@@ -214,7 +214,7 @@ def _photo(evaluation: Evaluation, photo: str) -> str:
     cider = in_print("CIDEr", per_photo[evaluation.scores.photos.index(photo)])
     references = "".join(f'<li dir="auto">{html.escape(caption)}</li>\n' for caption in example.captions)
     return article(
-        example.path,
+        example.photo,
         photo,
         replace(evaluation.captions[photo], alternatives=(), evidence=None),
         facts=f"<span>CIDEr <b>{cider}</b></span>",

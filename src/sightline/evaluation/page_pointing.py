@@ -87,7 +87,7 @@ def _one_a_photo(looks: Iterable[Look]) -> list[Look]:
 def _photo(evaluation: Evaluation, look: Look) -> str:
     lies = f"<b>{100 * look.mass:.0f}</b> of 100 in {100 * look.uniform_mass:.0f}% of the photo"
     return article(
-        evaluation.examples[look.photo].path,
+        evaluation.examples[look.photo].photo,
         look.photo,
         replace(evaluation.captions[look.photo], alternatives=(), evidence=None),
         facts=f"<span>{html.escape(look.noun)}: {lies}</span>",

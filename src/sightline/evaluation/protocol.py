@@ -22,6 +22,7 @@ from sightline.evaluation.hallucination import Mention, hallucination_scores, me
 from sightline.evaluation.pointing import Look, looks, pointing_scores
 from sightline.evaluation.scores import Scores, score_captions
 from sightline.metrics import METRICS
+from sightline.photos.place import Place
 
 Progress = Callable[[int, int | None], None]
 
@@ -59,7 +60,7 @@ class Evaluation:
         protocol: how.
         scores: of the N photos that could be captioned, in the order of the split.
         captions: photo -> what the model said.
-        examples: photo -> its file and its references, as people wrote them.
+        examples: photo -> its place and its references, as people wrote them.
         looks: for every noun said of a thing whose place is known, where the model looked; see `pointing`.
         mentions: every noun said, if the split's things are known; see `hallucination`.
     """
@@ -152,13 +153,17 @@ def model_fingerprint(folder: Path) -> str:
 
 def data_fingerprint(examples: Iterable[Example]) -> str:
     """``sha256:`` and 64 digits that change with any photo's name, bytes or captions, not with the photos' order."""
-    lines = sorted(json.dumps([example.image, example.captions, _digest(example.path)]) for example in examples)
+    lines = sorted(json.dumps([example.image, example.captions, _photo_digest(example.photo)]) for example in examples)
     return "sha256:" + hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _photo_digest(photo: Place) -> str:
+    return hashlib.sha256(photo.read()).hexdigest()
 
 
 def _check_once(dataset: Dataset, split: str) -> None:
@@ -178,7 +183,7 @@ def _caption(
     """Photo -> caption, and a warning if some could not be read. The captioner is given photos, never a reference."""
     captions: dict[str, Caption] = {}
     errors: list[SightlineError] = []
-    results = captioner.stream((example.path for example in examples), beam_size, length_penalty, evidence=evidence)
+    results = captioner.stream((example.photo for example in examples), beam_size, length_penalty, evidence=evidence)
     for number, (example, result) in enumerate(zip(examples, results, strict=True), start=1):
         if isinstance(result, SightlineError):
             errors.append(result)

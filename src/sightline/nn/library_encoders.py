@@ -152,8 +152,8 @@ def _from_timm(name: str) -> LibraryEncoder:
         return network.forward_features(pixels)
 
     found = _tried(network, run, preprocessing.size)
-    skipped = int(getattr(network, "num_prefix_tokens", 0))
-    places = _places(f"timm/{name}", found, int(network.num_features), skipped)
+    said_of_itself: Any = network  # for mypy, every attribute is a tensor or a module
+    places = _places(f"timm/{name}", found, said_of_itself.num_features, getattr(network, "num_prefix_tokens", 0))
 
     def published() -> dict[str, Tensor]:
         return dict(timm.create_model(name, pretrained=True, num_classes=0).state_dict())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -34,8 +34,9 @@ class PrefixTree(NamedTuple):
     targets: Tensor
 
     @classmethod
-    def from_captions(cls, targets: NDArray[np.int64]) -> PrefixTree:
-        """``targets`` int64 (P, C, T): each caption's words, ``<end>`` if it was not cut off, then ``<pad>``."""
+    def from_captions(cls, targets: NDArray[np.integer[Any]]) -> PrefixTree:
+        """``targets`` (P, C, T): each caption's words, ``<end>`` if it was not cut off, then ``<pad>``."""
+        targets = targets.astype(np.int64)
         photos, captions, _ = targets.shape
         photo = np.broadcast_to(np.arange(photos)[:, None], (photos, captions))
         previous_word = np.full((photos, captions), START)
@@ -84,5 +85,5 @@ class PrefixTree(NamedTuple):
         return torch.cat(rows, dim=1)
 
 
-def _depth(targets: NDArray[np.int64]) -> int:
+def _depth(targets: NDArray[np.integer[Any]]) -> int:
     return int((targets != PAD).any((0, 1)).sum())

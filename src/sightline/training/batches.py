@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import tempfile
+from array import array
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -20,6 +23,11 @@ from sightline.vocabulary import PAD, Vocabulary
 
 # A batch costs what its longest captions cost, so photos are sorted by length within pools of this many batches.
 _POOL = 20
+
+_IN_MEMORY = 64_000_000  # bytes
+_ROWS = 100_000  # photos that are looked at together, where all would fill the memory
+
+Ids: TypeAlias = NDArray[np.unsignedinteger[Any]]
 
 
 class Share(NamedTuple):
@@ -72,15 +80,43 @@ class Draw(NamedTuple):
     share: Share
 
 
-def encode_captions(examples: Sequence[Example], vocabulary: Vocabulary, max_words: int) -> NDArray[np.int64]:
-    """int64 (N, C, T): every photo's captions as ids, ``<pad>`` after the end and where a photo has fewer than C."""
-    encoded = [[vocabulary.encode(caption, max_words) for caption in example.captions] for example in examples]
-    most = max(len(captions) for captions in encoded)
-    targets = np.full((len(examples), most, max_words + 1), PAD, np.int64)
-    for photo, captions in enumerate(encoded):
-        for index, ids in enumerate(captions):
-            targets[photo, index, : len(ids)] = ids
-    return targets[:, :, : int((targets != PAD).any((0, 1)).sum())]
+def encode_captions(examples: Sequence[Example], vocabulary: Vocabulary, max_words: int) -> Ids:
+    """(N, C, T): every photo's captions as ids, ``<pad>`` after the end and where a photo has fewer than C.
+
+    Two bytes an id, four of more than 65,536 words. Above 64 MB they lie in a file without a name, so that the memory
+    they take can be had back.
+    """
+    dtype = np.uint16 if len(vocabulary) <= 1 << 16 else np.uint32
+    ids, lengths, counts = array("H" if dtype is np.uint16 else "I"), array("I"), array("I")
+    for example in examples:
+        for caption in example.captions:
+            encoded = vocabulary.encode(caption, max_words)
+            ids.extend(encoded)
+            lengths.append(len(encoded))
+        counts.append(len(example.captions))
+    return _laid_out(np.frombuffer(ids, dtype), np.frombuffer(lengths, np.uint32), np.frombuffer(counts, np.uint32))
+
+
+def _laid_out(ids: Ids, lengths: NDArray[np.uint32], counts: NDArray[np.uint32]) -> Ids:
+    """Captions one after another, of such lengths, so many a photo -> (N, C, T)."""
+    targets = _zeros((len(counts), int(counts.max()), int(lengths.max())), ids.dtype)
+    caption = word = 0
+    for start in range(0, len(counts), _ROWS):
+        part = counts[start : start + _ROWS]
+        held = np.zeros((len(part), targets.shape[1]), np.uint32)
+        captions = int(part.sum())
+        held[np.arange(targets.shape[1]) < part[:, None]] = lengths[caption : caption + captions]
+        words = int(held.sum())
+        targets[start : start + _ROWS][np.arange(targets.shape[2]) < held[:, :, None]] = ids[word : word + words]
+        caption, word = caption + captions, word + words
+    return targets
+
+
+def _zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Ids:
+    if math.prod(shape) * dtype.itemsize < _IN_MEMORY:
+        return np.zeros(shape, dtype)
+    with tempfile.TemporaryFile() as file:
+        return np.memmap(file, dtype, "w+", shape=shape)
 
 
 class CachedFeatures(Dataset[Batch]):
@@ -90,7 +126,7 @@ class CachedFeatures(Dataset[Batch]):
         self,
         rows: NDArray[np.float16],
         row_of_photo: NDArray[np.int64],
-        targets: NDArray[np.int64],
+        targets: Ids,
         things: Phrases | Things | None = None,
     ) -> None:
         self.rows, self.row_of_photo, self.targets, self.things = rows, row_of_photo, targets, things
@@ -104,7 +140,7 @@ class CachedFeatures(Dataset[Batch]):
 
 
 class Pixels(Dataset[Batch]):
-    """Batches whose inputs are decoded from the photos' files, for encoders that learn.
+    """Batches whose inputs are decoded from the photos, for encoders that learn.
 
     Args:
         examples: the split's photos and captions.
@@ -118,7 +154,7 @@ class Pixels(Dataset[Batch]):
         self,
         examples: Sequence[Example],
         preprocessing: Preprocessing,
-        targets: NDArray[np.int64],
+        targets: Ids,
         augment_seed: int | None = None,
         things: Phrases | Things | None = None,
     ) -> None:
@@ -137,10 +173,10 @@ class Pixels(Dataset[Batch]):
         example = self.examples[photo]
         boxes = self.things.boxes[photo] if self.things else np.zeros((0, 4), np.float32)
         if self.augment_seed is None or epoch is None:
-            return preprocess(example.path, self.preprocessing), boxes
+            return preprocess(example.photo, self.preprocessing), boxes
         size = self.preprocessing.size
         seed = (self.augment_seed * 10_007 + epoch) * 1_000_003 + photo
-        image, boxes = augment(open_photo(example.path, size), size, example.captions, boxes, seed)
+        image, boxes = augment(open_photo(example.photo, size), size, example.captions, boxes, seed)
         return preprocess(image, self.preprocessing), boxes
 
 
@@ -148,7 +184,7 @@ class LengthSampler(Sampler[Draw]):
     """Shuffled batches of photos whose captions are about equally long; the order depends on seed and epoch alone.
 
     Args:
-        targets: int64 (N, C, T), see `encode_captions`.
+        targets: (N, C, T), see `encode_captions`.
         batch_size: photos a batch, of all processes together.
         seed: None keeps one fixed order, longest first, for held-out photos.
         rank, world_size: this process and how many there are; each gets every ``world_size``-th photo of each batch;
@@ -159,18 +195,16 @@ class LengthSampler(Sampler[Draw]):
 
     def __init__(
         self,
-        targets: NDArray[np.int64],
+        targets: Ids,
         batch_size: int,
         seed: int | None,
         rank: int = 0,
         world_size: int = 1,
         shown: NDArray[np.float64] | None = None,
     ) -> None:
-        lengths = (targets != PAD).sum(2)
-        # Words beyond the eighth: the levels that only some captions reach are where batches differ in cost.
-        self.cost = np.maximum(lengths - 8, 0).sum(1)
+        self.cost = _costs(targets)
         self.batch_size, self.seed, self.rank, self.world_size = batch_size, seed, rank, world_size
-        self.shown = np.ones(len(lengths)) if shown is None else shown
+        self.shown = np.ones(len(self.cost)) if shown is None else shown
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -205,3 +239,9 @@ class LengthSampler(Sampler[Draw]):
         """Each photo of ``order`` as often as it is shown, rounded so that the sum up to any of them is right."""
         upto = np.floor(np.cumsum(self.shown[order]) + 0.5 + 1e-6).astype(np.int64)
         return np.repeat(order, np.diff(upto, prepend=0))
+
+
+def _costs(targets: Ids) -> NDArray[np.int64]:
+    """How many words beyond the eighth each photo's captions have: where batches differ in what they cost."""
+    parts = [targets[start : start + _ROWS] for start in range(0, len(targets), _ROWS)]
+    return np.concatenate([np.maximum((part != PAD).sum(2) - 8, 0).sum(1) for part in parts])

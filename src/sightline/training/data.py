@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightline.data.dataset import Dataset, Example, read_dataset
+from sightline.data.examples import Examples, Joined
 from sightline.errors import SightlineError
+from sightline.photos.place import Place
 
 _SPLITS = ("train", "val", "test")
 
@@ -31,7 +34,7 @@ class TrainingData:
     """
 
     name: str
-    examples: Mapping[str, tuple[Example, ...]]
+    examples: Mapping[str, Sequence[Example]]
     shown: NDArray[np.float64]
     record: Mapping[str, Any]
 
@@ -55,7 +58,7 @@ def read_data(
         SightlineError: a dataset cannot be used, two have the same name, a weight is of no dataset, or no training
             photo has boxes though they are asked for.
     """
-    datasets = {folder.resolve().name: read_dataset(folder) for folder in folders}
+    datasets = {folder.resolve().name: read_dataset(folder, _report(folder, say)) for folder in folders}
     _check_names(folders, datasets, weights)
     examples = {split: {name: data.split(split) for name, data in datasets.items()} for split in ("train", "val")}
     if boxes:
@@ -74,7 +77,7 @@ def read_data(
     alone = {key: values[0] for key, values in facts.items() if key != "weights" or values != [1.0]}
     return TrainingData(
         ", ".join(map(str, folders)),
-        {split: tuple(example for part in parts.values() for example in part) for split, parts in examples.items()},
+        {split: Joined(list(parts.values())) for split, parts in examples.items()},
         np.repeat(facts["weights"], [len(part) for part in examples["train"].values()]),
         facts if len(datasets) > 1 else alone,
     )
@@ -93,7 +96,7 @@ def _check_names(folders: Sequence[Path], datasets: Mapping[str, Dataset], weigh
 
 def _leave_out(
     datasets: Mapping[str, Dataset],
-    examples: Mapping[str, dict[str, tuple[Example, ...]]],
+    examples: Mapping[str, dict[str, Sequence[Example]]],
     say: Callable[[str], None],
 ) -> None:
     """Take out of ``examples`` what another dataset's test or val split holds, and tell of photos in two of them."""
@@ -101,17 +104,17 @@ def _leave_out(
     for split, barred in (("train", {"val", "test"}), ("val", {"test"})):
         for name, part in examples[split].items():
             elsewhere = [
-                {home for home, found in homes.get(example.path, ()) if home != name and found in barred}
+                {home for home, found in homes.get(example.photo, ()) if home != name and found in barred}
                 for example in part
             ]
-            kept = tuple(example for example, found in zip(part, elsewhere, strict=True) if not found)
+            kept = Examples.pack(example for example, found in zip(part, elsewhere, strict=True) if not found)
             if not kept:
                 raise SightlineError(f"{name}: nothing is left of its {split} split: all of it is held out elsewhere")
             for home, count in Counter(home for found in elsewhere for home in found).items():
                 say(f"{name}: {count} photos left out of {split}, as {home} holds out the same")
             examples[split][name] = kept
     twice = sum(
-        any(home != name and found == "train" for home, found in homes.get(example.path, ()))
+        any(home != name and found == "train" for home, found in homes.get(example.photo, ()))
         for name, part in examples["train"].items()
         for example in part
     )
@@ -119,23 +122,25 @@ def _leave_out(
         say(f"{twice} training photos lie in more than one dataset, and are shown by each")
 
 
-def _homes(datasets: Mapping[str, Dataset]) -> dict[Path, list[tuple[str, str]]]:
-    """File -> the (dataset, split)s that hold a photo of the same bytes; files of a size of their own are not there."""
+def _homes(datasets: Mapping[str, Dataset]) -> dict[Place, list[tuple[str, str]]]:
+    """Place -> the (dataset, split)s that hold a photo of the same bytes; those of a size of their own apart."""
     places = [
-        (name, split, example.path)
+        (name, split, example.photo)
         for name, data in datasets.items()
         for split in _SPLITS
         for example in data.splits.get(split, ())
     ]
-    sizes: dict[int, list[tuple[str, str, Path]]] = {}
+    sizes: dict[int | None, list[tuple[str, str, Place]]] = {}
     for place in places:
-        sizes.setdefault(place[2].stat().st_size, []).append(place)
-    same: dict[bytes, list[tuple[str, str, Path]]] = {}
-    for alike in sizes.values():
+        sizes.setdefault(place[2].size(), []).append(place)
+    # A photo of unknown size may be any other's twin.
+    groups = [places] if None in sizes else list(sizes.values())
+    same: dict[bytes, list[tuple[str, str, Place]]] = {}
+    for alike in groups:
         if len({name for name, _, _ in alike}) > 1:
             for place in alike:
-                same.setdefault(hashlib.sha256(place[2].read_bytes()).digest(), []).append(place)
-    return {path: [(name, split) for name, split, _ in alike] for alike in same.values() for _, _, path in alike}
+                same.setdefault(hashlib.sha256(place[2].read()).digest(), []).append(place)
+    return {photo: [(name, split) for name, split, _ in alike] for alike in same.values() for _, _, photo in alike}
 
 
 def _tell_boxes(examples: Sequence[Example], folders: Sequence[Path], say: Callable[[str], None]) -> None:
@@ -157,8 +162,23 @@ def _tell(
     say: Callable[[str], None],
 ) -> None:
     for name, data in datasets.items():
+        for torn in data.torn:
+            say(f"{name}: photos are lost with what is torn of a shard: {torn}")
         if data.split_source == "derived":
             say(f"{name} lists no splits: its photos are split 80/10/10 by file name")
         if len(datasets) > 1:
             train, val = (len(examples[split][name]) for split in ("train", "val"))
             say(f"{name}: {train} training photos, each shown {weights.get(name, 1):g} times an epoch, {val} held out")
+
+
+def _report(folder: Path, say: Callable[[str], None]) -> Callable[[int, int], None]:
+    """Tell of an index that is being made every ten seconds, or so."""
+    told = time.monotonic()
+
+    def report(done: int, total: int) -> None:
+        nonlocal told
+        if time.monotonic() - told > 10:
+            told = time.monotonic()
+            say(f"{folder}: {done} of {total} shards indexed")
+
+    return report

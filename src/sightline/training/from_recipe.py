@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
 from sightline.data.dataset import Example
 from sightline.nn.model import CaptionModel
+from sightline.training.batches import Ids
 from sightline.training.module import CaptioningModule
 from sightline.training.objective import CrossEntropy, Objective
 from sightline.training.recipe import Recipe
@@ -18,7 +16,7 @@ from sightline.vocabulary import Vocabulary
 
 
 def make_objective(
-    recipe: Recipe, examples: Sequence[Example], vocabulary: Vocabulary, targets: dict[str, NDArray[np.int64]]
+    recipe: Recipe, examples: Sequence[Example], vocabulary: Vocabulary, targets: dict[str, Ids]
 ) -> Objective:
     """What the training strives for; ``examples``: its photos; ``targets``, of train and val, see `encode_captions`."""
     settings = recipe.training

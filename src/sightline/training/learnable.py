@@ -12,10 +12,12 @@ from sightline.vocabulary import Vocabulary, split_words
 
 def check_learnable(data: TrainingData, vocabulary: Vocabulary, min_count: int, init: Path | None) -> None:
     """Raise `SightlineError` where ``vocabulary`` knows no word of the training captions, and say why that is."""
-    captions = [caption for example in data.examples["train"] for caption in example.captions]
-    counts = Counter(word for caption in captions for word in split_words(caption))
-    if not counts.keys().isdisjoint(vocabulary.words):
-        return
+    known, counts = set(vocabulary.words), Counter[str]()
+    for example in data.examples["train"]:
+        words = [word for caption in example.captions for word in split_words(caption)]
+        if not known.isdisjoint(words):
+            return
+        counts.update(words)
     if not counts:
         raise SightlineError(f"{data.name}: nothing to learn from: the training captions hold no word")
     (word, times), *_ = counts.most_common(1)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from sightline.data.features import FeatureCache
 from sightline.data.ranks import Ranks
 from sightline.nn.encoder import Encoder
-from sightline.training.batches import CachedFeatures, LengthSampler, Pixels
+from sightline.training.batches import CachedFeatures, Ids, LengthSampler, Pixels
 from sightline.training.data import TrainingData
 from sightline.training.interruption import leave_signals_to_the_trainer
 from sightline.training.recipe import Recipe
@@ -23,15 +20,10 @@ from sightline.training.supervision import Phrases, Things
 from sightline.vocabulary import Vocabulary
 
 
-def default_cache() -> Path:
-    """Where features are kept unless told otherwise: ``sightline/features`` in the user's cache folder."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sightline" / "features"
-
-
 def make_loaders(
     recipe: Recipe,
     read: TrainingData,
-    targets: dict[str, NDArray[np.int64]],
+    targets: dict[str, Ids],
     vocabulary: Vocabulary,
     encoder: Encoder,
     cache: Path,
@@ -51,12 +43,14 @@ def make_loaders(
             by_caption = settings.objective == "cross_entropy"
             things = Phrases(photos, encoder.grid) if by_caption else Things(photos, encoder.grid, vocabulary)
         data: CachedFeatures | Pixels
-        if recipe.encoder.trainable:
+        if recipe.encoder.trainable or not _keeps_features(
+            cache, encoder, read, ranks, say if split == "train" else None
+        ):
             augment_seed = seed if recipe.encoder.augmentation else None
             data = Pixels(photos, encoder.preprocessing, targets[split], augment_seed, things)
         else:
-            paths = [photo.path for photo in photos]
-            rows, places = FeatureCache(cache, encoder).rows(paths, _report(f"{split} features", say), ranks)
+            where = [example.photo for example in photos]
+            rows, places = FeatureCache(cache, encoder).rows(where, _report(f"{split} features", say), ranks)
             data = CachedFeatures(rows, places, targets[split], things)
         loaders[split] = DataLoader(
             data,
@@ -74,6 +68,22 @@ def make_loaders(
             worker_init_fn=leave_signals_to_the_trainer,
         )
     return loaders
+
+
+def _keeps_features(
+    cache: Path, encoder: Encoder, read: TrainingData, ranks: Ranks, say: Callable[[str], None] | None
+) -> bool:
+    """Whether the features of all photos are kept; ``say`` is told if not: photos are encoded as they are shown."""
+    photos = sum(map(len, read.examples.values()))
+    features = FeatureCache(cache, encoder)
+    if ranks.as_rank_zero_says(features.has_room(photos)):
+        return True
+    if say:
+        say(
+            f"{cache}: no room for the features of {photos:,} photos ({photos * features.row_bytes / 1e9:.0f} GB, over"
+            " half of what is free); they are encoded anew in every epoch, which takes longer"
+        )
+    return False
 
 
 def _report(what: str, say: Callable[[str], None]) -> Callable[[int, int], None]:

@@ -24,8 +24,8 @@ class CaptioningModule(L.LightningModule):
         objective: what it strives for.
         learning_rate: Adam's.
         seed: decides dropout, together with the step's number.
-        encoder_learning_rate: None where the encoder is frozen and a batch's inputs are its annotation vectors;
-            otherwise they are pixels, and the encoder's weights are trained at this rate.
+        encoder_learning_rate: at which the encoder's weights are trained; None where it is frozen, and a batch's inputs
+            may be its annotation vectors instead of pixels.
         frozen_blocks: how many of a learning encoder's blocks, from the pixels on, keep their weights.
         keep_statistics: whether the encoder's batch normalisation keeps the means and variances it came with.
         cosine: whether learning rates fall along half a cosine to nothing at the last step.
@@ -94,7 +94,11 @@ class CaptioningModule(L.LightningModule):
         return {"optimizer": adam, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _features(self, batch: Batch) -> Tensor:
-        return batch.inputs if self.encoder_learning_rate is None else self.model.features(batch.inputs)
+        # (P, L, D) are kept features; what a resting encoder makes of pixels is rounded as these are.
+        if batch.inputs.dim() == 3:
+            return batch.inputs
+        features = self.model.features(batch.inputs)
+        return features.half().float() if self.encoder_learning_rate is None else features
 
     def _seed(self, rank: int) -> int:
         return (self.seed * 1009 + rank) * 1_000_003 + self.global_step

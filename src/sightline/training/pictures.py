@@ -15,7 +15,7 @@ from matplotlib import font_manager, pyplot
 from matplotlib.ticker import MaxNLocator
 
 from sightline.bundle import replacing
-from sightline.preprocess import open_photo
+from sightline.preprocess import Photo, open_photo
 from sightline.training.objective import Objective
 
 
@@ -49,7 +49,7 @@ def draw_epochs(path: Path, epochs: Sequence[dict[str, Any]], objective: Objecti
     pyplot.close(figure)
 
 
-def draw_samples(path: Path, photos: Sequence[Path], captions: Sequence[str], columns: int = 4) -> None:
+def draw_samples(path: Path, photos: Sequence[Photo], captions: Sequence[str], columns: int = 4) -> None:
     """A contact sheet of photos, each with its caption beneath."""
     rows = -(-len(photos) // columns)
     figure, axes = pyplot.subplots(

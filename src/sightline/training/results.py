@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ def leave_results(
     config: ModelConfig,
     vocabulary: Vocabulary,
     rows: list[dict[str, Any]],
-    held_out: tuple[Example, ...],
+    held_out: Sequence[Example],
     say: Callable[[str], None],
 ) -> None:
     """Write the model folder of the best epoch, ``loss.png`` and ``samples.png``; ``rows`` as in `EpochRecord`."""
@@ -44,6 +44,6 @@ def leave_results(
     save_model(out, model, config, vocabulary)
     draw_epochs(out / "loss.png", rows, objective, kept)
     step = max(1, len(held_out) // _SAMPLES)
-    photos = [example.path for example in held_out[::step]][:_SAMPLES]
+    photos = [held_out[place].photo for place in range(0, len(held_out), step)][:_SAMPLES]
     captions = [caption.text for caption in generate(model, config, vocabulary, photos)]
     draw_samples(out / "samples.png", photos, captions)

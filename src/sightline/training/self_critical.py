@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -32,7 +32,7 @@ class SelfCritical:
     Dropout is off in both, or the model that is corrected would not be the one that drew.
 
     Args:
-        train_targets, val_targets: int64 (N, C, T), the captions of all training and held-out photos, see
+        train_targets, val_targets: (N, C, T), the captions of all training and held-out photos, see
             `encode_captions`; document frequencies come from either's own captions.
         samples: C, at least 2.
         max_words: the longest sentence drawn.
@@ -48,8 +48,8 @@ class SelfCritical:
 
     def __init__(
         self,
-        train_targets: NDArray[np.int64],
-        val_targets: NDArray[np.int64],
+        train_targets: NDArray[np.integer[Any]],
+        val_targets: NDArray[np.integer[Any]],
         samples: int,
         max_words: int,
         attention_entropy: float = 0.0,
@@ -102,8 +102,8 @@ class SelfCritical:
         return torch.from_numpy(scores).to(tokens.device, torch.float32).reshape(photos, each)
 
 
-def _words(targets: NDArray[np.int64]) -> list[list[list[int]]]:
-    """int64 (N, C, T) -> the ids of each photo's captions, without padding and empty captions."""
+def _words(targets: NDArray[np.integer[Any]]) -> list[list[list[int]]]:
+    """(N, C, T) -> the ids of each photo's captions, without padding and empty captions."""
     ended = (targets != PAD).sum(2)
     return [
         [caption[:length].tolist() for caption, length in zip(captions, lengths, strict=True) if length]

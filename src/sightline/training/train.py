@@ -8,6 +8,7 @@ from pathlib import Path
 import lightning as L
 import torch
 
+from sightline.data.caches import cache_folder
 from sightline.data.ranks import speaks
 from sightline.export.export import export_into
 from sightline.training.allocator import keep_freed_memory
@@ -18,7 +19,7 @@ from sightline.training.divergence import check_learned
 from sightline.training.from_recipe import make_module, make_objective
 from sightline.training.interruption import interruptible
 from sightline.training.launch import joined
-from sightline.training.loaders import default_cache, make_loaders
+from sightline.training.loaders import make_loaders
 from sightline.training.recipe import Recipe
 from sightline.training.record import EpochRecord
 from sightline.training.results import leave_results
@@ -92,7 +93,7 @@ def train(
         module = make_module(model, make_objective(recipe, read.examples["train"], vocabulary, targets), recipe)
         record = EpochRecord(out / "metrics.csv", module.objective.value)
         trainer = make_trainer(recipe, ranks, module.objective, record, out, progress and ranks.leads)
-        features = cache or default_cache()
+        features = cache or cache_folder("features")
         loaders = make_loaders(recipe, read, targets, vocabulary, model.encoder, features, ranks, say)
         fit(trainer, module.train(), loaders, out, resume)
         if not ranks.leads:

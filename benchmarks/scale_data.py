@@ -1,0 +1,174 @@
+"""What large data cost: the start of a training, names in an index, and photos read by position.
+
+    python benchmarks/scale_data.py [--photos 200000] [--names 10000000] [--before SRC] [--out FILE.json]
+
+Three parts, each with data that it makes in a temporary folder (about 2 GB for the defaults) and deletes:
+
+- start: all that a training does with its data before the first step, the encoder apart, on `--photos` tiny photos with
+  five captions each in Kaggle's layout. With `--before`, the `src` of another checkout, that one does the same, in
+  turns. It starts twice: the second time, digests are remembered.
+- names: the same on an index of `--names` photos in shards that hold nothing, one caption each.
+- reading: 2,000 photos of 100 kB in random order, from shards by position and from files of their own.
+
+Seconds are those of the processor. Memory is the peak of a process of its own, less what it had once it had imported
+torch and Lightning, which is given beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+WORDS = [f"word{number}" for number in range(8000)]
+
+# Runs in a process of its own, by this checkout or another: only what both have is called.
+START = """
+import resource, sys, time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+import sightline.training.train
+from sightline.data import features
+from sightline.data.provenance import fingerprint
+from sightline.training.batches import LengthSampler, encode_captions
+from sightline.training.data import read_data
+from sightline.training.learnable import check_learnable
+from sightline.vocabulary import Vocabulary
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+parts, imported, began = {}, peak(), time.process_time()
+def part(name):
+    global began
+    parts[name] = round(time.process_time() - began, 2)
+    began = time.process_time()
+folder, digests = Path(sys.argv[1]), len(sys.argv) > 2
+read = read_data([folder], {}, False, lambda line: None)
+part("read")
+vocabulary = Vocabulary.from_captions((text for each in read.examples["train"] for text in each.captions), 5)
+check_learnable(read, vocabulary, 5, None)
+part("vocabulary")
+fingerprint(read.examples)
+part("fingerprint")
+targets = {split: encode_captions(examples, vocabulary, 20) for split, examples in read.examples.items()}
+part("targets")
+if digests:
+    with ThreadPoolExecutor() as pool:
+        for examples in read.examples.values():
+            if hasattr(features, "Digests"):
+                features.Digests(Path(sys.argv[2])).of([each.photo for each in examples], pool)
+            else:
+                list(pool.map(features._digest, [each.path for each in examples]))
+    part("digests")
+next(iter(LengthSampler(targets["train"], 32, seed=0)))
+part("order")
+import json
+print(json.dumps({"cpu_seconds": round(sum(parts.values()), 1), "parts": parts, "imported_mb": round(imported),
+                  "memory_mb": round(peak() - imported), "photos": sum(map(len, read.examples.values()))}))
+"""
+
+
+def start(source: Path, folder: Path, digests: Path | None) -> dict[str, object]:
+    arguments = [sys.executable, "-c", START, str(folder), *([str(digests)] if digests else [])]
+    environment = {**os.environ, "PYTHONPATH": str(source)}
+    finished = subprocess.run(arguments, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(finished.stdout.splitlines()[-1])
+
+
+def caption(drawn: random.Random) -> str:
+    return " ".join(drawn.choices(WORDS, k=11))
+
+
+def make_kaggle(root: Path, photos: int) -> None:
+    (root / "Images").mkdir(parents=True)
+    drawn = random.Random(0)
+    with (root / "captions.txt").open("w") as file:
+        file.write("image,caption\n")
+        for number in range(photos):
+            (root / "Images" / f"{number:08d}.jpg").write_bytes(number.to_bytes(8, "big") * 50)
+            file.writelines(f"{number:08d}.jpg,{caption(drawn)} .\n" for _ in range(5))
+
+
+def make_names(root: Path, names: int) -> float:
+    """An index of shards of 10,000 photos each, which are never read; the processor's seconds of writing it."""
+    from sightline.data import shard_index
+    from sightline.data.tar import Sample
+
+    root.mkdir()
+    drawn = random.Random(0)
+
+    def samples(path: Path):
+        first = 10_000 * int(path.stem)
+        for number in range(first, min(first + 10_000, names)):
+            yield Sample(str(number), "", f"{number:09d}.jpg", 512 * number, 30_000, (caption(drawn),))
+
+    shards = [f"{number:06d}.tar" for number in range(-(-names // 10_000))]
+    for shard in shards:
+        (root / shard).touch()
+    shard_index.read_samples = samples
+    began = time.process_time()
+    shard_index.open_index(root, shards)
+    return time.process_time() - began
+
+
+def reading(root: Path, photos: int = 2000) -> dict[str, float]:
+    from sightline.data.dataset import read_dataset
+    from sightline.data.write_shards import write_shards
+
+    (root / "Images").mkdir(parents=True)
+    drawn = random.Random(0)
+    names = [f"{number}.jpg" for number in range(photos)]
+    for name in names:
+        (root / "Images" / name).write_bytes(drawn.randbytes(100_000))
+    (root / "captions.txt").write_text("image,caption\n" + "".join(f"{name},a dog\n" for name in names))
+    write_shards(root, root / "shards")
+    places = {
+        kind: [example.photo for examples in read_dataset(folder).splits.values() for example in examples]
+        for kind, folder in (("files", root), ("shards", root / "shards"))
+    }
+    rates: dict[str, list[float]] = {kind: [] for kind in places}
+    for _ in range(3):
+        for kind, where in places.items():
+            drawn.shuffle(where)
+            began = time.perf_counter()
+            for place in where:
+                place.read()
+            rates[kind].append(photos / (time.perf_counter() - began))
+    return {f"{kind}_photos_per_second": round(sorted(values)[1]) for kind, values in rates.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photos", type=int, default=200_000)
+    parser.add_argument("--names", type=int, default=10_000_000)
+    parser.add_argument("--before", type=Path)
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    here = Path(__file__).parents[1] / "src"
+    sources = {**({"before": arguments.before.resolve()} if arguments.before else {}), "after": here}
+    result: dict[str, object] = {"cpus": os.cpu_count()}
+    with tempfile.TemporaryDirectory() as scratch:
+        root = Path(scratch)
+        make_kaggle(root / "kaggle", arguments.photos)
+        for time_ in ("first", "second"):
+            for side, source in sources.items():
+                result[f"start_{time_}_{side}"] = start(source, root / "kaggle", root / f"digests-{side}")
+        index = make_names(root / "names", arguments.names)
+        result["index_cpu_seconds"] = round(index, 1)
+        size = sum(path.stat().st_size for path in root.glob("names/.sightline-index/*/*"))
+        result["index_bytes_per_photo"] = round(size / arguments.names, 1)
+        result["start_names"] = start(here, root / "names", None)
+        result["reading"] = reading(root / "reading")
+    text = json.dumps(result, indent=2)
+    print(text)
+    if arguments.out:
+        arguments.out.write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()
