@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
+from sightline.data.dataset import Example
 from sightline.nn.model import CaptionModel
 from sightline.training.module import CaptioningModule
 from sightline.training.objective import CrossEntropy, Objective
 from sightline.training.recipe import Recipe
 from sightline.training.self_critical import SelfCritical
+from sightline.training.written import Written
+from sightline.vocabulary import Vocabulary
 
 
 def make_objective(recipe: Recipe, targets: dict[str, NDArray[np.int64]]) -> Objective:
@@ -22,11 +27,15 @@ def make_objective(recipe: Recipe, targets: dict[str, NDArray[np.int64]]) -> Obj
     return SelfCritical(targets["train"], targets["val"], settings.samples, longest, *attention)
 
 
-def make_module(model: CaptionModel, objective: Objective, recipe: Recipe) -> CaptioningModule:
-    """The model with its objective, and what of it learns at which rates."""
+def make_module(
+    model: CaptionModel, objective: Objective, recipe: Recipe, held_out: Sequence[Example], vocabulary: Vocabulary
+) -> CaptioningModule:
+    """The model with its objective, what of it learns at which rates, and how its captions of photos are scored."""
     rate = recipe.training.learning_rate
     encoder_rate = (recipe.encoder.learning_rate or rate) if recipe.encoder.trainable else None
     keep = not recipe.encoder.trainable or recipe.encoder.statistics == "keep"
     cosine = recipe.training.schedule == "cosine"
     frozen = recipe.encoder.frozen_blocks
-    return CaptioningModule(model, objective, rate, recipe.training.seed, encoder_rate, frozen, keep, cosine)
+    scores = recipe.training.written_scores()
+    written = Written(scores, held_out, vocabulary, recipe.vocabulary.max_words) if scores else None
+    return CaptioningModule(model, objective, rate, recipe.training.seed, encoder_rate, frozen, keep, cosine, written)

@@ -11,6 +11,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from sightline.errors import SightlineError
+from sightline.metrics import SCORES
 from sightline.nn.checkpoint import ENCODERS  # importing it registers every encoder
 
 Count = Annotated[int, Field(ge=1)]
@@ -29,6 +30,16 @@ def _encoder_name(name: str) -> str:
     if name not in ENCODERS.names():
         raise ValueError(f"encoder.name: {name!r} is none of {', '.join(ENCODERS.names())}")
     return name
+
+
+def _score_name(name: str) -> str:
+    known = [score for score, metric in SCORES.items() if metric not in ("meteor", "diversity")]
+    if name not in known:
+        raise ValueError(f"training.scores and training.monitor: {name!r} is none of {', '.join(known)}")
+    return name
+
+
+Score = Annotated[str, AfterValidator(_score_name)]
 
 
 class EncoderRecipe(Section):
@@ -102,6 +113,8 @@ class TrainingRecipe(Section):
     entropy costs beside either; above zero, attention points instead of spreading. ``attention_supervision``: what a
     nat by which attention misses a word's thing costs beside the word's own loss, for photos whose boxes are known: at
     every word of a phrase, or, self-critical, at the nouns that the model itself says.
+    ``scores``: of greedy captions of held-out photos after each epoch, e.g. ``[CIDEr, BLEU-4]``. ``monitor``: the one
+    of these by which the best epoch is chosen and ``patience`` waits; null for the objective's own value.
     ``schedule``: cosine lowers the learning rates along half a cosine to nothing at the last step. ``precision``: auto
     takes bfloat16 where the device computes in it. ``threads``: of the processor; null for one a core. A small model is
     quickest on one, which waits for no other.
@@ -112,6 +125,9 @@ class TrainingRecipe(Section):
     samples: Annotated[int, Field(ge=2)] = 5
     attention_entropy: Weight = 0.0
     attention_supervision: Weight = 0.0
+
+    scores: list[Score] = []
+    monitor: Score | None = None
 
     batch_size: Count = 32
     epochs: Count = 10
@@ -124,6 +140,10 @@ class TrainingRecipe(Section):
     workers: Annotated[int, Field(ge=0)] = 0
     threads: Count | None = None
     seed: Annotated[int, Field(ge=0)] = 0
+
+    def written_scores(self) -> list[str]:
+        """The scores of held-out captions that each epoch is asked for, each once."""
+        return list(dict.fromkeys([*self.scores, *([self.monitor] if self.monitor else [])]))
 
 
 class Recipe(Section):

@@ -44,7 +44,8 @@ def train(
     Args:
         recipe: see `load_recipe`.
         data: a dataset's folder, in any layout that `read_dataset` knows, or several, to be learned from at once; each
-            needs a train and a val split. The best epoch is that of the lowest mean loss over all their held-out words.
+            needs a train and a val split. The best epoch is that of the lowest mean loss over all their held-out
+            words, unless ``training.monitor`` names a score.
         out: a new or empty folder, unless ``resume``.
         resume: continue an interrupted training; the result equals an unbroken one's.
         init: a model folder to start from, with its vocabulary; the recipe must describe a model of the same shape.
@@ -74,8 +75,8 @@ def train(
 
         longest = recipe.vocabulary.max_words
         targets = {split: encode_captions(part, vocabulary, longest) for split, part in read.examples.items()}
-        module = make_module(model, make_objective(recipe, targets), recipe)
-        record = EpochRecord(out / "metrics.csv", module.objective.value)
+        module = make_module(model, make_objective(recipe, targets), recipe, read.examples["val"], vocabulary)
+        record = EpochRecord(out / "metrics.csv", module.objective.value, recipe.training.written_scores())
         trainer = make_trainer(recipe, module.objective, record, out, progress)
         features, process = cache or default_cache(), (trainer.global_rank, trainer.world_size)
         loaders = make_loaders(recipe, read, targets, vocabulary, model.encoder, features, *process, say)

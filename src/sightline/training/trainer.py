@@ -35,7 +35,8 @@ def make_trainer(recipe: Recipe, objective: Objective, record: EpochRecord, out:
         "The number of training batches.*",
     ):
         warnings.filterwarnings("ignore", message)
-    monitor, better = f"val_{objective.value}", objective.better
+    chosen_by = recipe.training.monitor
+    monitor, better = (f"val_{chosen_by}", "max") if chosen_by else (f"val_{objective.value}", objective.better)
     folder = out / CHECKPOINTS
     callbacks: list[Callback] = [
         record,
