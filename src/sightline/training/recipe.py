@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
+from sightline.bundle import load_description
 from sightline.errors import SightlineError
 from sightline.metrics import SCORES
 from sightline.nn.checkpoint import ENCODERS  # importing it registers every encoder
@@ -210,12 +211,37 @@ def load_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
     values = _numbers({} if values is None else values)
     if not isinstance(values, dict):
         raise SightlineError(f"{path}: a recipe holds sections ({', '.join(Recipe.model_fields)}), this file does not")
+    return _checked(path, values, settings)
+
+
+def further_recipe(folder: Path, settings: Sequence[str] = ()) -> Recipe:
+    """A recipe by which the model in ``folder`` learns new photos and words in minutes, under `load_recipe`'s settings.
+
+    Its encoder rests, so that each photo is looked at once; words count from their second time on.
+
+    Raises:
+        SightlineError: no model is there, or a setting is impossible.
+    """
+    config = load_description(folder)[0]
+    values: dict[str, Any] = {
+        "encoder": {"name": config.encoder, "projection": config.projection},
+        "decoder": {"name": config.decoder, **config.decoder_options},
+        "vocabulary": {"min_count": 2, "max_words": config.max_words},
+        "training": {
+            **{"learning_rate": 5e-4, "schedule": "cosine", "label_smoothing": 0.1, "gradient_clip": 5.0},
+            "precision": "auto",
+        },
+    }
+    return _checked(folder, values, settings)
+
+
+def _checked(source: Path, values: dict[str, Any], settings: Sequence[str]) -> Recipe:
     for setting in settings:
         _apply(values, setting)
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
-        where = f"{path} with --set" if settings else str(path)
+        where = f"{source} with --set" if settings else str(source)
         raise SightlineError(f"{where}: {'; '.join(map(_explain, error.errors()))}") from None
 
 

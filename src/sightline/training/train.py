@@ -48,8 +48,8 @@ def train(
             words, unless ``training.monitor`` names a score.
         out: a new or empty folder, unless ``resume``.
         resume: continue an interrupted training; the result equals an unbroken one's.
-        init: a model folder to start from, with its vocabulary; the recipe must describe a model of the same shape.
-            Resuming does without.
+        init: a model folder to start from; the recipe must describe a model of the same shape. It keeps its words, and
+            learns those of the data that are new. Resuming does without.
         weights: a dataset's name -> how often an epoch shows each of its photos; see `read_data`.
         cache: where a frozen encoder's features are kept; by default ``features`` in the user's cache folder.
         export: also write model.onnx, by which the model captions without torch.
@@ -69,7 +69,7 @@ def train(
         _check(recipe, out, resume)  # again: another training may have ended meanwhile
         read = read_data(folders, weights or {}, recipe.training.attention_supervision > 0, say)
         L.seed_everything(recipe.training.seed, verbose=False)
-        model, config, vocabulary = start_again(read, out, say) if resume else start(recipe, read, out, init)
+        model, config, vocabulary = start_again(read, out, say) if resume else start(recipe, read, out, init, say)
         photos = {split: len(examples) for split, examples in read.examples.items()}
         say(f"{photos['train']} training photos, {photos['val']} held out, {len(vocabulary)} words")
 
