@@ -60,7 +60,9 @@ def _read_weights(context: click.Context, parameter: click.Parameter, texts: tup
 @click.option("--resume", is_flag=True, help="Go on with an interrupted training: --data and --out will do.")
 @click.option(
     "--init",
-    help="A model to start from: a folder, or 'bundled', the one in the package; new words are added to its own.",
+    metavar="MODEL",
+    help="A model to start from: a folder, hf://USER/NAME, or 'bundled', the one in the package; new words are added to"
+    " its own.",
 )
 @click.option("--cache", type=PATH, help="Where a frozen encoder's features are kept [default: the user's cache].")
 @click.option("--quiet", is_flag=True, help="No progress bars.")
@@ -117,6 +119,10 @@ def _origin(init: str) -> Path:
 
     if init == "bundled" and not (BUNDLED_MODEL / WEIGHTS).is_file():
         raise SightlineError(f"--init bundled: no {WEIGHTS} came with this installation; name a model folder instead")
+    if init.startswith("hf:/"):
+        from sightline.hub.fetch import fetch
+
+        return fetch(init, also=[WEIGHTS])
     return BUNDLED_MODEL if init == "bundled" else Path(init)
 
 
