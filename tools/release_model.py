@@ -2,8 +2,9 @@
 
     python tools/release_model.py RUN --name NAME [--precision int8]
 
-leaves models/NAME/ (float16 weights to train on from) and src/sightline/model/ (the bundle in the wheel), each with
-MODEL_CARD.md as it stands in models/NAME/, which a person writes.
+leaves models/NAME/ (weights to train on from, see sightline.nn.compact) and src/sightline/model/ (the bundle in the
+wheel, and the same weights, for `train --init bundled`), each with MODEL_CARD.md as it stands in models/NAME/, which a
+person writes.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import shutil
 import sys
 from pathlib import Path
 
-import torch
 from safetensors.torch import save_file
 
 from sightline.bundle import CARD, CONFIG, ONNX, VOCABULARY, WEIGHTS, replacing
@@ -22,9 +22,10 @@ from sightline.errors import SightlineError
 from sightline.export.export import export_model
 from sightline.export.precision import PRECISIONS
 from sightline.nn.checkpoint import load_model
+from sightline.nn.compact import compact
 
 ROOT = Path(__file__).parents[1]
-LARGEST = 20e6  # bytes
+LARGEST = 12e6  # bytes a file
 
 
 def release(run: Path, name: str, precision: str) -> None:
@@ -34,8 +35,10 @@ def release(run: Path, name: str, precision: str) -> None:
     for file in (CONFIG, VOCABULARY):
         shutil.copyfile(run / file, folder / file)
     with replacing(folder / WEIGHTS) as path:
-        save_file({key: half(tensor).contiguous() for key, tensor in model.state_dict().items()}, path)
+        save_file({key: tensor.contiguous() for key, tensor in compact(model.state_dict()).items()}, path)
+    (BUNDLED_MODEL / WEIGHTS).unlink(missing_ok=True)  # an export replaces nothing but a bundle
     made = export_model(folder, BUNDLED_MODEL, precision)
+    shutil.copyfile(folder / WEIGHTS, BUNDLED_MODEL / WEIGHTS)
     for path in (folder / WEIGHTS, BUNDLED_MODEL / ONNX):
         size = path.stat().st_size
         print(f"{path.relative_to(ROOT)}: {size / 1e6:.1f} MB")
@@ -44,11 +47,6 @@ def release(run: Path, name: str, precision: str) -> None:
     print(f"{made.agreement.differing_captions} of {made.agreement.captions} captions differ from torch's")
     if not (folder / CARD).exists():
         raise SightlineError(f"{folder / CARD}: write it, then run this again")
-
-
-def half(tensor: torch.Tensor) -> torch.Tensor:
-    """Vectors, among them batch normalisation's statistics, weigh little and stay as they are."""
-    return tensor.half() if tensor.is_floating_point() and tensor.dim() > 1 else tensor
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Sightline captions photos and shows where it looked."""
 
 import os
+from typing import TYPE_CHECKING
 
 # ONNX Runtime, once imported, writes a device id into the user's cache and looks up the host that it reports to, unless
 # it is told not to. Whoever has decided about that has the say.
@@ -10,5 +11,17 @@ from sightline.caption import Caption
 from sightline.captioner import Captioner, load
 from sightline.errors import SightlineError
 
+if TYPE_CHECKING:
+    from sightline.evaluation.plain import score
+
 __version__ = "0.1.0"
-__all__ = ["Caption", "Captioner", "SightlineError", "__version__", "load"]
+__all__ = ["Caption", "Captioner", "SightlineError", "__version__", "load", "score"]
+
+
+def __getattr__(name: str) -> object:
+    # Scoring is loaded once it is asked for: who captions needs none of it.
+    if name == "score":
+        from sightline.evaluation.plain import score
+
+        return score
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -43,7 +43,7 @@ BLANK = "the photo is blank, one colour all over: the caption says nothing about
 
 
 def load(model: str | os.PathLike[str] | None = None, threads: int | None = None, device: str = "cpu") -> Captioner:
-    """The captioner of a model folder, or of the model that came with the package.
+    """The captioner of a model folder, of ``hf://USER/NAME[@REVISION]``, or of the model that came with the package.
 
     Args:
         model: the model's folder.
@@ -59,7 +59,14 @@ def load(model: str | os.PathLike[str] | None = None, threads: int | None = None
 
 
 def model_folder(model: str | os.PathLike[str] | None) -> Path:
-    """``model``, or where None, the folder of the model in the package; raises `SightlineError` if there is none."""
+    """``model``, or where it lies on the Hub, its copy here; where None, the folder of the model in the package.
+
+    Raises `SightlineError` if there is none.
+    """
+    if model is not None and os.fspath(model).startswith("hf:/"):  # of two slashes, a path keeps one
+        from sightline.hub.fetch import fetch
+
+        return fetch(os.fspath(model))
     if model is None and not BUNDLED_MODEL.is_dir():
         raise SightlineError("no model came with this installation; name a model folder: --model PATH, or load(PATH)")
     return Path(BUNDLED_MODEL if model is None else model)

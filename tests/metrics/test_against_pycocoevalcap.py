@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import sightline
 from sightline.metrics import METRICS, Corpus, tokenize
 
 # Few words, so that n-grams meet; some that tokenizing or counting could trip over, one longer than the rest.
@@ -78,6 +79,26 @@ def test_equals_on_random_corpora(photos: Photos) -> None:
 @pytest.mark.parametrize("photos", EDGES.values(), ids=EDGES.keys())
 def test_equals_at_the_edges(photos: Photos) -> None:
     assert_equal(photos)
+
+
+def test_equals_pycocoevalcap_on_what_ends_a_corpus(java: None) -> None:
+    """One emoticon more or less is a word more or less: the last caption has no line end after it there."""
+    ours = {0: "A dog runs in the park.", 1: "two boys, vitamin C.", 2: "The red car :)"}
+    theirs = {
+        0: ["A dog runs in the park .", "The dog's running!"],
+        1: ["Boys eat vitamin C."],
+        2: ["The car.", "red :)"],
+    }
+    ptb = pytest.importorskip("pycocoevalcap.tokenizer.ptbtokenizer").PTBTokenizer()
+    from pycocoevalcap.bleu.bleu import Bleu
+    from pycocoevalcap.cider.cider import Cider
+
+    references = ptb.tokenize({photo: [{"caption": c} for c in captions] for photo, captions in theirs.items()})
+    hypotheses = ptb.tokenize({photo: [{"caption": caption}] for photo, caption in ours.items()})
+    scores = sightline.score(ours, theirs)
+    expected = Bleu(4).compute_score(references, hypotheses, verbose=0)[0]
+    assert [scores[f"BLEU-{n}"] for n in range(1, 5)] == pytest.approx(expected, abs=1e-9, rel=0)
+    assert scores["CIDEr"] == pytest.approx(Cider().compute_score(references, hypotheses)[0], abs=1e-9, rel=0)
 
 
 def test_equals_on_flickr8k(shared: Path) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sightline.errors import SightlineError
-from sightline.metrics import METRICS, Corpus, register, tokenize
+from sightline.metrics import METRICS, Corpus, compute, metric_of, register, tokenize
 
 CORPUS = Corpus(
     ("a dog runs", "two boys play in the park", "a dog runs", ""),
@@ -38,6 +38,19 @@ def test_scores_do_not_depend_on_the_order_of_photos(name: str) -> None:
 def test_names_of_scores_are_unique_among_metrics() -> None:
     names = [score.name for name in QUICK for score in METRICS[name](CORPUS)]
     assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_scores_are_found_by_their_own_names(name: str) -> None:
+    assert {metric_of(score.name) for score in METRICS[name](CORPUS)} == {name}
+
+
+def test_scores_are_chosen_one_by_one_or_by_metric() -> None:
+    assert list(compute(CORPUS, ["CIDEr", "BLEU-4", "rouge", "bleu"])) == [
+        *("CIDEr", "BLEU-4", "ROUGE-L", "BLEU-1", "BLEU-2", "BLEU-3"),
+    ]
+    with pytest.raises(SightlineError, match="no metric is named 'cider-d'; choose from bleu"):
+        compute(CORPUS, ["cider-d"])
 
 
 def test_one_name_is_one_metric() -> None:

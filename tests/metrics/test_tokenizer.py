@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sightline.metrics.tokenizer import PUNCTUATION, tokenize
+from sightline.metrics.tokenizer import PUNCTUATION, tokenize, tokenize_corpus
 
 # Hand-written captions and what Stanford CoreNLP 3.4.1 made of them through pycocoevalcap 1.2.
 RECORDED = [
@@ -197,9 +197,41 @@ def test_a_line_end_inside_a_caption_is_a_space(end: str) -> None:
     assert tokenize(f"a dog.{end}It runs") == "a dog it runs"
 
 
-def test_captions_do_not_touch_each_other() -> None:
+def test_a_caption_alone_is_not_read_on() -> None:
     """The reference drops this period only if the next caption in its file begins with a word like The."""
     assert tokenize("a glass of vitamin C.") == "a glass of vitamin c."
+
+
+# Captions that are scored together, and what the reference made of them: the last has no line end after it.
+CORPORA = [
+    (["a dog :)", "a cat :)"], ["a dog :-rrb-", "a cat -rrb-"]),
+    ([":) ", ":D", "a =P"], [":-rrb-", ":d", "a = p"]),
+    (["a smile :)", ""], ["a smile :-rrb-", ""]),
+    (["é :)", "😀 ;-)"], ["é :-rrb-", "-rrb-"]),
+    (["in the '90", "in the '90"], ["in the '90", "in the 90"]),
+    (["they don't", "they don't"], ["they do n't", "they do n't"]),
+    (
+        ["vitamin C.", "A dog", "the U.S.", "", "The end", "10 a.m."],
+        ["vitamin c", "a dog", "the u.s.", "", "the end", "10 a.m."],
+    ),
+    (
+        ["vitamin C.", "a dog", "by Smith and Co.", "I run", "with Mr."],
+        ["vitamin c.", "a dog", "by smith and co.", "i run", "with mr."],
+    ),
+    (["bus No.", "5 dogs", "bus No.", "a dog in Fig."], ["bus no.", "5 dogs", "bus no", "a dog in fig"]),
+    ([], []),
+]
+
+
+@pytest.mark.parametrize(("captions", "words"), CORPORA)
+def test_captions_of_a_corpus_are_read_as_one_text(captions: list[str], words: list[str]) -> None:
+    assert tokenize_corpus(captions) == words
+
+
+def test_the_recorded_corpora_are_the_reference_s(java: None) -> None:
+    ptb = pytest.importorskip("pycocoevalcap.tokenizer.ptbtokenizer").PTBTokenizer()
+    for captions, words in (CORPORA[0], CORPORA[6], CORPORA[8]):
+        assert ptb.tokenize({0: [{"caption": caption} for caption in captions]}) == {0: words}
 
 
 @pytest.mark.parametrize("piece", ["a", "1", "a.", "a-", "a'", "-", "<a ", "5,", "a b.com", "@", "http://", " ", "é"])

@@ -54,6 +54,8 @@ def test_baseline_holds_the_methods_values():
         ("decoder:\n  name: transformer\n  layers: 0\n", ["decoder.layers", "greater than or equal to 1"]),
         ("training:\n  attention_entropy: .inf\n", ["training.attention_entropy", "finite"]),
         ("training:\n  samples: 1\n", ["training.samples", "greater than or equal to 2"]),
+        ("training:\n  monitor: cider\n", ["training.monitor", "cider", "CIDEr"]),
+        ("training:\n  scores: [BLEU-4, METEOR]\n", ["training.scores", "METEOR", "ROUGE-L"]),
         ("- a list\n", ["sections"]),
         ("a: [\n", ["YAML"]),
     ],

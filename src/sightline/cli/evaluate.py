@@ -28,7 +28,6 @@ def evaluate(
     """
     from sightline.captioner import load
     from sightline.cli.progress import progress
-    from sightline.cli.score import table
     from sightline.data.dataset import read_dataset
     from sightline.evaluation.protocol import evaluate_split
     from sightline.evaluation.report import PAGE, replacing_report, write_report
@@ -40,7 +39,7 @@ def evaluate(
         try:
             write_report(folder, evaluation)
         finally:  # a disk that is full takes the report, not what was found
-            put(*table(evaluation.scores), "")
+            put(*evaluation.scores.table(), "")
     put(str(out / PAGE))
     for warning in evaluation.protocol.warnings:
         remark(f"warning: {warning}")

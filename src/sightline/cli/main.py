@@ -20,6 +20,7 @@ from sightline.cli import (
     export,
     info,
     interruptions,
+    push,
     score,
     serve,
     site,
@@ -47,6 +48,7 @@ app.add_command(info.info)
 app.add_command(train.train)
 app.add_command(ensemble.ensemble)
 app.add_command(export.export)
+app.add_command(push.push)
 app.add_command(data.app)
 
 

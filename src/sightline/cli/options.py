@@ -8,7 +8,11 @@ import click
 
 PATH = click.Path(path_type=Path)
 
-model_option = click.option("--model", type=PATH, help="The model's folder; without it, the model in the package.")
+model_option = click.option(
+    "--model",
+    type=PATH,
+    help="The model's folder, or hf://USER/NAME[@REVISION]; without it, the model in the package.",
+)
 beam_size_option = click.option(
     "--beam-size", type=click.IntRange(min=1), default=3, help="Sentences kept at every word; 1 is greedy."
 )

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from sightline.cli.options import PATH, meteor_option, table_or_json_option
 from sightline.cli.streams import put
-
-if TYPE_CHECKING:
-    from sightline.evaluation.scores import Scores
 
 
 @click.command()
@@ -62,25 +57,4 @@ def score(
         report = {**scores.as_dict(with_intervals=True), "remarks": list(pair.remarks)}
         put(*json.dumps(report, indent=2).splitlines())
     else:
-        put(*table(scores, pair.remarks))
-
-
-def table(scores: Scores, remarks: Iterable[str] = ()) -> list[str]:
-    """Scores as the literature prints them, with their 95% bootstrap intervals, and what a reader must know of them."""
-    from sightline.evaluation.scores import in_print
-
-    intervals = scores.intervals()
-    photos, wide = len(scores.photos), max(12, *(len(name) + 1 for name in scores.scores))
-    lines = [f"{photos} photo{'s' * (photos != 1)}", *remarks, "", f"{'':<{wide}}{'score':>8}   95% interval"]
-    for name, entry in scores.scores.items():
-        if entry.value is None:
-            lines.append(f"{name:<{wide}}{'-':>8}   {entry.note}")
-            continue
-        spread = " to ".join(in_print(name, end) for end in intervals.get(name, ()))
-        lines.append(f"{name:<{wide}}{in_print(name, entry.value):>8}   {spread}".rstrip())
-    notes: dict[str, list[str]] = {}
-    for name, entry in scores.scores.items():
-        if entry.value is not None and entry.note:
-            notes.setdefault(entry.note, []).append(name)
-    told = [f"{', '.join(names)}: {note}" for note, names in notes.items()]
-    return [*lines, "", "times 100, but for vocabulary (words) and length (words a caption)", *told]
+        put(*scores.table(pair.remarks))

@@ -45,27 +45,41 @@ def _read_weights(context: click.Context, parameter: click.Parameter, texts: tup
     callback=_read_weights,
     help="How often an epoch shows each photo of the dataset whose folder is called NAME: --weight general=3",
 )
-@click.option("--out", type=PATH, required=True, help="The folder to leave the model in, with its losses and samples.")
 @click.option(
-    "--recipe", type=PATH, help="A YAML recipe, e.g. recipes/baseline.yaml; with --resume, RUN's own by default."
+    "--out",
+    type=PATH,
+    help="The folder to leave the model in, with its losses and samples [default: runs/ and DATA's].",
+)
+@click.option(
+    "--recipe",
+    type=PATH,
+    help="A YAML recipe, e.g. recipes/baseline.yaml; by default OUT's own with --resume, and with --init one that takes"
+    " minutes.",
 )
 @click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Override the recipe: training.epochs=3")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted training: --data and --out will do.")
-@click.option("--init", type=PATH, help="A model folder to start from, e.g. to fine-tune its encoder.")
+@click.option(
+    "--init",
+    metavar="MODEL",
+    help="A model to start from: a folder, hf://USER/NAME, or 'bundled', the one in the package; new words are added to"
+    " its own.",
+)
 @click.option("--cache", type=PATH, help="Where a frozen encoder's features are kept [default: the user's cache].")
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 def train(
     data: tuple[Path, ...],
     weights: dict[str, float],
-    out: Path,
+    out: Path | None,
     recipe: Path | None,
     overrides: tuple[str, ...],
     resume: bool,
-    init: Path | None,
+    init: str | None,
     cache: Path | None,
     quiet: bool,
 ) -> None:
     """Train a captioner on a dataset of photos with captions, or on several at once.
+
+    Your own photos and words in minutes: sightline train --init bundled --data FOLDER
 
     OUT ends with the model folder of the best epoch (config.json, vocabulary.json, model.safetensors, model.onnx),
     loss.png, samples.png, metrics.csv, TensorBoard logs and the exact recipe.
@@ -82,21 +96,40 @@ def train(
     require_training_tier()
     from sightline.data.ranks import speaks
     from sightline.errors import SightlineError
-    from sightline.training.recipe import load_recipe
+    from sightline.training.recipe import further_recipe, load_recipe
     from sightline.training.start import RECIPE, check_new
 
     if not speaks():
         silence()
-    if recipe is None:
-        if not resume:
-            check_new(out)
-            raise SightlineError("no recipe: name one with --recipe, e.g. --recipe recipes/baseline.yaml")
-        recipe = out / RECIPE
-    settings = load_recipe(recipe, overrides)
+    out = out or Path("runs") / data[0].resolve().name
+    origin = _origin(init) if init else None
+    if not resume and speaks():
+        check_new(out)
+    if recipe or resume:
+        settings = load_recipe(recipe or out / RECIPE, overrides)
+    elif origin:
+        settings = further_recipe(origin, overrides)
+    else:
+        raise SightlineError("no recipe: name one with --recipe, e.g. --recipe recipes/baseline.yaml")
     from sightline.training.train import train as run
 
-    run(settings, data, out, resume=resume, init=init, weights=weights, cache=cache, progress=not quiet, say=put)
+    run(settings, data, out, resume=resume, init=origin, weights=weights, cache=cache, progress=not quiet, say=put)
     put(f"the captioner is in {out}; try: sightline caption PHOTO --model {shlex.quote(str(out))}")
+
+
+def _origin(init: str) -> Path:
+    """The folder of a model to start from; `SightlineError` where it has no weights to train on from."""
+    from sightline.bundle import WEIGHTS
+    from sightline.captioner import BUNDLED_MODEL
+    from sightline.errors import SightlineError
+
+    if init == "bundled" and not (BUNDLED_MODEL / WEIGHTS).is_file():
+        raise SightlineError(f"--init bundled: no {WEIGHTS} came with this installation; name a model folder instead")
+    if init.startswith("hf:/"):
+        from sightline.hub.fetch import fetch
+
+        return fetch(init, also=[WEIGHTS])
+    return BUNDLED_MODEL if init == "bundled" else Path(init)
 
 
 def _quieten_libraries() -> None:

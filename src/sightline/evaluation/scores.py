@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from sightline.errors import SightlineError
-from sightline.metrics import METRICS, Corpus, Score, tokenize
+from sightline.metrics import METRICS, Corpus, Score, compute, metric_of
 from sightline.metrics.bootstrap import intervals
 from sightline.vocabulary import END, PAD, SPECIAL_TOKENS, START
 
@@ -15,20 +19,31 @@ from sightline.vocabulary import END, PAD, SPECIAL_TOKENS, START
 _FRAME = re.compile("|".join(re.escape(SPECIAL_TOKENS[index]) for index in (PAD, START, END)))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Scores:
-    """What the metrics say about the captions of N photos.
+    """What the metrics say about the captions of N photos; printed, it is the table of `sightline score`.
 
     Attributes:
-        photos: the N photos' ids, in the order of every `Score.per_photo`.
+        photos: the N photos' ids, in the order of every `per_photo`.
         scores: all scores by name, e.g. ``BLEU-4``; those that could not be computed have a value of None and a note.
     """
 
-    photos: tuple[str, ...]
+    photos: tuple[Any, ...]
     scores: Mapping[str, Score]
 
     def __getitem__(self, name: str) -> float | None:
         return self.scores[name].value
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name} {in_print(name, s.value)}" for name, s in self.scores.items() if s.value is not None)
+        return f"Scores({len(self.photos)} photos: {told})"
+
+    def __str__(self) -> str:
+        return "\n".join(self.table())
+
+    def per_photo(self, name: str) -> NDArray[np.float64] | None:
+        """float64 ``(N,)``, a score of each photo alone; None for what only a corpus has, or could not be computed."""
+        return self.scores[name].per_photo
 
     def intervals(self) -> dict[str, tuple[float, float]]:
         """Name -> 95% bootstrap interval over photos, of every score that has one."""
@@ -52,6 +67,23 @@ class Scores:
             report["intervals"] = {name: list(ends) for name, ends in self.intervals().items()}
         return report
 
+    def table(self, remarks: Iterable[str] = ()) -> list[str]:
+        """Lines: the scores as the literature prints them, their 95% intervals, and what a reader must know of them."""
+        intervals = self.intervals()
+        photos, wide = len(self.photos), max(12, *(len(name) + 1 for name in self.scores))
+        lines = [f"{photos} photo{'s' * (photos != 1)}", *remarks, "", f"{'':<{wide}}{'score':>8}   95% interval"]
+        notes: dict[str, list[str]] = {}
+        for name, entry in self.scores.items():
+            if entry.value is None:
+                lines.append(f"{name:<{wide}}{'-':>8}   {entry.note}")
+                continue
+            spread = " to ".join(in_print(name, end) for end in intervals.get(name, ()))
+            lines.append(f"{name:<{wide}}{in_print(name, entry.value):>8}   {spread}".rstrip())
+            if entry.note:
+                notes.setdefault(entry.note, []).append(name)
+        told = [f"{', '.join(names)}: {note}" for note, names in notes.items()]
+        return [*lines, "", "times 100, but for vocabulary (words) and length (words a caption)", *told]
+
 
 def in_print(name: str, value: float, signed: bool = False) -> str:
     """A score as the literature prints it: times 100, but for the vocabulary (words) and length (words a caption)."""
@@ -60,8 +92,8 @@ def in_print(name: str, value: float, signed: bool = False) -> str:
 
 
 def score_captions(
-    hypotheses: Mapping[str, str],
-    references: Mapping[str, Sequence[str]],
+    hypotheses: Mapping[Any, str],
+    references: Mapping[Any, Sequence[str]],
     training_captions: Iterable[str] | None = None,
     metrics: Iterable[str] | None = None,
 ) -> Scores:
@@ -71,7 +103,8 @@ def score_captions(
         hypotheses: photo -> caption, as text; tokenizing is done here.
         references: the same photos -> their captions, as people wrote them, at least one.
         training_captions: what the captioner learnt from; without them the share of novel captions is missing.
-        metrics: names in `sightline.metrics.METRICS`; None for all. METEOR is the slow one, and needs Java.
+        metrics: names of metrics (``cider``) or of single scores (``CIDEr``), as `compute` takes them; None for all.
+            METEOR is the slow one, and needs Java.
 
     Raises `SightlineError` if a hypothesis is no text or references no list of texts, the photos differ, a photo has no
     reference, there is no photo at all, a hypothesis still holds ``<start>``, ``<end>`` or ``<pad>``, or a metric is
@@ -83,15 +116,9 @@ def score_captions(
         if token := _FRAME.search(caption):
             raise SightlineError(f"hypothesis of {photo}: {token[0]} is not a word; strip it before scoring")
     names = list(METRICS) if metrics is None else list(metrics)
-    if unknown := next((name for name in names if name not in METRICS), None):
-        raise SightlineError(f"no metric is named {unknown!r}; choose from {', '.join(METRICS)}")
-    photos = tuple(hypotheses)
-    corpus = Corpus(
-        hypotheses=tuple(tokenize(hypotheses[photo]) for photo in photos),
-        references=tuple(tuple(map(tokenize, references[photo])) for photo in photos),
-        training_captions=None if training_captions is None else frozenset(map(tokenize, training_captions)),
-    )
-    return Scores(photos, {score.name: score for name in names for score in METRICS[name](corpus)})
+    for name in names:
+        metric_of(name)
+    return Scores(tuple(hypotheses), compute(Corpus.of_captions(hypotheses, references, training_captions), names))
 
 
 def _check_texts(hypotheses: object, references: object, training_captions: object, metrics: object) -> None:
@@ -120,8 +147,8 @@ def _short(value: object) -> str:
 
 
 def check_photos(
-    hypotheses: Mapping[str, str],
-    references: Mapping[str, Sequence[str]],
+    hypotheses: Mapping[Any, str],
+    references: Mapping[Any, Sequence[str]],
     hypotheses_from: object = "hypotheses",
     references_from: object = "references",
 ) -> None:
@@ -135,5 +162,5 @@ def check_photos(
         if missing := [photo for photo in there if photo not in here]:
             more = f" and {len(missing) - 1} more" if missing[1:] else ""
             raise SightlineError(f"{here_from}: no {missing[0]!r}{more}, but {there_from} has it; {mend} there")
-    if bare := next((photo for photo, captions in references.items() if not captions), None):
-        raise SightlineError(f"{references_from}: {bare!r} has no caption; give it at least one")
+    if bare := [photo for photo, captions in references.items() if not captions]:
+        raise SightlineError(f"{references_from}: {bare[0]!r} has no caption; give it at least one")

@@ -3,8 +3,8 @@
 from importlib import import_module
 from pkgutil import iter_modules
 
-from sightline.metrics.registry import METRICS, Corpus, Metric, Score, register
-from sightline.metrics.tokenizer import tokenize
+from sightline.metrics.registry import METRICS, SCORES, Corpus, Metric, Score, compute, metric_of, register
+from sightline.metrics.tokenizer import tokenize, tokenize_corpus
 
 for _module in iter_modules(__path__):
     import_module(f"{__name__}.{_module.name}")
@@ -14,4 +14,15 @@ _USUAL = ("bleu", "meteor", "rouge", "cider", "diversity")
 for _name in (*_USUAL, *sorted(METRICS.keys() - set(_USUAL))):
     METRICS[_name] = METRICS.pop(_name)
 
-__all__ = ["METRICS", "Corpus", "Metric", "Score", "register", "tokenize"]
+__all__ = [
+    "METRICS",
+    "SCORES",
+    "Corpus",
+    "Metric",
+    "Score",
+    "compute",
+    "metric_of",
+    "register",
+    "tokenize",
+    "tokenize_corpus",
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sightline.metrics.ngrams import Ints, ReferenceNgrams, key
+from sightline.metrics.ngrams import Ints, ReferenceNgrams, firsts, key
 from sightline.metrics.registry import Corpus, Score, register
 
 ORDER = 4
@@ -13,7 +13,7 @@ ORDER = 4
 _SMALL, _TINY = 1e-9, 1e-15
 
 
-@register("bleu")
+@register("bleu", *(f"BLEU-{n}" for n in range(1, ORDER + 1)))
 def compute(corpus: Corpus) -> tuple[Score, ...]:
     """BLEU-1..4 of the corpus and of each photo, in [0, 1]."""
     statistics = sufficient_statistics(corpus)
@@ -62,9 +62,10 @@ def bleu(statistics: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _most_in_one_reference(references: ReferenceNgrams, n: int, keys: Ints) -> Ints:
     """For photo-and-n-gram ``keys``, the highest count in any one reference of the photo; 0 if it is in none."""
-    photo_ngrams, starts = np.unique(references.keys[n - 1], return_index=True)
-    if not len(photo_ngrams):
+    if not len(references.keys[n - 1]):
         return np.zeros(len(keys), np.int64)
+    starts = firsts(references.keys[n - 1])
+    photo_ngrams = references.keys[n - 1][starts]
     highest = np.maximum.reduceat(references.rows[n - 1].times, starts)
     places = np.minimum(np.searchsorted(photo_ngrams, keys), len(photo_ngrams) - 1)
     return np.where(photo_ngrams[places] == keys, highest[places], 0)

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sightline.metrics.ngrams import Caption, Counts, Ints, ReferenceNgrams, key
+from sightline.metrics.ngrams import Caption, Counts, Ints, ReferenceNgrams, firsts, key
 from sightline.metrics.registry import Corpus, Score, register
 
 Floats = NDArray[np.float64]
@@ -25,7 +25,7 @@ FEW = 100  # photos, below which the score depends much on how many they are
 SIGMA = 6.0  # of the Gaussian over the difference in length, in words
 
 
-@register("cider")
+@register("cider", "CIDEr", "CIDEr-D")
 def compute(corpus: Corpus) -> tuple[Score, ...]:
     """CIDEr and CIDEr-D, in [0, 10], one and the same here (see the module): the mean over photos."""
     photos = np.arange(len(corpus.hypotheses))
@@ -100,7 +100,7 @@ class CiderD:
 
     def _inverse_document_frequencies(self, keys: Ints, n: int) -> Floats:
         """log(P / df) of each n-gram, df the photos with it in a reference; last, for all others, that of df = 1."""
-        photos_with = np.bincount(np.unique(keys) & 0xFFFFFFFF, minlength=self._ngrams.sizes[n] + 1)
+        photos_with = np.bincount(keys[firsts(keys)] & 0xFFFFFFFF, minlength=self._ngrams.sizes[n] + 1)
         return np.asarray(np.log(float(len(self))) - np.log(np.maximum(photos_with, 1.0)))
 
     def _similarity(self, n: int, rows: Counts, photos: Ints, caption: Ints, reference: Ints, shift: Ints) -> Floats:

@@ -9,7 +9,7 @@ import numpy as np
 from sightline.metrics.registry import Corpus, Score, register
 
 
-@register("diversity")
+@register("diversity", "distinct-1", "distinct-2", "novel", "vocabulary", "length")
 def compute(corpus: Corpus) -> tuple[Score, ...]:
     """Distinct n-grams, share of novel captions, vocabulary used and mean length of the hypotheses.
 

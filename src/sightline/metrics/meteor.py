@@ -18,7 +18,7 @@ import numpy as np
 from sightline.metrics.registry import Corpus, Score, register
 
 
-@register("meteor")
+@register("meteor", "METEOR")
 def compute(corpus: Corpus) -> tuple[Score, ...]:
     """METEOR, in [0, 1]: of the corpus from pooled matches, not the mean over photos; so it has no `resampled`.
 

@@ -100,6 +100,11 @@ def key(first: Ints, second: Ints) -> Ints:
     return (first << _HALF) | second
 
 
+def firsts(ascending: Ints) -> Ints:
+    """The places at which each value of an ascending array begins."""
+    return np.flatnonzero(np.diff(ascending, prepend=-1))
+
+
 def _words(caption: Caption) -> Sequence[Hashable]:
     return caption.split() if isinstance(caption, str) else caption
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain, islice
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sightline.errors import SightlineError
 from sightline.metrics.ngrams import ReferenceNgrams
-from sightline.metrics.tokenizer import tokenize
+from sightline.metrics.tokenizer import tokenize, tokenize_corpus
 
 # A corpus metric under a resampling of its photos: (B, N) float64 weights, how often each photo counts -> (B,) scores.
 Resampled = Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -52,6 +54,25 @@ class Corpus:
             object.__setattr__(
                 self, "training_captions", frozenset(_texts("training_captions", self.training_captions))
             )
+
+    @classmethod
+    def of_captions(
+        cls,
+        hypotheses: Mapping[Any, str],
+        references: Mapping[Any, Sequence[str]],
+        training_captions: Iterable[str] | None = None,
+    ) -> Corpus:
+        """The corpus of captions by photo, as people wrote them; its photos are in the order of ``hypotheses``.
+
+        Each of the three is tokenized as a whole and in its own order, as the reference does.
+        """
+        written = iter(tokenize_corpus(chain.from_iterable(references.values())))
+        by_photo = {photo: tuple(islice(written, len(captions))) for photo, captions in references.items()}
+        return cls(
+            tuple(tokenize_corpus(hypotheses.values())),
+            tuple(by_photo[photo] for photo in hypotheses),
+            None if training_captions is None else frozenset(tokenize_corpus(training_captions)),
+        )
 
     @cached_property
     def reference_ngrams(self) -> ReferenceNgrams:
@@ -109,15 +130,44 @@ def weighted_mean(values: NDArray[np.float64], weights: NDArray[np.float64]) -> 
 
 Metric = Callable[[Corpus], tuple[Score, ...]]
 METRICS: dict[str, Metric] = {}
+SCORES: dict[str, str] = {}  # a score's name -> its metric's
 
 
-def register(name: str) -> Callable[[Metric], Metric]:
-    """Enter a metric in `METRICS`; a module of `sightline.metrics` that does so is found without being listed."""
+def register(name: str, *scores: str) -> Callable[[Metric], Metric]:
+    """Enter a metric in `METRICS`; a module of `sightline.metrics` that does so is found without being listed.
+
+    ``scores``: the names of all that it gives, by which `compute` finds it too.
+    """
 
     def enter(metric: Metric) -> Metric:
         if name in METRICS:
             raise ValueError(f"two metrics are named {name!r}")
         METRICS[name] = metric
+        SCORES.update(dict.fromkeys(scores, name))
         return metric
 
     return enter
+
+
+def compute(corpus: Corpus, names: Iterable[str]) -> dict[str, Score]:
+    """Scores by their names, in the order of ``names``: those of metrics (``bleu``) or of single scores (``BLEU-4``).
+
+    Raises `SightlineError` if there is none of a name.
+    """
+    scores: dict[str, Score] = {}
+    computed: dict[str, tuple[Score, ...]] = {}
+    for name in names:
+        metric = metric_of(name)
+        if metric not in computed:
+            computed[metric] = METRICS[metric](corpus)
+        scores |= {score.name: score for score in computed[metric] if name in (metric, score.name)}
+    return scores
+
+
+def metric_of(name: str) -> str:
+    """The metric that gives what ``name`` says, its own name or a score's; `SightlineError` if there is none."""
+    if name in METRICS:
+        return name
+    if name not in SCORES:
+        raise SightlineError(f"no metric is named {name!r}; choose from {', '.join((*METRICS, *SCORES))}")
+    return SCORES[name]

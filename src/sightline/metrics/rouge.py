@@ -11,7 +11,7 @@ from sightline.metrics.registry import Corpus, Score, register
 BETA = 1.2  # weight of recall over precision
 
 
-@register("rouge")
+@register("rouge", "ROUGE-L")
 def compute(corpus: Corpus) -> tuple[Score, ...]:
     """ROUGE-L, in [0, 1]: the mean over photos."""
     pairs = zip(corpus.hypotheses, corpus.references, strict=True)

@@ -4,14 +4,13 @@
 -lowerCase``, then its list of punctuation removed. Its documentation is at
 https://nlp.stanford.edu/software/tokenizer.html; the rules, in `tokenizer_rules`, are held to its answers by tests.
 
-Three differences remain. Two are deliberate:
+`tokenize` sees one caption, `tokenize_corpus` many as the reference does that are scored together. Three differences
+remain. Two are deliberate:
 
 - What captions of photos do not hold has no rules of its own here: rare emoticons, comments and signs in markup,
   entities that name letters, names of files that begin with a digit, and addresses that open with a sign, stand in
   angle brackets or hold a no-break space.
-- A caption stands alone. The reference reads all captions as one text, so there a caption that ends in an initial
-  (``"vitamin C."``) changes with the first word of the next one, and a carriage return inside a caption shifts all
-  that follow.
+- A carriage return inside a caption is a space; in the reference it shifts all captions that follow.
 
 The third is the lower case of a capital sigma before a sign inside a Greek word (``"ΑΣ-Β"``), where Java and Python
 disagree on whether the word ends.
@@ -21,8 +20,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
+from itertools import accumulate
 
 from sightline.metrics import tokenizer_characters as characters
 from sightline.metrics.tokenizer_rules import (
@@ -45,6 +45,8 @@ PUNCTUATION = frozenset(
     ["''", "'", "``", "`", "-LRB-", "-RRB-", "-LCB-", "-RCB-", ".", "?", "!", ",", ":", "-", "--", "...", ";"]
 )
 
+# What the rules see of the next lines: the longest word that begins a sentence, and the blanks around it.
+_LOOKAHEAD = 32
 _LINE_END = re.compile("[\n\r\x0b\x0c\u2028\u2029]")
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
 
@@ -83,21 +85,38 @@ def tokenize(caption: str) -> str:
 
     ``"A man's dog, isn't it?"`` becomes ``"a man 's dog is n't it"``. A caption without words becomes ``""``.
     """
-    text = _LINE_END.sub(" ", caption) + "\n"
-    if text.isascii():
-        words = " ".join(_scan(text, text))
+    return _words(_LINE_END.sub(" ", caption), "\n")
+
+
+def tokenize_corpus(captions: Iterable[str]) -> list[str]:
+    """`tokenize` for captions that are scored together, equal to the reference's in what it makes of their ends too.
+
+    The reference reads a corpus as one text, a caption a line, with no line end after the last. So a caption that ends
+    in an initial changes with the first word of the next one, and an emoticon at the very end is two signs.
+    """
+    lines = [_LINE_END.sub(" ", caption) for caption in captions]
+    text = "\n".join(lines)
+    ends = accumulate(len(line) + 1 for line in lines)
+    return [_words(line, text[end - 1 : end + _LOOKAHEAD]) for line, end in zip(lines, ends, strict=True)]
+
+
+def _words(line: str, after: str) -> str:
+    """The words of a ``line`` that is followed by ``after``: a line end and perhaps more, or nothing."""
+    if line.isascii() and after.isascii():
+        text = line + after
+        words = " ".join(_scan(text, text, len(line)))
     else:
         # The reference counts in UTF-16 units, and some rules ask for two characters.
-        units = _split_surrogates(text)
-        words = _join_surrogates(" ".join(_scan(units, units.translate(_SHAPES))))
+        units, more = _split_surrogates(line), _split_surrogates(after)
+        words = _join_surrogates(" ".join(_scan(units + more, (units + more).translate(_SHAPES), len(units))))
     return " ".join([word for word in words.lower().rstrip().split(" ") if word and word not in PUNCTUATION])
 
 
-def _scan(text: str, shape: str) -> list[str]:
-    """The tokens of ``text``, some empty; the rules look at its ``shape``, which is as long. Both end in a line end."""
+def _scan(text: str, shape: str, end_of_line: int) -> list[str]:
+    """The tokens of ``text`` up to a place, some empty; the rules look at its ``shape``, which is as long."""
     tokens: list[str] = []
     at = 0
-    while at < len(shape) - 1:
+    while at < end_of_line:
         end = PLAIN_RUN.match(shape, at).end()  # type: ignore[union-attr]  # it matches the empty string too
         words = plain_words(shape[at:end])
         if end > at and TAKEN_APART.isdisjoint(words):

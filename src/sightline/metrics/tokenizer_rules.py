@@ -138,7 +138,7 @@ TAKEN_APART = frozenset(["cannot", "gonna", "gotta", "wanna", "gimme", "lemme"])
 # Words, perhaps hyphenated or with a possessive, commas and full stops, all between single spaces: no rule joins or
 # splits them further unless they are among the above. Most captions are nothing else.
 _PLAIN = "[A-Za-z]++(?:-[A-Za-z]++)*+(?:'s|,)?|[.,]|'s"
-_PLAIN_END = r"[A-Za-z]++,?|[.,]|(?!(?:{sentence_end}|{title})\.)[A-Za-z][A-Za-z]+\."
+_PLAIN_END = r"[A-Za-z]++,?|[.,]|(?!(?:{sentence_end}|{title}|{before_number})\.)[A-Za-z][A-Za-z]+\."
 PLAIN_RUN = re.compile(
     rf"(?:[A-Za-z]++[ ]++(?![{SPACES}]))*+(?:(?:{_PLAIN})?[ ]++(?![{SPACES}]))*+" + _expand(rf"(?:(?:{_PLAIN_END})\n)?")
 )
@@ -217,7 +217,7 @@ RULES = tuple(
         (_APOSTROPHE, "({clitic})[^A-Za-z]", _sign),
         ("'", f"(')[A-Za-z][^ \n{SPACES}]", _same),
         (_APOSTROPHE, "({clitic})", _sign),
-        ("nN", "({not})[^A-Za-z]", _sign),
+        ("nN", r"({not})(?:[^A-Za-z]|\Z)", _sign),
         # Numbers
         (_NUMERIC, "({digit}{1,2}[-/]{digit}{1,2}[-/]{digit}{2,4})", _same),
         (f"-+.,:\xad٫٬{_NUMERIC}", "([-+]?{number})", _solid),
@@ -231,8 +231,8 @@ RULES = tuple(
         ("cCfF", r"([cCfF]#|C\+\+|c\+\+)", _same),
         # Abbreviations
         (_ALPHA, r"({sentence_end}\.)[\s\S][\s\S]", _same),
-        (_ALPHA, r"((?:{sentence_end}|{title}|{acronym})\.)[\s\S]", _same),
-        (_ALPHA, r"({before_number}\.){space}?{digit}", _same),
+        (_ALPHA, r"((?:{sentence_end}|{title}|{acronym})\.)(?:[\s\S]|\Z)", _same),
+        (_ALPHA, r"({before_number}\.){end}?{digit}", _same),
         (_ALPHA, r"([A-Za-z])\.{end}+{starter}{end}", _same),
         (_ALPHA, r"({acronym}\.){end}+{starter}{end}", _same),
         (_WIDE + _NUMERIC, r"((?:{word}|{compound}|{hyphenated}|{ampersand})\.)[,;:、]", _solid),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
@@ -13,6 +12,7 @@ import sightline.nn.lstm
 import sightline.nn.transformer  # noqa: F401  (each registers its decoder)
 from sightline.bundle import CONFIG, VOCABULARY, WEIGHTS, ModelConfig, load_description, replacing
 from sightline.errors import SightlineError
+from sightline.nn.compact import restore
 from sightline.nn.decoder import DECODERS
 from sightline.nn.ensemble import ensemble
 from sightline.nn.library_encoders import make_encoder
@@ -51,12 +51,8 @@ def load_model(folder: Path) -> tuple[CaptionModel, ModelConfig, Vocabulary]:
         raise SightlineError(f"{folder / WEIGHTS}: damaged ({error}); train again or copy it anew") from None
     model = build_model(config, vocabulary)
     try:
-        model.load_state_dict({name: _full_precision(tensor) for name, tensor in weights.items()})
+        model.load_state_dict(restore(weights))
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
         raise SightlineError(f"{folder}: the weights do not fit {CONFIG} and {VOCABULARY} ({reason})") from None
     return model.eval(), config, vocabulary
-
-
-def _full_precision(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.float() if tensor.is_floating_point() else tensor

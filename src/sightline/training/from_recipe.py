@@ -12,6 +12,7 @@ from sightline.training.objective import CrossEntropy, Objective
 from sightline.training.recipe import Recipe
 from sightline.training.self_critical import SelfCritical
 from sightline.training.unknown_nouns import UnknownNouns
+from sightline.training.written import Written
 from sightline.vocabulary import Vocabulary
 
 
@@ -29,11 +30,15 @@ def make_objective(
     return SelfCritical(targets["train"], targets["val"], settings.samples, longest, *attention, unknown, penalty)
 
 
-def make_module(model: CaptionModel, objective: Objective, recipe: Recipe) -> CaptioningModule:
-    """The model with its objective, and what of it learns at which rates."""
+def make_module(
+    model: CaptionModel, objective: Objective, recipe: Recipe, held_out: Sequence[Example], vocabulary: Vocabulary
+) -> CaptioningModule:
+    """The model with its objective, what of it learns at which rates, and how its captions of photos are scored."""
     rate = recipe.training.learning_rate
     encoder_rate = (recipe.encoder.learning_rate or rate) if recipe.encoder.trainable else None
     keep = not recipe.encoder.trainable or recipe.encoder.statistics == "keep"
     cosine = recipe.training.schedule == "cosine"
     frozen = recipe.encoder.frozen_blocks
-    return CaptioningModule(model, objective, rate, recipe.training.seed, encoder_rate, frozen, keep, cosine)
+    scores = recipe.training.written_scores()
+    written = Written(scores, held_out, vocabulary, recipe.vocabulary.max_words) if scores else None
+    return CaptioningModule(model, objective, rate, recipe.training.seed, encoder_rate, frozen, keep, cosine, written)

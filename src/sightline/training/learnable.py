@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 from sightline.errors import SightlineError
 from sightline.training.data import TrainingData
 from sightline.vocabulary import Vocabulary, split_words
 
 
-def check_learnable(data: TrainingData, vocabulary: Vocabulary, min_count: int, init: Path | None) -> None:
+def check_learnable(data: TrainingData, vocabulary: Vocabulary, min_count: int) -> None:
     """Raise `SightlineError` where ``vocabulary`` knows no word of the training captions, and say why that is."""
     known, counts = set(vocabulary.words), Counter[str]()
     for example in data.examples["train"]:
@@ -21,11 +20,11 @@ def check_learnable(data: TrainingData, vocabulary: Vocabulary, min_count: int, 
     if not counts:
         raise SightlineError(f"{data.name}: nothing to learn from: the training captions hold no word")
     (word, times), *_ = counts.most_common(1)
-    if init:
-        reason = f"{init} knows no word of the training captions, such as {word!r}; leave out --init"
-    else:
+    if times < min_count:
         reason = (
             f"no word stands {min_count} times in the training captions; the commonest, {word!r}, stands {times};"
             " lower vocabulary.min_count"
         )
+    else:  # a model that is to be rewarded for what it says
+        reason = f"the model of --init knows no word of the training captions, such as {word!r}; name another"
     raise SightlineError(f"{data.name}: nothing to learn from: {reason}")

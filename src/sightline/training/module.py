@@ -12,6 +12,7 @@ from torch import Tensor
 from sightline.nn.model import CaptionModel
 from sightline.training.batches import Batch
 from sightline.training.objective import Objective, Step
+from sightline.training.written import Written
 
 
 class CaptioningModule(L.LightningModule):
@@ -29,6 +30,7 @@ class CaptioningModule(L.LightningModule):
         frozen_blocks: how many of a learning encoder's blocks, from the pixels on, keep their weights.
         keep_statistics: whether the encoder's batch normalisation keeps the means and variances it came with.
         cosine: whether learning rates fall along half a cosine to nothing at the last step.
+        written: scores what the model writes about held-out photos; None where nobody asked.
     """
 
     def __init__(
@@ -41,9 +43,10 @@ class CaptioningModule(L.LightningModule):
         frozen_blocks: int = 0,
         keep_statistics: bool = False,
         cosine: bool = False,
+        written: Written | None = None,
     ) -> None:
         super().__init__()
-        self.model, self.objective, self.cosine = model, objective, cosine
+        self.model, self.objective, self.cosine, self.written = model, objective, cosine, written
         self.learning_rate, self.seed = learning_rate, seed
         self.encoder_learning_rate, self.keep_statistics = encoder_learning_rate, keep_statistics
         model.encoder.requires_grad_(encoder_learning_rate is not None)
@@ -75,7 +78,16 @@ class CaptioningModule(L.LightningModule):
 
     def validation_step(self, batch: Batch, index: int) -> None:
         """The objective's value on held-out photos, without dropout."""
-        self._record("val", self.objective.held_out(self.model, self._features(batch), batch), batch)
+        features = self._features(batch)
+        self._record("val", self.objective.held_out(self.model, features, batch), batch)
+        if self.written is not None and batch.share.counts:
+            self.written.write(self.model, features, batch)
+
+    def on_validation_epoch_end(self) -> None:
+        """Score what was written about all held-out photos."""
+        if self.written is not None:
+            self.log_dict(self.written.compute(), sync_dist=True)  # the same number on every device
+            self.written.reset()
 
     def configure_optimizers(self) -> Any:
         """Adam over whatever learns."""

@@ -10,7 +10,9 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
+from sightline.bundle import load_description
 from sightline.errors import SightlineError
+from sightline.metrics import SCORES
 from sightline.nn.library_encoders import check_encoder
 
 Count = Annotated[int, Field(ge=1)]
@@ -31,6 +33,16 @@ def _encoder_name(name: str) -> str:
     except SightlineError as error:
         raise ValueError(str(error)) from None
     return name
+
+
+def _score_name(name: str) -> str:
+    known = [score for score, metric in SCORES.items() if metric not in ("meteor", "diversity")]
+    if name not in known:
+        raise ValueError(f"training.scores and training.monitor: {name!r} is none of {', '.join(known)}")
+    return name
+
+
+Score = Annotated[str, AfterValidator(_score_name)]
 
 
 class EncoderRecipe(Section):
@@ -120,6 +132,8 @@ class TrainingRecipe(Section):
     nat by which attention misses a word's thing costs beside the word's own loss, for photos whose boxes are known: at
     every word of a phrase, or, self-critical, at the nouns that the model itself says. ``hallucination_penalty``: what
     a noun drawn that no caption of the photo knows takes from its sentence's CIDEr-D, which lies between 0 and 10.
+    ``scores``: of greedy captions of held-out photos after each epoch, e.g. ``[CIDEr, BLEU-4]``. ``monitor``: the one
+    of these by which the best epoch is chosen and ``patience`` waits; null for the objective's own value.
     ``schedule``: cosine lowers the learning rates along half a cosine to nothing at the last step. ``precision``: auto
     takes bfloat16 where the device computes in it. ``threads``: of the processor; null for one a core. A small model is
     quickest on one, which waits for no other.
@@ -131,6 +145,9 @@ class TrainingRecipe(Section):
     attention_entropy: Weight = 0.0
     attention_supervision: Weight = 0.0
     hallucination_penalty: Weight = 0.0
+
+    scores: list[Score] = []
+    monitor: Score | None = None
 
     batch_size: Count = 32
     epochs: Count = 10
@@ -148,6 +165,10 @@ class TrainingRecipe(Section):
     def needs_boxes(self) -> bool:
         """Whether photos must come with their regions, which also tell which words are nouns."""
         return self.attention_supervision > 0 or self.hallucination_penalty > 0
+
+    def written_scores(self) -> list[str]:
+        """The scores of held-out captions that each epoch is asked for, each once."""
+        return list(dict.fromkeys([*self.scores, *([self.monitor] if self.monitor else [])]))
 
 
 class Recipe(Section):
@@ -217,12 +238,37 @@ def load_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
     values = _numbers({} if values is None else values)
     if not isinstance(values, dict):
         raise SightlineError(f"{path}: a recipe holds sections ({', '.join(Recipe.model_fields)}), this file does not")
+    return _checked(path, values, settings)
+
+
+def further_recipe(folder: Path, settings: Sequence[str] = ()) -> Recipe:
+    """A recipe by which the model in ``folder`` learns new photos and words in minutes, under `load_recipe`'s settings.
+
+    Its encoder rests, so that each photo is looked at once; words count from their second time on.
+
+    Raises:
+        SightlineError: no model is there, or a setting is impossible.
+    """
+    config = load_description(folder)[0]
+    values: dict[str, Any] = {
+        "encoder": {"name": config.encoder, "projection": config.projection},
+        "decoder": {"name": config.decoder, **config.decoder_options},
+        "vocabulary": {"min_count": 2, "max_words": config.max_words},
+        "training": {
+            **{"learning_rate": 5e-4, "schedule": "cosine", "label_smoothing": 0.1, "gradient_clip": 5.0},
+            "precision": "auto",
+        },
+    }
+    return _checked(folder, values, settings)
+
+
+def _checked(source: Path, values: dict[str, Any], settings: Sequence[str]) -> Recipe:
     for setting in settings:
         _apply(values, setting)
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
-        where = f"{path} with --set" if settings else str(path)
+        where = f"{source} with --set" if settings else str(source)
         raise SightlineError(f"{where}: {'; '.join(map(_explain, error.errors()))}") from None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from sightline.bundle import replacing
 class EpochRecord(Callback):
     """Keeps each epoch's values and speed, in metrics.csv and in the checkpoint, so that resuming goes on with them."""
 
-    def __init__(self, path: Path, value: str) -> None:
-        self.path, self.value = path, value
+    def __init__(self, path: Path, value: str, scores: Sequence[str] = ()) -> None:
+        self.path, self.value, self.scores = path, value, scores
         self.rows: list[dict[str, Any]] = []
         self._started = 0.0
 
@@ -33,8 +34,9 @@ class EpochRecord(Callback):
         row = {"epoch": trainer.current_epoch + 1, "seconds": round(time.perf_counter() - self._started, 1)}
         # Lightning closes the training epoch after its validation: its mean is asked of the results it still holds.
         training = trainer.fit_loop.epoch_loop._results.metrics(on_step=False)["callback"]  # type: ignore[union-attr]
-        for name, known in ((f"train_{self.value}", training), (f"val_{self.value}", values)):
-            row[name] = round(float(known[name]), 6)
+        row[f"train_{self.value}"] = round(float(training[f"train_{self.value}"]), 6)
+        for name in (f"val_{self.value}", *(f"val_{score}" for score in self.scores)):
+            row[name] = round(float(values[name]), 6)
         self.rows = [*self.rows, row]
         if trainer.is_global_zero:
             write_rows(self.path, self.rows)

@@ -31,13 +31,12 @@ def leave_results(
     best = read_best(out, say)
     module.load_state_dict(best["state_dict"])
     objective = module.objective
-    value = f"val_{objective.value}"
     kept = [row["epoch"] for row in rows].index(best["epoch"] + 1)
     training = {
         **config.training,
         "epochs": len(rows),
         "kept_epoch": rows[kept]["epoch"],
-        value: rows[kept][value],
+        **{name: number for name, number in rows[kept].items() if name.startswith("val_")},
     }
     config = ModelConfig(**{**config.__dict__, "training": training})
     model = module.model.cpu().eval()

@@ -15,6 +15,7 @@ from sightline.nn.library_encoders import make_encoder
 from sightline.nn.model import CaptionModel
 from sightline.training.checkpoints import last_checkpoint, read_last_whole
 from sightline.training.data import TrainingData
+from sightline.training.growth import grown, grown_weights
 from sightline.training.learnable import check_learnable
 from sightline.training.recipe import Recipe, load_recipe
 from sightline.training.weights import load_encoder_weights
@@ -41,8 +42,12 @@ def check_begun(out: Path, recipe: Recipe) -> None:
         raise SightlineError(f"{out}: was begun with another recipe (its {RECIPE}); resume with that one")
 
 
-def start(recipe: Recipe, data: TrainingData, init: Path | None) -> tuple[CaptionModel, ModelConfig, Vocabulary]:
+def start(
+    recipe: Recipe, data: TrainingData, init: Path | None, say: Callable[[str], None]
+) -> tuple[CaptionModel, ModelConfig, Vocabulary]:
     """The model to train.
+
+    A model that comes from ``init`` knows its words still, and those that are new in ``data``, which ``say`` is told.
 
     Raises:
         SightlineError: the encoder's weights or ``init`` cannot be had, or do not go with the recipe; there is nothing
@@ -51,14 +56,16 @@ def start(recipe: Recipe, data: TrainingData, init: Path | None) -> tuple[Captio
     if recipe.training.objective == "self_critical" and init is None:
         raise SightlineError("self-critical training improves a model that can write: name its folder with --init")
     origin = load_model(init) if init else None
-    vocabulary = origin[2] if origin else _vocabulary(recipe, data.examples["train"])
-    check_learnable(data, vocabulary, recipe.vocabulary.min_count, init)
+    vocabulary = _vocabulary(recipe, data.examples["train"])
+    if origin:
+        vocabulary = _with_known(origin[2], vocabulary, recipe, say)
+    check_learnable(data, vocabulary, recipe.vocabulary.min_count)
     config = _config(recipe, data, init)
     model = build_model(config, vocabulary)
     if recipe.encoder.frozen_blocks > (blocks := len(model.encoder.blocks())):
         raise SightlineError(f"encoder.frozen_blocks: {recipe.encoder.name} has {blocks} blocks; name fewer")
     if origin:
-        _take_weights(model, config, origin[:2], init)
+        _take_weights(model, config, origin, init, len(vocabulary))
     else:
         load_encoder_weights(model.encoder, recipe.encoder.weights)
     return model, config, vocabulary
@@ -119,11 +126,30 @@ def _vocabulary(recipe: Recipe, examples: Sequence[Example]) -> Vocabulary:
     return Vocabulary.from_captions(captions, recipe.vocabulary.min_count)
 
 
+def _with_known(known: Vocabulary, met: Vocabulary, recipe: Recipe, say: Callable[[str], None]) -> Vocabulary:
+    """The words of a model that is there and, where the training can teach them, those that it meets."""
+    have = set(known.words)
+    new = [word for word in met.words if word not in have]
+    if not new:
+        return known
+    told = f"{len(new)} words are new: {', '.join(new[:8])}{', ...' * (len(new) > 8)}"
+    if recipe.training.objective == "self_critical":  # which rewards what the model says, and it cannot say these
+        say(f"{told}; they stay unknown, as only training.objective: cross_entropy teaches words")
+        return known
+    say(f"{told}; {len(known)} known ones keep what was learned of them")
+    return grown(known, met)
+
+
 def _take_weights(
-    model: CaptionModel, config: ModelConfig, origin: tuple[CaptionModel, ModelConfig], init: Path | None
+    model: CaptionModel,
+    config: ModelConfig,
+    origin: tuple[CaptionModel, ModelConfig, Vocabulary],
+    init: Path | None,
+    words: int,
 ) -> None:
+    state = grown_weights(origin[0].state_dict(), model.state_dict(), len(origin[2]), words)
     try:
-        model.load_state_dict(origin[0].state_dict())
+        model.load_state_dict(state)
     except RuntimeError as error:
         kinds = [(origin[1].encoder, config.encoder), (origin[1].decoder, config.decoder)]
         others = [f"{theirs}, not {ours}" for theirs, ours in kinds if theirs != ours]

@@ -50,11 +50,12 @@ def train(
     Args:
         recipe: see `load_recipe`.
         data: a dataset's folder, in any layout that `read_dataset` knows, or several, to be learned from at once; each
-            needs a train and a val split. The best epoch is that of the lowest mean loss over all their held-out words.
+            needs a train and a val split. The best epoch is that of the lowest mean loss over all their held-out
+            words, unless ``training.monitor`` names a score.
         out: a new or empty folder, unless ``resume``.
         resume: continue an interrupted training; the result equals an unbroken one's.
-        init: a model folder to start from, with its vocabulary; the recipe must describe a model of the same shape.
-            Resuming does without.
+        init: a model folder to start from; the recipe must describe a model of the same shape. It keeps its words, and
+            learns those of the data that are new. Resuming does without.
         weights: a dataset's name -> how often an epoch shows each of its photos; see `read_data`.
         cache: where a frozen encoder's features are kept; by default ``features`` in the user's cache folder.
         export: also write model.onnx, by which the model captions without torch.
@@ -82,7 +83,7 @@ def train(
         read = read_data(folders, weights or {}, recipe.training.needs_boxes, say)
         L.seed_everything(recipe.training.seed, verbose=False)
         with ranks.rank_zero_goes_ahead():
-            model, config, vocabulary = start_again(read, out, say) if resume else start(recipe, read, init)
+            model, config, vocabulary = start_again(read, out, say) if resume else start(recipe, read, init, say)
             if ranks.leads and not resume:
                 keep_description(out, recipe, config, vocabulary)
         photos = {split: len(examples) for split, examples in read.examples.items()}
@@ -90,9 +91,10 @@ def train(
 
         longest = recipe.vocabulary.max_words
         targets = {split: encode_captions(part, vocabulary, longest) for split, part in read.examples.items()}
-        module = make_module(model, make_objective(recipe, read.examples["train"], vocabulary, targets), recipe)
-        record = EpochRecord(out / "metrics.csv", module.objective.value)
-        trainer = make_trainer(recipe, ranks, module.objective, record, out, progress and ranks.leads)
+        objective = make_objective(recipe, read.examples["train"], vocabulary, targets)
+        module = make_module(model, objective, recipe, read.examples["val"], vocabulary)
+        record = EpochRecord(out / "metrics.csv", objective.value, recipe.training.written_scores())
+        trainer = make_trainer(recipe, ranks, objective, record, out, progress and ranks.leads)
         features = cache or cache_folder("features")
         loaders = make_loaders(recipe, read, targets, vocabulary, model.encoder, features, ranks, say)
         fit(trainer, module.train(), loaders, out, resume)

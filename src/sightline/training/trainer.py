@@ -64,7 +64,8 @@ def make_trainer(
         ".*broadcast_buffers.*",  # what is to take its place is not in every torch that serves
     ):
         warnings.filterwarnings("ignore", message)
-    monitor, better = f"val_{objective.value}", objective.better
+    chosen_by = recipe.training.monitor
+    monitor, better = (f"val_{chosen_by}", "max") if chosen_by else (f"val_{objective.value}", objective.better)
     folder = out / CHECKPOINTS
     callbacks: list[Callback] = [
         OwnSigterm(),

@@ -1,0 +1,73 @@
+"""A caption score as a `torchmetrics.Metric`, for any Lightning module."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+from sightline.errors import SightlineError
+from sightline.metrics import SCORES, Corpus, compute
+
+
+class CaptionScore(Metric):
+    """One score of all captions since the last reset, equal to `sightline.score`'s on the same captions.
+
+    ``self.log("val_cider", self.cider)`` after `update` in a validation step is all that it takes.
+
+    CIDEr and its like depend on all captions at once, so these are kept, as text in bytes, and on several devices
+    gathered; the mean over batches would be another number.
+
+    Args:
+        name: the score's, e.g. ``"CIDEr"`` or ``"BLEU-4"``.
+        options: what every `torchmetrics.Metric` takes.
+
+    Raises `SightlineError` if no metric gives such a score.
+    """
+
+    is_differentiable = False
+    higher_is_better = True
+    full_state_update = False
+    records: list[Tensor]
+
+    def __init__(self, name: str = "CIDEr", **options: Any) -> None:
+        super().__init__(**options)
+        if name not in SCORES:
+            raise SightlineError(f"no score is named {name!r}; choose from {', '.join(SCORES)}")
+        self.name = name
+        self.add_state("records", [], dist_reduce_fx="cat")
+        self.set_dtype(torch.uint8)  # in which a process that saw no captions joins the others
+
+    def update(self, preds: Sequence[str], target: Sequence[Sequence[str]]) -> None:
+        """Take a batch: a caption for each photo as it reads, and for each of the same photos its references.
+
+        `SightlineError` if these are not strings, and lists of strings, of the same number of photos.
+        """
+        if len(preds) != len(target):
+            raise SightlineError(
+                f"{len(preds)} captions, but references of {len(target)} photos; pass those of a batch"
+            )
+        for caption, references in zip(preds, target, strict=True):
+            if isinstance(references, str) or not all(isinstance(text, str) for text in (caption, *references)):
+                raise SightlineError(
+                    f"{[caption, references]!r:.60}: pass a string and a list of strings for each photo"
+                )
+            line = json.dumps([caption, list(references)]) + "\n"
+            self.records.append(torch.frombuffer(bytearray(line, "ascii"), dtype=torch.uint8).to(self.device))
+
+    def compute(self) -> Tensor:
+        """The score, float32 (); `SightlineError` if it cannot be had, as METEOR without Java."""
+        records = [self.records] if isinstance(self.records, Tensor) else self.records  # one, once it was gathered
+        lines = b"".join(record.cpu().numpy().tobytes() for record in records).splitlines()
+        if not lines:
+            raise SightlineError(f"{self.name}: no captions since the last reset; nothing can be scored")
+        captions, references = zip(*map(json.loads, lines), strict=True)
+        corpus = Corpus.of_captions(dict(enumerate(captions)), dict(enumerate(references)))
+        (score,) = compute(corpus, [self.name]).values()
+        if score.value is None:
+            raise SightlineError(f"{self.name}: {score.note}")
+        return torch.tensor(score.value, dtype=torch.float32, device=self.device)
