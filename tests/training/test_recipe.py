@@ -47,7 +47,7 @@ def test_baseline_holds_the_methods_values():
             "decoder:\n  attention: once\ntraining:\n  attention_supervision: 1\n",
             ["training.attention_supervision", "every_step"],
         ),
-        ("decoder:\n  name: lstm\n", ["decoder.name", "lstm", "gru", "transformer"]),
+        ("decoder:\n  name: rnn\n", ["decoder.name", "rnn", "gru", "transformer"]),
         ("decoder:\n  name: transformer\n  attention_size: 3\n", ["decoder.attention_size", "heads"]),
         ("decoder:\n  name: transformer\n  hidden_size: 30\n", ["decoder.hidden_size", "heads"]),
         ("decoder:\n  name: transformer\n  positions: 20\n", ["decoder.positions", "max_words"]),
