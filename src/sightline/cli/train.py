@@ -96,9 +96,9 @@ def train(
     from sightline.training.start import RECIPE, check_new
 
     out = out or Path("runs") / data[0].resolve().name
-    origin = _origin(init) if init else None
     if not resume:
         check_new(out)
+    origin = _origin(init) if init and not resume else None
     if recipe or resume:
         settings = load_recipe(recipe or out / RECIPE, overrides)
     elif origin:
