@@ -89,15 +89,16 @@ def test_one_command_teaches_the_bundled_model_new_words(bundled, shapes, tmp_pa
     out = tmp_path / "runs" / shapes.name
     after, config, words = load_model(out)
     assert words.words[: len(known)] == known.words and "circle" in words.words[len(known) :]
-    told = re.search(r"^(\d+) words are new: .*, \.\.\.; (\d+) known ones keep", done.out, re.MULTILINE)
+    told = re.search(r"^(\d+) new words: .*, \.\.\.; the (\d+) known ones keep", done.out, re.MULTILINE)
     assert told and (int(told[1]), int(told[2])) == (len(words) - len(known), len(known))
     old, new = before.state_dict(), after.state_dict()
     assert torch.equal(new["encoder.layers.0.weight"], old["encoder.layers.0.weight"])
     assert new["decoder.embedding.weight"][: len(known)] == pytest.approx(old["decoder.embedding.weight"], abs=1e-3)
     assert config.max_words == 9
     assert json.loads((out / "config.json").read_text())["training"]["epochs"] == 2
+    shutil.rmtree(bundled)  # which resuming does without
     again = sightline(*command, "--resume")
-    assert again.status == 0 and "words are new" not in again.out, again.err
+    assert again.status == 0 and "new words" not in again.out, again.err
 
 
 def test_a_package_without_weights_says_so(bundled, shapes, sightline, tmp_path):
@@ -115,5 +116,5 @@ def test_rewards_teach_no_words(bundled, shapes, tmp_path):
     said = []
     options = {"cache": tmp_path / "cache", "export": False, "progress": False, "say": said.append}
     train(recipe, shapes, tmp_path / "run", init=bundled, **options)
-    assert "they stay unknown, as only training.objective: cross_entropy teaches words" in said[0]
+    assert "not learned, as only training.objective: cross_entropy teaches words" in said[0]
     assert load_model(tmp_path / "run")[2] == load_model(bundled)[2]

@@ -102,9 +102,9 @@ def train(
     if not speaks():
         silence()
     out = out or Path("runs") / data[0].resolve().name
-    origin = _origin(init) if init else None
     if not resume and speaks():
         check_new(out)
+    origin = _origin(init) if init and not resume else None
     if recipe or resume:
         settings = load_recipe(recipe or out / RECIPE, overrides)
     elif origin:

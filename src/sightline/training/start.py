@@ -132,11 +132,11 @@ def _with_known(known: Vocabulary, met: Vocabulary, recipe: Recipe, say: Callabl
     new = [word for word in met.words if word not in have]
     if not new:
         return known
-    told = f"{len(new)} words are new: {', '.join(new[:8])}{', ...' * (len(new) > 8)}"
+    told = f"{len(new)} new word{'s' * (len(new) > 1)}: {', '.join(new[:8])}{', ...' * (len(new) > 8)}"
     if recipe.training.objective == "self_critical":  # which rewards what the model says, and it cannot say these
-        say(f"{told}; they stay unknown, as only training.objective: cross_entropy teaches words")
+        say(f"{told}; not learned, as only training.objective: cross_entropy teaches words")
         return known
-    say(f"{told}; {len(known)} known ones keep what was learned of them")
+    say(f"{told}; the {len(known)} known ones keep what was learned of them")
     return grown(known, met)
 
 
