@@ -8,7 +8,20 @@ from sightline import __version__
 from sightline.cli.main import app
 
 VERBS = [
-    *("caption", "explain", "serve", "site", "evaluate", "compare", "score", "info", "train", "ensemble", "export"),
+    *(
+        "caption",
+        "explain",
+        "serve",
+        "site",
+        "evaluate",
+        "compare",
+        "score",
+        "info",
+        "train",
+        "ensemble",
+        "export",
+        "push",
+    ),
     "data",
 ]
 

@@ -139,7 +139,8 @@ def test_processes_encode_a_share_each_wherever_their_caches_lie(folders, encode
 
 
 def test_what_one_process_cannot_read_ends_the_others_wait(encoder, photos, tmp_path):
-    photos[3].write_bytes(photos[3].read_bytes()[:200])
+    photo = Path(photos[3])
+    photo.write_bytes(photo.read_bytes()[:200])
 
     def share(ranks):
         with pytest.raises(SightlineError) as error:

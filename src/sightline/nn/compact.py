@@ -8,18 +8,21 @@ import torch
 from torch import Tensor
 
 _SCALE = "/scale"  # no module's name holds a slash
+# As in `sightline.export.precision`: filters with so many weights stand last, where few layers' errors still add up.
+_MANY = 200_000
 
 
 def compact(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Matrices as int8 with a float32 scale for each row, ``NAME`` and ``NAME/scale``; filters as float16.
+    """Matrices and the largest filters as int8 with a float32 scale for each row, ``NAME`` and ``NAME/scale``.
 
-    Filters of convolutions keep sixteen bits because the errors of so many layers add up. Vectors, among them batch
+    Other filters of convolutions are float16, because the errors of so many layers add up. Vectors, among them batch
     normalisation's statistics, weigh little and stay as they are.
     """
     stored = {}
     for name, tensor in state.items():
-        if tensor.is_floating_point() and tensor.dim() == 2:
-            scale = tensor.float().abs().amax(1, keepdim=True).clamp(min=1e-12) / 127
+        if tensor.is_floating_point() and (tensor.dim() == 2 or (tensor.dim() > 2 and tensor.numel() >= _MANY)):
+            others = tuple(range(1, tensor.dim()))
+            scale = tensor.float().abs().amax(others, keepdim=True).clamp(min=1e-12) / 127
             stored[name], stored[name + _SCALE] = (tensor / scale).round().to(torch.int8), scale
         else:
             stored[name] = tensor.half() if tensor.is_floating_point() and tensor.dim() > 2 else tensor
