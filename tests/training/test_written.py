@@ -76,7 +76,7 @@ def test_a_training_logs_scores_and_keeps_the_epoch_that_they_choose(shapes, tmp
 
     model, config, vocabulary = load_model(out)
     held_out = read_dataset(shapes).split("val")
-    captions = generate(model, config, vocabulary, [example.path for example in held_out], beam_size=1)
+    captions = generate(model, config, vocabulary, [example.photo for example in held_out], beam_size=1)
     scores = sightline.score(captions, [example.captions for example in held_out])
     assert best["val_CIDEr"] == pytest.approx(scores["CIDEr"], abs=2e-5)
     assert best["val_BLEU-4"] == pytest.approx(scores["BLEU-4"], abs=2e-5)

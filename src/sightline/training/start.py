@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from sightline.bundle import CONFIG, ONNX, VOCABULARY, WEIGHTS, ModelConfig, load_description, replacing
 from sightline.data.dataset import Example
 from sightline.data.provenance import difference, fingerprint
@@ -158,7 +160,8 @@ def _take_weights(
 
 
 def _config(recipe: Recipe, data: TrainingData, init: Path | None) -> ModelConfig:
-    encoder = make_encoder(recipe.encoder.name)
+    with torch.random.fork_rng(devices=[]):  # what is only looked at is not to change the weights that are drawn later
+        encoder = make_encoder(recipe.encoder.name)
     options = recipe.decoder.model_dump()
     return ModelConfig(
         encoder=recipe.encoder.name,
