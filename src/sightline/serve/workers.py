@@ -1,4 +1,4 @@
-"""Threads that take what waits: one thing at a time, or two at once where both would wait for the same core."""
+"""Threads that take what waits: one thing at a time, or two at once where more waits than there are cores."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ class Workers(Generic[Kind, Item, Result]):
         jobs: list[_Job[Kind, Item, Result]] = []
         with self._lock:
             while self._waiting and len(jobs) < _TOGETHER:
-                if jobs and (self._waiting[0].kind != jobs[0].kind or len(self._waiting) <= self._cores - self._busy):
-                    break  # what an idle core can begin with at once is left to it
+                if jobs and (self._waiting[0].kind != jobs[0].kind or len(self._waiting) <= self._cores):
+                    break  # what a core can begin with next is left to it: a pair's first answer waits for the second
                 job = self._waiting.popleft()
                 if job.future.set_running_or_notify_cancel():
                     self._busy += not jobs
