@@ -14,17 +14,18 @@ from sightline.bundle import CONFIG, VOCABULARY, WEIGHTS, ModelConfig, load_desc
 from sightline.errors import SightlineError
 from sightline.nn.compact import restore
 from sightline.nn.decoder import DECODERS
+from sightline.nn.encoder import Encoder
 from sightline.nn.ensemble import ensemble
 from sightline.nn.library_encoders import make_encoder
 from sightline.nn.model import CaptionModel
 from sightline.vocabulary import Vocabulary
 
 
-def build_model(config: ModelConfig, vocabulary: Vocabulary) -> CaptionModel:
-    """A model of this shape with fresh weights."""
+def build_model(config: ModelConfig, vocabulary: Vocabulary, encoder: Encoder | None = None) -> CaptionModel:
+    """A model of this shape with fresh weights; ``encoder``: the one that ``config`` names, where it is there."""
     if config.members:
         return ensemble([build_model(member, vocabulary) for member in config.members])
-    encoder = make_encoder(config.encoder)
+    encoder = encoder or make_encoder(config.encoder)
     feature_size = config.projection or encoder.feature_size
     decoder = DECODERS[config.decoder](len(vocabulary), feature_size, **config.decoder_options)
     return CaptionModel(encoder, decoder, config.projection)

@@ -37,7 +37,6 @@ class Workers(Generic[Kind, Item, Result]):
         self._pool = ThreadPoolExecutor(cores, "caption")
         self._lock = threading.Lock()
         self._waiting: deque[_Job[Kind, Item, Result]] = deque()
-        self._busy = 0
 
     def submit(self, kind: Kind, item: Item) -> Future[Result]:
         """The result to come; cancelling it before its work has begun takes it out of the queue."""
@@ -59,9 +58,6 @@ class Workers(Generic[Kind, Item, Result]):
             for job in jobs:
                 if not job.future.done():
                     job.future.set_exception(error)
-        finally:
-            with self._lock:
-                self._busy -= 1
 
     def _take(self) -> list[_Job[Kind, Item, Result]]:
         jobs: list[_Job[Kind, Item, Result]] = []
@@ -71,6 +67,5 @@ class Workers(Generic[Kind, Item, Result]):
                     break  # what a core can begin with next is left to it: a pair's first answer waits for the second
                 job = self._waiting.popleft()
                 if job.future.set_running_or_notify_cancel():
-                    self._busy += not jobs
                     jobs.append(job)
         return jobs

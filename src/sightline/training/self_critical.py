@@ -70,7 +70,7 @@ class SelfCritical:
         share = batch.share
         drawn = sample(model.decoder, memory, self.samples, self.max_words, generator, share.places, share.whole)
         scores = rewards = self._score(drawn, batch, training=True)  # (P, C)
-        if self.unknown_nouns and self.hallucination_penalty:
+        if self.unknown_nouns is not None:
             unknown = self.unknown_nouns.count(drawn, batch.captions.targets)
             rewards = scores - self.hallucination_penalty * unknown
         advantage = (rewards - rewards.mean(dim=1, keepdim=True)) * self.samples / (self.samples - 1)

@@ -6,13 +6,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from sightline.bundle import CONFIG, ONNX, VOCABULARY, WEIGHTS, ModelConfig, load_description, replacing
 from sightline.data.dataset import Example
 from sightline.data.provenance import difference, fingerprint
 from sightline.errors import SightlineError
 from sightline.nn.checkpoint import build_model, load_model
+from sightline.nn.encoder import Encoder
 from sightline.nn.library_encoders import make_encoder
 from sightline.nn.model import CaptionModel
 from sightline.training.checkpoints import last_checkpoint, read_last_whole
@@ -62,8 +61,9 @@ def start(
     if origin:
         vocabulary = _with_known(origin[2], vocabulary, recipe, say)
     check_learnable(data, vocabulary, recipe.vocabulary.min_count)
-    config = _config(recipe, data, init)
-    model = build_model(config, vocabulary)
+    encoder = make_encoder(recipe.encoder.name)
+    config = _config(recipe, encoder, data, init)
+    model = build_model(config, vocabulary, encoder)
     if recipe.encoder.frozen_blocks > (blocks := len(model.encoder.blocks())):
         raise SightlineError(f"encoder.frozen_blocks: {recipe.encoder.name} has {blocks} blocks; name fewer")
     if origin:
@@ -159,9 +159,7 @@ def _take_weights(
         raise SightlineError(f"--init {init}: a model of another shape than the recipe's ({reason})") from None
 
 
-def _config(recipe: Recipe, data: TrainingData, init: Path | None) -> ModelConfig:
-    with torch.random.fork_rng(devices=[]):  # what is only looked at is not to change the weights that are drawn later
-        encoder = make_encoder(recipe.encoder.name)
+def _config(recipe: Recipe, encoder: Encoder, data: TrainingData, init: Path | None) -> ModelConfig:
     options = recipe.decoder.model_dump()
     return ModelConfig(
         encoder=recipe.encoder.name,
