@@ -154,6 +154,12 @@ def test_a_batch_has_each_photos_own_caption_or_error(captioner, photos):
         captioner.caption_batch(photos[0])
 
 
+@pytest.mark.parametrize("threads", [0, -2, 1.5, "2", True])
+def test_threads_that_cannot_be_are_no_damaged_model(tiny_bundle, threads):
+    with pytest.raises(SightlineError, match=r"threads .*whole number, 1 or more"):
+        Captioner(tiny_bundle, threads)
+
+
 def test_a_stream_of_nothing_is_empty(captioner):
     assert list(captioner.stream([])) == []
 

@@ -53,7 +53,8 @@ def load(model: str | os.PathLike[str] | None = None, threads: int | None = None
             Where it is asked for and cannot be had, the processor captions, and one line is logged.
 
     Raises:
-        SightlineError: there is no such folder or device, or it is no usable bundle; the message says what would help.
+        SightlineError: there is no such folder or device, it is no usable bundle, or ``threads`` is impossible; the
+            message says what would help.
     """
     return Captioner(model_folder(model), threads, device)
 
@@ -90,6 +91,8 @@ class Captioner:
         self.folder = folder
         self._path = folder.absolute() / ONNX  # found again by later sessions, wherever the process then is
         self.config, self.vocabulary = load_description(folder)
+        if threads is not None and (not _is_whole(threads) or threads < 1):
+            raise SightlineError(f"threads {threads!r}: it must be a whole number, 1 or more, or None for all cores")
         self._asked = (threads, device)
         self._cores = threads or available_cores()
         self.device = _device(device)
