@@ -15,11 +15,11 @@ from sightline.preprocess import preprocess
 from sightline.training import self_critical
 from sightline.training.augment import augment
 from sightline.training.batches import Batch, Share, encode_captions
+from sightline.training.faults import UnknownNouns, UnwrittenPairs
 from sightline.training.generate import generate
 from sightline.training.objective import CrossEntropy
 from sightline.training.self_critical import SelfCritical
 from sightline.training.supervision import Named, Phrases, Taught
-from sightline.training.unknown_nouns import UnknownNouns
 from sightline.vocabulary import END, Vocabulary
 from tests.training.conftest import tiny
 from tests.training.test_train import losses, run
@@ -100,9 +100,7 @@ def test_what_nobody_saw_takes_from_the_reward(trained, monkeypatch):
     features, batch = batch_of(model, written)
     monkeypatch.setattr(self_critical, "sample", lambda *args: torch.from_numpy(drawn))
     plain, costly = (
-        SelfCritical(written, written, 2, 5, unknown_nouns=unknown, hallucination_penalty=penalty).training(
-            model, features, batch, seed=0
-        )
+        SelfCritical(written, written, 2, 5, faults=[(unknown, penalty)]).training(model, features, batch, seed=0)
         for penalty in (0.0, 0.3)
     )
     tree = PrefixTree.from_captions(drawn)
@@ -112,6 +110,32 @@ def test_what_nobody_saw_takes_from_the_reward(trained, monkeypatch):
     first, second = (log_probs[tree.node_of_word[0, c], torch.from_numpy(drawn[0, c])].sum() for c in range(2))
     assert (costly.loss - plain.loss).item() == pytest.approx(0.3 * (first - second).item() / 10, rel=1e-4)
     assert costly.value == plain.value
+
+
+def test_word_pairs_that_nobody_wrote_are_counted_the_end_among_them():
+    written = np.array([[[4, 5, 6, END], [4, 6, END, 0]], [[6, 5, 4, 4], [0, 0, 0, 0]]], np.uint16)
+    drawn = torch.tensor([[[4, 5, 6, END, 0], [4, 5, END, 0, 0]], [[5, 5, 4, 6, END], [6, 5, 4, 0, 0]]])
+    # 5 <end>; <start> 5 and 5 5; a sentence that was cut off has no end
+    assert UnwrittenPairs(written, 9).count(drawn, drawn).tolist() == [[0, 1], [2, 0]]
+
+
+def test_peoples_captions_count_beside_the_reward_as_in_teacher_forcing(trained, monkeypatch):
+    model = load_model(trained)[0]
+    written = np.array([[[4, 5, 6, END, 0], [4, 9, 3, END, 0]], [[7, END, 0, 0, 0], [4, 8, 6, 5, 7]]])
+    drawn = np.array([[[4, 5, 6], [4, 9, END]], [[7, END, 0], [5, 8, END]]])
+    features, batch = batch_of(model, written)
+    monkeypatch.setattr(self_critical, "sample", lambda *args: torch.from_numpy(drawn))
+    alone, beside = (
+        SelfCritical(written, written, 2, 5, captions_weight=weight).training(model, features, batch, seed=0)
+        for weight in (0.0, 0.25)
+    )
+    logits = model(features, tree := PrefixTree.from_captions(written)).logits
+    logits[:, [0, 1, 3]] = -np.inf
+    words = torch.from_numpy(written)
+    said = (words != 0) & (words != 3)  # what is unknown cannot be said
+    people = torch.nn.functional.cross_entropy(logits[tree.node_of_word[said]], words[said])
+    torch.testing.assert_close(beside.loss - alone.loss, 0.25 * people)
+    assert (beside.words, beside.value) == (alone.words, alone.value) == (11, alone.value)
 
 
 def test_wide_attention_costs_what_the_recipe_says(trained, monkeypatch):

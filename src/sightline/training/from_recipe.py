@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from sightline.data.dataset import Example
 from sightline.nn.model import CaptionModel
 from sightline.training.batches import Ids
+from sightline.training.faults import Fault, UnknownNouns, UnwrittenPairs
 from sightline.training.module import CaptioningModule
 from sightline.training.objective import CrossEntropy, Objective
 from sightline.training.recipe import Recipe
 from sightline.training.self_critical import SelfCritical
-from sightline.training.unknown_nouns import UnknownNouns
 from sightline.training.written import Written
 from sightline.vocabulary import Vocabulary
 
@@ -24,10 +24,13 @@ def make_objective(
     attention = settings.attention_entropy, settings.attention_supervision
     if settings.objective == "cross_entropy":
         return CrossEntropy(settings.label_smoothing, *attention)
-    longest = recipe.vocabulary.max_words
-    penalty = settings.hallucination_penalty
-    unknown = UnknownNouns(examples, vocabulary) if penalty else None
-    return SelfCritical(targets["train"], targets["val"], settings.samples, longest, *attention, unknown, penalty)
+    faults: list[tuple[Fault, float]] = []
+    if settings.hallucination_penalty:
+        faults.append((UnknownNouns(examples, vocabulary), settings.hallucination_penalty))
+    if settings.unwritten_penalty:
+        faults.append((UnwrittenPairs(targets["train"], len(vocabulary)), settings.unwritten_penalty))
+    longest, weight = recipe.vocabulary.max_words, settings.captions_weight
+    return SelfCritical(targets["train"], targets["val"], settings.samples, longest, *attention, faults, weight)
 
 
 def make_module(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -16,10 +17,10 @@ from sightline.nn.prefix_tree import PrefixTree
 from sightline.nn.sampling import sample, without_specials
 from sightline.nn.search import search
 from sightline.training.batches import Batch
+from sightline.training.faults import Fault
 from sightline.training.objective import Step
 from sightline.training.supervision import Named
-from sightline.training.unknown_nouns import UnknownNouns
-from sightline.vocabulary import PAD
+from sightline.vocabulary import PAD, UNKNOWN
 
 
 class SelfCritical:
@@ -39,7 +40,9 @@ class SelfCritical:
         attention_entropy: as in `CrossEntropy`, over the words drawn.
         attention_supervision: as in `CrossEntropy`, at those words drawn that are nouns of things in the photo; each is
             pointed at where its thing is, whether or not the sentence is rewarded.
-        unknown_nouns, hallucination_penalty: what each noun that no caption of the photo knows takes from the reward.
+        faults: what is counted in each sentence drawn, with what each one takes from the reward.
+        captions_weight: what the cross-entropy of people's own captions counts beside the reward. They are read in the
+            same forward, and keep the words that the reward alone would let go: it makes sentences alike.
     """
 
     value: str = "cider"
@@ -54,13 +57,13 @@ class SelfCritical:
         max_words: int,
         attention_entropy: float = 0.0,
         attention_supervision: float = 0.0,
-        unknown_nouns: UnknownNouns | None = None,
-        hallucination_penalty: float = 0.0,
+        faults: Sequence[tuple[Fault, float]] = (),
+        captions_weight: float = 0.0,
     ) -> None:
         self._rewards = {True: CiderD(_words(train_targets)), False: CiderD(_words(val_targets))}
         self.samples, self.max_words = samples, max_words
         self.attention_entropy, self.attention_supervision = attention_entropy, attention_supervision
-        self.unknown_nouns, self.hallucination_penalty = unknown_nouns, hallucination_penalty
+        self.faults, self.captions_weight = faults, captions_weight
 
     def training(self, model: CaptionModel, features: Tensor, batch: Batch, seed: int) -> Step:
         """As the class says; the value is the samples' mean CIDEr-D."""
@@ -70,23 +73,28 @@ class SelfCritical:
         share = batch.share
         drawn = sample(model.decoder, memory, self.samples, self.max_words, generator, share.places, share.whole)
         scores = rewards = self._score(drawn, batch, training=True)  # (P, C)
-        if self.unknown_nouns is not None:
-            unknown = self.unknown_nouns.count(drawn, batch.captions.targets)
-            rewards = scores - self.hallucination_penalty * unknown
+        for fault, price in self.faults:
+            rewards = rewards - price * fault.count(drawn, batch.captions.targets)
         advantage = (rewards - rewards.mean(dim=1, keepdim=True)) * self.samples / (self.samples - 1)
 
-        tree = move_data_to_device(PrefixTree.from_captions(drawn.cpu().numpy()), drawn.device)
-        real = tree.targets != PAD
-        nodes, words = tree.node_of_word[real], tree.targets[real]
+        read = batch.captions.targets[:, : None if self.captions_weight else 0]
+        tree = move_data_to_device(PrefixTree.from_captions(_together(drawn, read)), drawn.device)
         forced = model(features, tree)
-        log_probs = without_specials(forced.logits.float()).log_softmax(dim=1)[nodes, words]
-        loss = -(advantage.unsqueeze(2).expand(tree.targets.shape)[real] * log_probs).mean()
+        log_probs = without_specials(forced.logits.float()).log_softmax(dim=1)[tree.node_of_word, tree.targets]
+        real = tree.targets != PAD
+        own = real.clone()
+        own[:, self.samples :] = False
+        weights = torch.nn.functional.pad(advantage, (0, read.shape[1]))
+        loss = -(weights.unsqueeze(2).expand(own.shape)[own] * log_probs[own]).mean()
+        if self.captions_weight:
+            others = real & ~own & (tree.targets != UNKNOWN)
+            loss = loss - self.captions_weight * log_probs[others].mean()
         if self.attention_entropy:
-            loss = loss + self.attention_entropy * forced.entropy()[nodes].mean()
+            loss = loss + self.attention_entropy * forced.entropy()[tree.node_of_word[own]].mean()
         if self.attention_supervision and isinstance(batch.taught, Named):
             missed = batch.taught.taught(tree).missed(forced.attention)
-            loss = loss + self.attention_supervision * missed / len(words)
-        return Step(loss, len(words), scores.mean(), scores.numel())
+            loss = loss + self.attention_supervision * missed / real.sum()
+        return Step(loss, int(own.sum()), scores.mean(), scores.numel())
 
     def held_out(self, model: CaptionModel, features: Tensor, batch: Batch) -> Step:
         """The reward of the greedy sentences."""
@@ -100,6 +108,13 @@ class SelfCritical:
         owners = batch.photos.repeat_interleave(each).cpu().numpy()
         scores = self._rewards[training].score(hypotheses, owners)
         return torch.from_numpy(scores).to(tokens.device, torch.float32).reshape(photos, each)
+
+
+def _together(drawn: Tensor, written: Tensor) -> NDArray[np.int64]:
+    """(P, C, T) and (P, K, U) -> (P, C + K, max(T, U)), the shorter ones with ``<pad>`` after their end."""
+    longest = max(drawn.shape[2], written.shape[2])
+    padded = [torch.nn.functional.pad(ids, (0, longest - ids.shape[2]), value=PAD) for ids in (drawn, written)]
+    return torch.cat(padded, dim=1).cpu().numpy()
 
 
 def _words(targets: NDArray[np.integer[Any]]) -> list[list[list[int]]]:
