@@ -59,7 +59,7 @@ def main() -> None:
     photos = [path.read_bytes() for path in paths]
     captioner = load(options.bundle, threads=1)
     expected = [captioner(photo).text for photo in photos]
-    results: dict[str, Any] = {"conditions": conditions(captioner, photos), "one photo, ms": one_photo(options, photos)}
+    results: dict[str, Any] = {"conditions": conditions(captioner, photos)}
     with multiprocessing.get_context("spawn").Pool(1, prepare, (photos,)) as clients:
         results |= speed(options, clients, photos, expected)
         results["overload"] = overload(options, clients, expected)
@@ -98,16 +98,12 @@ def conditions(captioner: Any, photos: list[bytes]) -> dict[str, Any]:
     }
 
 
-def one_photo(options: argparse.Namespace, photos: list[bytes]) -> float:
-    """The warm captioner on one photo, all cores, in this process."""
-    captioner = load(options.bundle)
-    times = [seconds(captioner, photo) for photo in photos[:105]]
-    return ms(statistics.median(times[5:]))
-
-
 def speed(options: argparse.Namespace, clients: Any, photos: list[bytes], expected: list[str]) -> dict[str, Any]:
-    """Rates at 16 clients beside `stream`'s, and how long answers take at 1, 4 and 16, in turns."""
-    stream = load(options.bundle)
+    """In turns: rates at 16 clients beside `stream`'s, and how long answers take at 1, 4 and 16 beside one photo.
+
+    That is what a warm captioner with all cores takes, in this process.
+    """
+    alone, stream = load(options.bundle), load(options.bundle)
     rates: dict[str, list[float]] = {"stream": [], "sightline": [], "litserve": []}
     times: dict[tuple[str, int], list[float]] = {}
     with sightline_server(options) as ours, litserve_server(options) as theirs:
@@ -117,6 +113,7 @@ def speed(options: argparse.Namespace, clients: Any, photos: list[bytes], expect
         for _ in range(options.turns):
             with asleep(*servers.values()):
                 rates["stream"].append(len(photos) / seconds(lambda: list(stream.stream(photos))))
+                times.setdefault(("one photo", 0), []).extend([seconds(alone, photo) for photo in photos[:105]][5:])
             for (name, server), count in itertools.product(servers.items(), (1, 4, 16)):
                 with asleep(*(other for other in servers.values() if other is not server)):
                     numbers = list(range(len(photos) if count > 1 else min(100, len(photos))))
@@ -133,14 +130,19 @@ def told(rates: dict[str, list[float]], times: dict[tuple[str, int], list[float]
     medians = {name: statistics.median(values) for name, values in rates.items() if values}
     shares = [ours / streams for ours, streams in zip(rates["sightline"], rates["stream"], strict=True)]
     latencies = {
-        f"{name}, {count} clients, ms": {"median": ms(quantile(values, 0.5)), "p99": ms(quantile(values, 0.99))}
+        f"{name}, {count} clients, ms" if count else f"{name}, ms": {
+            "median": ms(quantile(values, 0.5)),
+            "p99": ms(quantile(values, 0.99)),
+        }
         for (name, count), values in times.items()
     }
+    four, one = times["sightline", 4], times["one photo", 0]
     return {
         **{f"{name}, photos/s": round(rate, 1) for name, rate in medians.items()},
         "share of stream's rate": round(statistics.median(shares), 2),
         "share in each turn": [round(share, 2) for share in shares],
         **latencies,
+        "p99 at 4 clients, times one photo": round(quantile(four, 0.99) / quantile(one, 0.5), 1),
     }
 
 

@@ -42,7 +42,7 @@ FORMS = {
 def test_every_form_gives_the_scores_of_the_command(form):
     scores = sightline.score(*form)
     by_name = dict(enumerate(OURS)), dict(enumerate(THEIRS))
-    expected = score_captions(*by_name, metrics=["bleu", "rouge", "cider", "diversity"])
+    expected = score_captions(*by_name, metrics=["bleu", "rouge", "cider", "diversity", "endings"])
     assert scores.as_dict(with_intervals=True) == expected.as_dict(with_intervals=True)
     assert scores.photos == (0, 1, 2)
     assert scores.per_photo("CIDEr").tolist() == expected.scores["CIDEr"].per_photo.tolist()

@@ -1,3 +1,5 @@
+import os
+import sys
 import threading
 from concurrent.futures import wait
 
@@ -58,3 +60,13 @@ def test_what_waits_is_taken_two_at_once_if_of_a_kind_and_not_cancelled():
     with pytest.raises(ValueError, match="one of them"):
         futures[5].result(0)
     assert workers.submit("c", 6).result(10) == "c 6"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread has no priority of its own")
+def test_captioning_gives_way_to_the_thread_that_answers():
+    def niceness(kind, items):
+        return [os.getpriority(os.PRIO_PROCESS, 0) for _ in items]
+
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    assert Workers(1, niceness).submit("any", 0).result(10) == min(before + 5, 19)
+    assert os.getpriority(os.PRIO_PROCESS, 0) == before

@@ -15,7 +15,7 @@ from sightline.preprocess import preprocess
 from sightline.training import self_critical
 from sightline.training.augment import augment
 from sightline.training.batches import Batch, Share, encode_captions
-from sightline.training.faults import UnknownNouns, UnwrittenPairs
+from sightline.training.faults import BrokenOff, UnknownNouns
 from sightline.training.generate import generate
 from sightline.training.objective import CrossEntropy
 from sightline.training.self_critical import SelfCritical
@@ -112,11 +112,14 @@ def test_what_nobody_saw_takes_from_the_reward(trained, monkeypatch):
     assert costly.value == plain.value
 
 
-def test_word_pairs_that_nobody_wrote_are_counted_the_end_among_them():
-    written = np.array([[[4, 5, 6, END], [4, 6, END, 0]], [[6, 5, 4, 4], [0, 0, 0, 0]]], np.uint16)
-    drawn = torch.tensor([[[4, 5, 6, END, 0], [4, 5, END, 0, 0]], [[5, 5, 4, 6, END], [6, 5, 4, 0, 0]]])
-    # 5 <end>; <start> 5 and 5 5; a sentence that was cut off has no end
-    assert UnwrittenPairs(written, 9).count(drawn, drawn).tolist() == [[0, 1], [2, 0]]
+def test_a_sentence_that_ends_where_nobodys_does_is_a_fault():
+    written = np.array([[[4, 5, 6, END], [4, 6, END, 0]], [[6, 5, 4, 4], [4, 5, END, 0]]] * 49, np.uint16)
+    written[1::2, 1] = [4, 5, 8, END]
+    written[1, 1] = [4, 5, END, 0]  # once in 98
+    drawn = torch.tensor(
+        [[[4, 5, 6, END], [4, 5, END, 0]], [[4, 6, END, 0], [7, 4, 5, END]], [[4, 5, 4, 5], [END, 0, 0, 0]]]
+    )
+    assert BrokenOff(written).count(drawn, drawn).tolist() == [[0, 1], [0, 1], [0, 0]]
 
 
 def test_peoples_captions_count_beside_the_reward_as_in_teacher_forcing(trained, monkeypatch):

@@ -39,7 +39,7 @@ def test_baseline_holds_the_methods_values():
         ("encoder:\n  frozen_blocks: 3\n", ["encoder.frozen_blocks", "trainable"]),
         ("decoder:\n  attention: once\ntraining:\n  objective: self_critical\n", ["every_step", "self_critical"]),
         ("training:\n  hallucination_penalty: 0.1\n", ["hallucination_penalty", "self_critical"]),
-        ("training:\n  unwritten_penalty: 0.1\n", ["unwritten_penalty", "self_critical"]),
+        ("training:\n  break_off_penalty: 0.1\n", ["break_off_penalty", "self_critical"]),
         ("training:\n  captions_weight: 0.1\n", ["captions_weight", "self_critical"]),
         ("decoder:\n  attention: once\n  query: hidden_and_word\n", ["decoder.query", "once"]),
         ("encoder:\n  name: vgg\n", ["encoder.name", "vgg", "mobilenet_v2", "efficientnet_lite2"]),

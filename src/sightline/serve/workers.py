@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
@@ -34,7 +36,7 @@ class Workers(Generic[Kind, Item, Result]):
 
     def __init__(self, cores: int, work: Callable[[Kind, Sequence[Item]], Sequence[Result]]) -> None:
         self._cores, self._work = cores, work
-        self._pool = ThreadPoolExecutor(cores, "caption")
+        self._pool = ThreadPoolExecutor(cores, "caption", _give_way)
         self._lock = threading.Lock()
         self._waiting: deque[_Job[Kind, Item, Result]] = deque()
 
@@ -69,3 +71,9 @@ class Workers(Generic[Kind, Item, Result]):
                 if job.future.set_running_or_notify_cancel():
                     jobs.append(job)
         return jobs
+
+
+def _give_way() -> None:
+    """Let the thread that answers go first, where a thread may choose so: what it does is short, and awaited."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.getpriority(os.PRIO_PROCESS, 0) + 5)

@@ -12,9 +12,8 @@ from torch import Tensor
 
 from sightline.data.dataset import Example
 from sightline.data.nouns import nouns_of, singular
-from sightline.vocabulary import PAD, START, Vocabulary
-
-_ROWS = 100_000  # photos that are looked at together, where all would fill the memory
+from sightline.metrics.endings import Endings
+from sightline.vocabulary import END, Vocabulary
 
 
 class Fault(Protocol):
@@ -55,27 +54,24 @@ class UnknownNouns:
         return (~known.gather(1, said.flatten(1))).reshape(said.shape).sum(2)
 
 
-class UnwrittenPairs:
-    """Two words one after the other that stand so in no training caption; beginning and end count as words.
-
-    A sentence that breaks off before its noun, so that the noun cannot be wrong, ends as nobody's does.
+class BrokenOff:
+    """Whether a sentence ends where nobody's does: before its noun, which then cannot be wrong.
 
     Args:
-        targets: (N, C, T), see `encode_captions`.
-        size: words of the vocabulary.
+        targets: (N, C, T), of the training captions, see `encode_captions`.
     """
 
-    def __init__(self, targets: NDArray[np.integer[Any]], size: int) -> None:
-        self._size = size
-        parts = (targets[start : start + _ROWS].astype(np.int64) for start in range(0, len(targets), _ROWS))
-        self._written = torch.cat([_pairs(torch.from_numpy(part), size).unique() for part in parts]).unique()
+    def __init__(self, targets: NDArray[np.integer[Any]]) -> None:
+        self._endings = Endings(ids for photo in targets for caption in photo if (ids := _whole(caption)))
 
     def count(self, drawn: Tensor, written: Tensor) -> Tensor:
-        """See `Fault.count`."""
-        return (~torch.isin(_pairs(drawn, self._size), self._written.to(drawn.device)) & (drawn != PAD)).sum(2)
+        """See `Fault.count`; 0 or 1, and 0 of a sentence that was cut off."""
+        ended = [[_whole(caption) for caption in photo] for photo in drawn.cpu().numpy()]
+        broken = [[bool(ids) and self._endings.break_off(ids) for ids in photo] for photo in ended]
+        return torch.tensor(broken, dtype=torch.int64, device=drawn.device)
 
 
-def _pairs(ids: Tensor, size: int) -> Tensor:
-    """int64 (..., T): each word with the one before it as one number."""
-    before = torch.nn.functional.pad(ids[..., :-1], (1, 0), value=START)
-    return before * size + ids
+def _whole(caption: NDArray[np.integer[Any]]) -> list[int]:
+    """The words' ids of a caption with an end, without it; none of another."""
+    ids: list[int] = caption.tolist()
+    return ids[: ids.index(END)] if END in ids else []

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sightline.data.dataset import Example
 from sightline.nn.model import CaptionModel
 from sightline.training.batches import Ids
-from sightline.training.faults import Fault, UnknownNouns, UnwrittenPairs
+from sightline.training.faults import BrokenOff, Fault, UnknownNouns
 from sightline.training.module import CaptioningModule
 from sightline.training.objective import CrossEntropy, Objective
 from sightline.training.recipe import Recipe
@@ -27,8 +27,8 @@ def make_objective(
     faults: list[tuple[Fault, float]] = []
     if settings.hallucination_penalty:
         faults.append((UnknownNouns(examples, vocabulary), settings.hallucination_penalty))
-    if settings.unwritten_penalty:
-        faults.append((UnwrittenPairs(targets["train"], len(vocabulary)), settings.unwritten_penalty))
+    if settings.break_off_penalty:
+        faults.append((BrokenOff(targets["train"]), settings.break_off_penalty))
     longest, weight = recipe.vocabulary.max_words, settings.captions_weight
     return SelfCritical(targets["train"], targets["val"], settings.samples, longest, *attention, faults, weight)
 
