@@ -32,6 +32,7 @@ WORDS = [f"word{number}" for number in range(8000)]
 START = """
 import resource, sys, time
 from concurrent.futures import ThreadPoolExecutor
+from inspect import signature
 from pathlib import Path
 from types import SimpleNamespace
 import sightline.training.train
@@ -51,7 +52,7 @@ folder, digests = Path(sys.argv[1]), len(sys.argv) > 2
 read = read_data([folder], {}, False, lambda line: None)
 part("read")
 vocabulary = Vocabulary.from_captions((text for each in read.examples["train"] for text in each.captions), 5)
-check_learnable(read, vocabulary, 5, None)
+check_learnable(*(read, vocabulary, 5, None)[: len(signature(check_learnable).parameters)])
 part("vocabulary")
 fingerprint(read.examples)
 part("fingerprint")
