@@ -57,8 +57,8 @@ def with_blanks(caption: str) -> str:
 
     Scripts that set no blanks have none, and none at the beginning.
     """
-    text = closed_up(join_words(split_words(caption)))
-    return text if not text or is_unspaced(text) else BLANK + text.replace(" ", BLANK)
+    text = closed_up(join_words(split_words(caption))).replace(" ", BLANK)
+    return text if not text or is_unspaced(text) else BLANK + text
 
 
 class Reading(NamedTuple):
@@ -161,7 +161,7 @@ class Vocabulary:
         if self.split == "words":
             return Reading(join_words(units), tuple(units), tuple(range(len(units))), len(units))
         starts = _starts(units)
-        words = ("".join(units[start:stop]) for start, stop in zip(starts, [*starts[1:], len(units)], strict=True))
+        words = ("".join(units[start:stop]) for start, stop in zip(starts, [*starts, len(units)][1:], strict=True))
         text = " ".join("".join(units).replace(BLANK, " ").split())
         return Reading(text, tuple(word.strip(BLANK) for word in words), tuple(starts), len(units))
 

@@ -74,7 +74,7 @@ def test_a_batch_without_any_box_teaches_nothing():
 
 def test_a_phrase_is_taught_at_every_unit_of_its_words():
     example = dataclasses.replace(EXAMPLES[0], captions=("a red dog's ball",), regions=((Region(1, 3, (LEFT,)),),))
-    vocabulary = Vocabulary((*SPECIAL_TOKENS, *"\u2581a \u2581re d \u2581do g's \u2581ball".split()), "subwords")
+    vocabulary = Vocabulary((*SPECIAL_TOKENS, *["▁a", "▁re", "d", "▁do", "g's", "▁ball"]), "subwords")
     tree = PrefixTree.from_captions(encode_captions([example], vocabulary, 20))
     taught = Phrases([example], (1, 2), vocabulary).taught([0], tree)
     assert taught.nodes.tolist() == tree.node_of_word[0, 0, 1:5].tolist()  # re d do g's: no unit ends at the dog
