@@ -86,3 +86,9 @@ def is_latin(captions: Iterable[str]) -> bool:
             foreign = [not unicodedata.name(letter, "").startswith("LATIN") for letter in caption if letter.isalpha()]
             others += 2 * sum(foreign) > len(foreign)
     return 2 * others <= number
+
+
+def is_right_to_left(text: str) -> bool:
+    """Whether a text is read right to left, as its first letter with a direction says (Unicode Annex 9, P2)."""
+    directions = (unicodedata.bidirectional(character) for character in text)
+    return next((direction for direction in directions if direction in ("L", "R", "AL")), "L") != "L"
