@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, chain
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeAlias, get_args
+from typing import Literal, NamedTuple, TypeAlias, cast, get_args
 
 from sightline.errors import SightlineError
 from sightline.scripts import MARK, MIDDLE, SHAPES, characters, closed_up, is_unspaced
@@ -184,7 +184,7 @@ class Vocabulary:
         if split not in get_args(Split):
             raise SightlineError(f"{path}: units of another kind ({split!r}); upgrade sightline or export again")
         try:
-            return cls(tuple(words), split)
+            return cls(tuple(words), cast(Split, split))
         except SightlineError as error:
             raise SightlineError(f"{path}: {error}; export or train the model again") from None
 
