@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sightline.vocabulary import Vocabulary, join_words, split_words
+from sightline.errors import SightlineError
+from sightline.scripts import are_parted, characters, closed_up
+from sightline.vocabulary import END, SPECIAL_TOKENS, UNKNOWN, Vocabulary, join_words, split_words, with_blanks
 
 
 @pytest.mark.parametrize(
@@ -69,3 +71,80 @@ def test_what_was_split_is_joined_and_kept_by_a_vocabulary(tmp_path):
     vocabulary = Vocabulary.from_captions(["लड़की हँस रही है"])
     vocabulary.save(tmp_path / "v.json")
     assert Vocabulary.load(tmp_path / "v.json").words[4:] == tuple(sorted(split_words("लड़की हँस रही है")))
+
+
+SENTENCES = [
+    "一只棕色的狗在草地上奔跑",
+    "两个孩子在公园里踢足球，旁边有一只狗。",
+    "สุนัขสีน้ำตาลวิ่งอยู่บนสนามหญ้า",
+    "犬がボールを追いかけている",
+    "一个穿红色T恤的男孩 and his dog's ball",
+    "एक भूरा कुत्ता घास पर दौड़ रहा है।",
+    "كلبٌ بنيٌّ يركض فوق العشب",
+]
+UNITS = ("一只", "狗", "在草地", "草地上", "สุนัข", "สีน้ำ", "ボール", "▁dog", "▁कुत्ता", "▁दौड़", "▁", "है", "▁بني")
+PIECES = Vocabulary(
+    (*SPECIAL_TOKENS, *UNITS, *sorted({c for text in SENTENCES for c in characters(with_blanks(text))} - {*UNITS})),
+    "subwords",
+)
+
+
+@pytest.mark.parametrize("caption", SENTENCES)
+def test_units_read_as_the_caption_without_its_punctuation(caption):
+    read = PIECES.read(PIECES.encode(caption, 99))
+    assert read.text == closed_up(join_words(split_words(caption)))
+    assert "".join(read.words) == read.text.replace(" ", "")
+    assert PIECES.read(PIECES.encode(read.text, 99)) == read
+
+
+@given(st.text(st.characters(categories=["L", "M", "N", "P", "Zs"]), max_size=40))
+def test_nothing_is_lost_in_units_of_any_script(caption):
+    written = with_blanks(caption)
+    every = Vocabulary((*SPECIAL_TOKENS, *dict.fromkeys(characters(written))), "characters")
+    ids = every.encode(caption, 999)
+    assert UNKNOWN not in ids
+    assert every.read(ids).text == closed_up(join_words(split_words(caption)))
+    assert "".join(every.units(caption)) == written
+    ends = [stop for _, stop in every.spans(caption)]
+    assert ends == sorted(ends)
+    assert (ends or [0])[-1] == len(ids) - 1
+
+
+def test_the_longest_unit_is_taken_and_ends_at_no_mark():
+    units = Vocabulary((*SPECIAL_TOKENS, "ก", "กิ", "น", "กิน", "▁a", "▁ab", "b", "▁"), "subwords")
+    assert units.units("กินก") == ["กิน", "ก"]
+    assert units.units("กี่น") == ["กี่", "น"]
+    assert units.encode("กี่น", 9) == [UNKNOWN, 6, END]
+    assert units.units("abb ba") == ["▁ab", "b", "▁", "b", "a"]
+
+
+def test_a_printed_word_is_what_stands_between_blanks_or_a_unit_where_there_are_none():
+    read = PIECES.read(PIECES.encode("一只狗 dog's ball 在草地上", 99))
+    assert read.words == ("一只", "狗", "dog's", "ball", "在草地", "上")
+    assert read.text == "一只狗 dog's ball 在草地上"
+    assert len(read.starts) == len(read.words) and read.starts[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("parted", "captions"),
+    [
+        (True, ["a dog", "ein Hund läuft", "", "一只狗"] * 3 + ["a cat"] * 20),
+        (True, ["一 只 狗 在 草地 上 奔跑"]),
+        (True, ["สุนัข วิ่ง บน สนามหญ้า"]),
+        (True, ["एक भूरा कुत्ता घास पर दौड़ रहा है", "كلب يركض", "개가 달린다"]),
+        (False, SENTENCES[:4]),
+        (False, ["红色的圆"]),
+        (False, ["สุนัขสีน้ำตาล วิ่งอยู่บนสนามหญ้า"]),
+        (False, ["a dog runs", "一只狗在草地上奔跑"]),
+    ],
+)
+def test_whether_captions_part_their_words(parted, captions):
+    assert are_parted(captions) is parted
+
+
+def test_a_vocabulary_of_units_is_kept_and_one_of_a_kind_to_come_is_refused(tmp_path):
+    PIECES.save(tmp_path / "v.json")
+    assert Vocabulary.load(tmp_path / "v.json") == PIECES
+    (tmp_path / "v.json").write_text((tmp_path / "v.json").read_text().replace('"subwords"', '"syllables"'))
+    with pytest.raises(SightlineError, match="upgrade"):
+        Vocabulary.load(tmp_path / "v.json")

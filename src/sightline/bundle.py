@@ -102,10 +102,10 @@ def load_description(folder: Path) -> tuple[ModelConfig, Vocabulary]:
 
 def identity(config: ModelConfig, vocabulary: Vocabulary) -> dict[str, str]:
     """What model.onnx records of the folder it was made for, so that a file from another folder is noticed."""
-    words = "\n".join(vocabulary.words).encode()
+    digest = hashlib.sha256("\n".join(vocabulary.words).encode()).hexdigest()[:12]
     return {
         "sightline.format": str(FORMAT),
-        "sightline.vocabulary": f"{len(vocabulary)} words, sha256 {hashlib.sha256(words).hexdigest()[:12]}",
+        "sightline.vocabulary": f"{len(vocabulary)} {vocabulary.split}, sha256 {digest}",
         "sightline.grid": json.dumps(config.grid),
         "sightline.max_words": str(config.max_words),
         "sightline.preprocessing": json.dumps(config.preprocessing.as_dict()),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sightline.errors import SightlineError
 from sightline.photos.place import Place
-from sightline.vocabulary import Vocabulary, join_words
+from sightline.vocabulary import Reading, Vocabulary
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -25,16 +25,17 @@ class Caption:
 
     Attributes:
         text: the sentence as a person reads it, e.g. ``"a dog runs through the grass"``.
-        words: its T words, without ``<start>`` and ``<end>``.
+        words: its T words as they are printed, without ``<start>`` and ``<end>``; of a script without blanks, the
+            model's own units.
         log_probs: float32 ``(T,)``, natural logarithm of each word's probability given the words before it, <= 0.
         attention: float32 ``(T, h, w)``, each word's weights over the encoder's grid, row-major, >= 0;
-            every word's weights sum to one.
+            every word's weights sum to one. Of a word that is written in several units, their mean.
         score: what the search ranks by: ``sum(log p) / length ** length_penalty``, where the sum and the length
-            count ``<end>`` if the sentence reached it.
+            count units, and ``<end>`` if the sentence reached it.
         alternatives: the search's other sentences, best first; theirs are empty.
         evidence: None where it was not asked for; otherwise float32 ``(T, h, w)``, what each word rests on: the
             log-odds, in nats, that it loses where attention may not look at a cell; below zero, the cell spoke
-            against the word. See `sightline.nn.evidence`.
+            against the word. See `sightline.nn.evidence`. Of a word that is written in several units, their sum.
         note: what to know before trusting it, e.g. that the photo is blank; empty for nearly every photo.
         photo: what was captioned, as it was given: a path or place, or the very bytes, image or array, never a copy;
             `about` sets it or lets it go. Pickled and copied captions keep a path or place alone.
@@ -135,25 +136,34 @@ def read_captions(
     captions = []
     whole = log_probs.min(axis=2) > -1e8
     for number, photo in enumerate(zip(tokens, log_probs, attention, scores, strict=True)):
+        kept = np.flatnonzero(whole[number])
+        readings = [vocabulary.read(tokens[number, beam].tolist()) for beam in kept]
         best, *others = (
-            _sentence(vocabulary, grid, *(values[beam] for values in photo)) for beam in np.flatnonzero(whole[number])
+            _sentence(reading, grid, *(values[beam] for values in photo[1:]))
+            for beam, reading in zip(kept, readings, strict=True)
         )
-        length = len(best.words)
-        of_best = None if evidence is None else evidence[number, :length].reshape(length, *grid)
-        captions.append(replace(best, alternatives=tuple(others), evidence=of_best))
+        rests = None
+        if evidence is not None:
+            rests = _by_word(evidence[number], readings[0]).reshape(-1, *grid)
+        captions.append(replace(best, alternatives=tuple(others), evidence=rests))
     return captions
 
 
 def _sentence(
-    vocabulary: Vocabulary,
+    reading: Reading,
     grid: tuple[int, int],
-    tokens: NDArray[np.int64],
     log_probs: NDArray[np.float32],
     attention: NDArray[np.float32],
     score: np.float32,
 ) -> Caption:
-    words = vocabulary.decode(tokens.tolist())
-    length = len(words)
-    return Caption(
-        join_words(words), words, log_probs[:length], attention[:length].reshape(length, *grid), float(score)
-    )
+    units = np.diff([*reading.starts, reading.units]).astype(np.float32)[:, None]
+    looked = _by_word(attention, reading) / units if len(units) < reading.units else attention[: reading.units]
+    return Caption(reading.text, reading.words, _by_word(log_probs, reading), looked.reshape(-1, *grid), float(score))
+
+
+def _by_word(values: NDArray[np.float32], reading: Reading) -> NDArray[np.float32]:
+    """(T, ...) of units -> (W, ...), the sum over each word's."""
+    values = values[: reading.units]
+    if len(reading.starts) == reading.units:
+        return values
+    return np.add.reduceat(values, reading.starts, axis=0)

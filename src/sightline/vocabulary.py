@@ -1,20 +1,26 @@
-"""Words and their ids."""
+"""Words, the units that they are written in, and the ids of these."""
 
 from __future__ import annotations
 
 import json
 import re
 import unicodedata
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import accumulate, chain
 from pathlib import Path
+from typing import Literal, NamedTuple, TypeAlias, cast, get_args
 
 from sightline.errors import SightlineError
+from sightline.scripts import MARK, MIDDLE, SHAPES, characters, closed_up, is_unspaced
 
 PAD, START, END, UNKNOWN = 0, 1, 2, 3
 SPECIAL_TOKENS = ("<pad>", "<start>", "<end>", "<unk>")
+
+Split: TypeAlias = Literal["words", "characters", "subwords"]
+BLANK = "\u2581"  # begins a unit that stands after a blank; SentencePiece's sign
 
 # A clitic (`'s`, `n't` stays inside its word) is a word of its own, as in the field's tokenizer; hyphens join.
 _WORD = re.compile(r"'s\b|\w+(?:-\w+)*(?:'(?!s\b)\w+)*")
@@ -23,29 +29,9 @@ _PLAIN_WORD = re.compile(r"\w+")  # the same where there is no sign inside words
 # Outside ASCII as Unicode rules word boundaries (Unicode Standard Annex 29, WB3 to WB7): a mark belongs to
 # the letter before it, as do the joiners of Persian and Indic scripts, Hebrew's geresh and Armenian's signs of tone; a
 # middle dot or gershayim joins letters. What only directs how text is set is not part of it.
-_MARK, _MIDDLE = "\u0300", "\u00b7"
-_LIKE_MARKS = "\u200c\u200d\u05f3\u055b\u055c\u055e"
-_LIKE_HYPHENS = "\u2010\u2011"
-_LIKE_MIDDLES = "\u0387\u05f4\u2027"
 _UNSEEN = dict.fromkeys(map(ord, "\u00ad\u200e\u200f\u2060\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"))
-_LETTERS = rf"\w[\w{_MARK}]*"
-_ANY_WORD = re.compile(rf"'s(?![\w{_MARK}])|{_LETTERS}(?:[-{_MIDDLE}]{_LETTERS})*(?:'(?!s(?![\w{_MARK}])){_LETTERS})*")
-
-
-class _Shapes(dict[int, str]):
-    """A table for `str.translate`: a character -> the one that stands for its kind, or itself."""
-
-    def __init__(self) -> None:
-        super().__init__((ord(character), _MARK) for character in _LIKE_MARKS)
-        self |= {ord(character): "-" for character in _LIKE_HYPHENS}
-        self |= {ord(character): _MIDDLE for character in _LIKE_MIDDLES}
-
-    def __missing__(self, code: int) -> str:
-        is_mark = unicodedata.category(chr(code)).startswith("M")
-        return self.setdefault(code, _MARK if is_mark else chr(code))
-
-
-_SHAPES = _Shapes()
+_LETTERS = rf"\w[\w{MARK}]*"
+_ANY_WORD = re.compile(rf"'s(?![\w{MARK}])|{_LETTERS}(?:[-{MIDDLE}]{_LETTERS})*(?:'(?!s(?![\w{MARK}])){_LETTERS})*")
 
 
 def split_words(caption: str) -> list[str]:
@@ -58,7 +44,7 @@ def split_words(caption: str) -> list[str]:
     if text.isascii():
         return (_WORD if "'" in text or "-" in text else _PLAIN_WORD).findall(text)
     text = unicodedata.normalize("NFC", text.translate(_UNSEEN))
-    return [text[match.start() : match.end()] for match in _ANY_WORD.finditer(text.translate(_SHAPES))]
+    return [text[match.start() : match.end()] for match in _ANY_WORD.finditer(text.translate(SHAPES))]
 
 
 def join_words(words: Iterable[str]) -> str:
@@ -66,21 +52,51 @@ def join_words(words: Iterable[str]) -> str:
     return " ".join(words).replace(" 's", "'s")
 
 
+def with_blanks(caption: str) -> str:
+    """The caption as units are cut from it: its words as they are joined, `BLANK` for blanks and at the beginning.
+
+    Scripts that set no blanks have none, and none at the beginning.
+    """
+    text = closed_up(join_words(split_words(caption))).replace(" ", BLANK)
+    return text if not text or is_unspaced(text) else BLANK + text
+
+
+class Reading(NamedTuple):
+    """What a person reads of ids.
+
+    Attributes:
+        text: the sentence.
+        words: its W words as they are printed: what stands between blanks; of a script without blanks, each unit.
+        starts: for each word the place of its first unit; the first is 0.
+        units: how many units there are.
+    """
+
+    text: str
+    words: tuple[str, ...]
+    starts: tuple[int, ...]
+    units: int
+
+
 @dataclass(frozen=True)
 class Vocabulary:
-    """An immutable list of words; a word's place is its id.
+    """An immutable list of words, or of what words are written in; a word's place is its id.
 
     Attributes:
         words: all V words; the first four are ``<pad>`` (0), ``<start>`` (1), ``<end>`` (2), ``<unk>`` (3).
+        split: what they are. ``"words"``, see `split_words`; ``"characters"`` or ``"subwords"``, units that a word is
+            put together from: one that begins with `BLANK` stands after a blank, any other close to the one before.
     """
 
     words: tuple[str, ...]
+    split: Split = "words"
     _ids: dict[str, int] = field(init=False, repr=False, compare=False)
+    _lengths: dict[str, tuple[int, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.words[: len(SPECIAL_TOKENS)] != SPECIAL_TOKENS:
             raise SightlineError(f"a vocabulary must begin with {', '.join(SPECIAL_TOKENS)}; this one does not")
         object.__setattr__(self, "_ids", {word: index for index, word in enumerate(self.words)})
+        object.__setattr__(self, "_lengths", {} if self.split == "words" else _lengths(self.words))
 
     @classmethod
     def from_captions(cls, captions: Iterable[str], min_count: int = 1) -> Vocabulary:
@@ -92,39 +108,102 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self.words)
 
+    def units(self, caption: str) -> list[str]:
+        """The caption's words, or the units that it is written in, known or not.
+
+        Units are found from left to right, each the longest that the vocabulary knows (WordPiece's rule, Wu et al.
+        2016, as BERT applies it); where it knows none, a character stands alone.
+        """
+        if self.split == "words":
+            return split_words(caption)
+        units: list[str] = []
+        text, at = characters(with_blanks(caption)), 0
+        while at < len(text):
+            for length in self._lengths.get(text[at], ()):
+                if (unit := "".join(text[at : at + length])) in self._ids:
+                    break
+            else:
+                unit, length = text[at], 1
+            units.append(unit)
+            at += length
+        return units
+
+    def spans(self, caption: str) -> list[tuple[int, int]]:
+        """For each of ``split_words(caption)`` its units: from the first on, up to and without the second number."""
+        words = split_words(caption)
+        if self.split == "words":
+            return [(place, place + 1) for place in range(len(words))]
+        text, end, spans = with_blanks(caption), 0, []
+        ends = list(accumulate(map(len, self.units(caption))))
+        for word in words:
+            start = end + text.startswith(BLANK, end)
+            end = start + len(word)
+            spans.append((bisect_right(ends, start), bisect_left(ends, end) + 1))
+        return spans
+
     def encode(self, caption: str, max_words: int) -> list[int]:
-        """The ids of the caption's first ``max_words`` words, then ``<end>`` if none was cut off.
+        """The ids of the caption's first ``max_words`` words, or units, then ``<end>`` if none was cut off.
 
         Unknown words become ``<unk>``. No ``<start>``: the model's input is this list shifted by one.
         """
-        words = split_words(caption)
-        ids = [self._ids.get(word, UNKNOWN) for word in words[:max_words]]
-        return ids if len(words) > max_words else [*ids, END]
+        units = self.units(caption)
+        ids = [self._ids.get(unit, UNKNOWN) for unit in units[:max_words]]
+        return ids if len(units) > max_words else [*ids, END]
 
-    def decode(self, ids: Sequence[int]) -> tuple[str, ...]:
-        """The words of ``ids`` up to the first ``<end>`` or ``<pad>``, special tokens left out."""
-        words: list[str] = []
+    def read(self, ids: Sequence[int]) -> Reading:
+        """What ``ids`` say up to the first ``<end>`` or ``<pad>``, special tokens left out."""
+        units: list[str] = []
         for index in ids:
             if index in (END, PAD):
                 break
             if index != START:
-                words.append(self.words[index])
-        return tuple(words)
+                units.append(self.words[index])
+        if self.split == "words":
+            return Reading(join_words(units), tuple(units), tuple(range(len(units))), len(units))
+        starts = _starts(units)
+        words = ("".join(units[start:stop]) for start, stop in zip(starts, [*starts, len(units)][1:], strict=True))
+        text = " ".join("".join(units).replace(BLANK, " ").split())
+        return Reading(text, tuple(word.strip(BLANK) for word in words), tuple(starts), len(units))
 
     def save(self, path: Path) -> None:
-        """Write the words to ``path`` as a JSON list."""
-        path.write_text(json.dumps(self.words, ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
+        """Write the words to ``path`` as a JSON list; units as a JSON object that also says what they are."""
+        content = self.words if self.split == "words" else {"split": self.split, "units": self.words}
+        path.write_text(json.dumps(content, ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path) -> Vocabulary:
         """Read what `save` wrote; a missing or malformed file raises `SightlineError`."""
         try:
-            words = json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
             raise SightlineError(f"{path}: no readable vocabulary ({error}); export or train the model again") from None
+        units = isinstance(content, dict)
+        words, split = (content.get("units"), content.get("split")) if units else (content, "words")
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
             raise SightlineError(f"{path}: a vocabulary is a JSON list of words; export or train the model again")
+        if split not in get_args(Split):
+            raise SightlineError(f"{path}: units of another kind ({split!r}); upgrade sightline or export again")
         try:
-            return cls(tuple(words))
+            return cls(tuple(words), cast(Split, split))
         except SightlineError as error:
             raise SightlineError(f"{path}: {error}; export or train the model again") from None
+
+
+def _lengths(units: Iterable[str]) -> dict[str, tuple[int, ...]]:
+    """Character -> how many characters the units have that begin with it, the longest first."""
+    found: dict[str, set[int]] = {}
+    for first, *rest in filter(None, map(characters, units)):
+        found.setdefault(first, set()).add(1 + len(rest))
+    return {first: tuple(sorted(lengths, reverse=True)) for first, lengths in found.items()}
+
+
+def _starts(units: Sequence[str]) -> list[int]:
+    """The places of the units that begin a printed word."""
+    starts = [0] if units else []
+    for place in range(1, len(units)):
+        before, unit = units[place - 1], units[place]
+        if before == BLANK or (unit == BLANK and place == len(units) - 1):  # alone, it goes to what comes after it
+            continue
+        if unit.startswith(BLANK) or is_unspaced(unit) or is_unspaced(before[-1]):
+            starts.append(place)
+    return starts

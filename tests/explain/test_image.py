@@ -4,11 +4,11 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFont
 
 from sightline.errors import SightlineError
 from sightline.explain import draw_attention
-from sightline.explain.image import PAPER, overlay
+from sightline.explain.image import PAPER, _wrap, overlay
 
 CORNERS = {(0, 0): (0.1, 0.1), (0, 3): (0.9, 0.1), (3, 0): (0.1, 0.9), (3, 3): (0.9, 0.9)}
 
@@ -126,3 +126,18 @@ def test_unreadable_fonts_and_photos_are_the_persons_mistakes(make_caption, tmp_
         draw_attention(GRAY, make_caption("a"), font=font)
     with pytest.raises(SightlineError, match="no such file"):
         draw_attention(tmp_path / "none.jpg", make_caption("a"))
+
+
+def test_a_sentence_from_right_to_left_has_its_tiles_so(make_caption):
+    """The photo, the only tile that nothing dims, stands at the right."""
+    for text, photo in (("dog", 0), ("כלב", 1), ("كلب", 1)):
+        shown = [luminance(tile, (0.5, 0.5)) for tile in tiles(draw_attention(GRAY, make_caption(text)))]
+        assert len(shown) == 2 and shown[photo] == 128 != shown[1 - photo]
+
+
+def test_a_long_sentence_without_blanks_is_set_in_lines(make_caption):
+    text = "一只棕色的狗在绿色的草地上追着一个红色的球奔跑" * 4
+    font = ImageFont.load_default(20)
+    lines = _wrap(text, font, 300)
+    assert len(lines) > 1 and "".join(lines) == text
+    assert _wrap("a dog 一只狗", font, 10_000) == ["a dog 一只狗"]

@@ -228,7 +228,7 @@ def test_attention_that_is_taught_lies_on_what_is_named(trained, shapes, tmp_pat
     for folder in (trained, out):
         model, _, vocabulary = load_model(folder)
         tree = PrefixTree.from_captions(encode_captions(examples, vocabulary, 20))
-        taught = Phrases(examples, (8, 8)).taught(range(len(examples)), tree)
+        taught = Phrases(examples, (8, 8), vocabulary).taught(range(len(examples)), tree)
         pixels = np.stack([preprocess(example.photo, model.encoder.preprocessing) for example in examples])
         with torch.no_grad():
             alpha = model(model.features(torch.from_numpy(pixels)), tree).attention[taught.nodes]

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from sightline.nn.prefix_tree import PrefixTree
 from sightline.photos.place import File
 from sightline.training.batches import encode_captions
 from sightline.training.supervision import Phrases, Things
-from sightline.vocabulary import END, Vocabulary
+from sightline.vocabulary import END, SPECIAL_TOKENS, Vocabulary
 
 LEFT, TOP_LEFT, RIGHT, SPECK = (0.0, 0.0, 0.5, 1.0), (0.0, 0.0, 0.5, 0.5), (0.5, 0.0, 1.0, 1.0), (0.0, 0.0, 1e-4, 1e-4)
 EXAMPLES = (
@@ -33,7 +35,7 @@ def by_node(taught):
 def test_every_word_of_a_phrase_asks_for_its_boxes():
     vocabulary = Vocabulary.from_captions(caption for example in EXAMPLES for caption in example.captions)
     tree = PrefixTree.from_captions(encode_captions(EXAMPLES, vocabulary, 20)[[2, 1, 0]])
-    taught = Phrases(EXAMPLES, (2, 2)).taught([2, 1, 0], tree)
+    taught = Phrases(EXAMPLES, (2, 2), vocabulary).taught([2, 1, 0], tree)
     node = tree.node_of_word[1].tolist()
     left, right, both = [0.5, 0, 0.5, 0], [0, 0.5, 0, 0.5], [0.5] * 4
     assert node[0][:2] == node[1][:2]
@@ -48,7 +50,7 @@ def test_every_word_of_a_phrase_asks_for_its_boxes():
 def test_what_is_cut_off_or_cropped_away_asks_for_nothing():
     vocabulary = Vocabulary.from_captions(caption for example in EXAMPLES for caption in example.captions)
     tree = PrefixTree.from_captions(encode_captions(EXAMPLES, vocabulary, 4)[[1, 0]])
-    phrases = Phrases(EXAMPLES, (1, 2))
+    phrases = Phrases(EXAMPLES, (1, 2), vocabulary)
     node = tree.node_of_word[0].tolist()
     taught = phrases.taught([1, 0], tree)
     assert set(by_node(taught)) == {node[0][0], node[0][1], node[0][3], node[1][3]}
@@ -66,7 +68,16 @@ def test_what_is_cut_off_or_cropped_away_asks_for_nothing():
 
 def test_a_batch_without_any_box_teaches_nothing():
     tree = PrefixTree.from_captions(np.array([[[4, 5, 2]]]))
-    assert len(Phrases(EXAMPLES, (7, 7)).taught([0], tree).nodes) == 0
+    vocabulary = Vocabulary.from_captions([])
+    assert len(Phrases(EXAMPLES, (7, 7), vocabulary).taught([0], tree).nodes) == 0
+
+
+def test_a_phrase_is_taught_at_every_unit_of_its_words():
+    example = dataclasses.replace(EXAMPLES[0], captions=("a red dog's ball",), regions=((Region(1, 3, (LEFT,)),),))
+    vocabulary = Vocabulary((*SPECIAL_TOKENS, *["▁a", "▁re", "d", "▁do", "g's", "▁ball"]), "subwords")
+    tree = PrefixTree.from_captions(encode_captions([example], vocabulary, 20))
+    taught = Phrases([example], (1, 2), vocabulary).taught([0], tree)
+    assert taught.nodes.tolist() == tree.node_of_word[0, 0, 1:5].tolist()  # re d do g's: no unit ends at the dog
 
 
 def test_a_noun_that_the_model_says_asks_for_its_thing():

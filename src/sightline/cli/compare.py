@@ -45,7 +45,8 @@ def compare(a: Path, b: Path, as_json: bool) -> None:
 
     A: A report. B: Another, of the same photos.
 
-    A and B are folders that `sightline evaluate` wrote, or any with hypotheses.json and references.json.
+    A and B are folders that `sightline evaluate` wrote, or any with hypotheses.json and references.json. Both are
+    tokenized as A was.
     """
     from sightline.evaluation.report import read_report
 
@@ -81,9 +82,11 @@ def compare_scores(first: Result, second: Result) -> list[Row]:
     from sightline.metrics import METRICS, bootstrap
 
     quick = [name for name in METRICS if name != "meteor"]
-    ours = score_captions(first.hypotheses, first.references, metrics=quick)
+    tokenizer = first.tokenizer
+    ours = score_captions(first.hypotheses, first.references, metrics=quick, tokenizer=tokenizer)
     # In the first one's order, so that resampling draws the same photos of both.
-    theirs = score_captions({photo: second.hypotheses[photo] for photo in ours.photos}, first.references, metrics=quick)
+    said = {photo: second.hypotheses[photo] for photo in ours.photos}
+    theirs = score_captions(said, first.references, metrics=quick, tokenizer=tokenizer)
     rows = []
     for name, score in ours.scores.items():
         other = theirs.scores[name]

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import click
 
-from sightline.cli.options import PATH, beam_size_option, length_penalty_option, meteor_option, model_option
+from sightline.cli.options import (
+    PATH,
+    beam_size_option,
+    length_penalty_option,
+    meteor_option,
+    model_option,
+    tokenizer_option,
+)
 from sightline.cli.streams import put, remark
 
 
@@ -17,9 +24,17 @@ from sightline.cli.streams import put, remark
 @model_option
 @beam_size_option
 @length_penalty_option
+@tokenizer_option
 @meteor_option
 def evaluate(
-    data: Path, split: str, out: Path, model: Path | None, beam_size: int, length_penalty: float, meteor: bool
+    data: Path,
+    split: str,
+    out: Path,
+    model: Path | None,
+    beam_size: int,
+    length_penalty: float,
+    tokenizer: str,
+    meteor: bool,
 ) -> None:
     """Caption a split of a dataset and score the captions.
 
@@ -35,7 +50,7 @@ def evaluate(
     with replacing_report(out) as folder:
         dataset, captioner = read_dataset(data), load(model)
         with progress(f"captioning {split}") as done:
-            evaluation = evaluate_split(captioner, dataset, split, beam_size, length_penalty, meteor, done)
+            evaluation = evaluate_split(captioner, dataset, split, beam_size, length_penalty, meteor, tokenizer, done)
         try:
             write_report(folder, evaluation)
         finally:  # a disk that is full takes the report, not what was found

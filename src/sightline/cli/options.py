@@ -20,6 +20,14 @@ length_penalty_option = click.option(
     "--length-penalty", type=float, default=0.0, help="Rank by sum(log p) / length ** this."
 )
 table_or_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+tokenizer_option = click.option(
+    "--tokenizer",
+    type=click.Choice(["ptb", "words", "characters", "none"]),  # a test compares them with `sightline.metrics`
+    default="ptb",
+    show_default=True,
+    help="What makes words of captions before they are scored: ptb, the field's own for English; words, Unicode's;"
+    " characters, for scripts that set no blanks; none, where they are tokenized.",
+)
 meteor_option = click.option(
     "--meteor/--no-meteor", default=True, help="METEOR is Java and takes longer than all else together."
 )

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from sightline.cli.options import PATH, meteor_option, table_or_json_option
-from sightline.cli.streams import put
+from sightline.cli.options import PATH, meteor_option, table_or_json_option, tokenizer_option
+from sightline.cli.streams import put, remark
 
 
 @click.command()
@@ -25,6 +25,7 @@ from sightline.cli.streams import put
     "--training-captions", type=PATH, help="What the captioner learnt from, to tell how many captions are novel."
 )
 @table_or_json_option
+@tokenizer_option
 @meteor_option
 def score(
     hypotheses: Path,
@@ -33,6 +34,7 @@ def score(
     subset: bool,
     training_captions: Path | None,
     as_json: bool,
+    tokenizer: str,
     meteor: bool,
 ) -> None:
     """Score captions against references: BLEU, METEOR, ROUGE-L, CIDEr and how varied they are.
@@ -52,9 +54,12 @@ def score(
         pair.references,
         training_captions=None if learnt is None else [caption for captions in learnt.values() for caption in captions],
         metrics=[name for name in METRICS if meteor or name != "meteor"],
+        tokenizer=tokenizer,
     )
     if as_json:
-        report = {**scores.as_dict(with_intervals=True), "remarks": list(pair.remarks)}
+        report = {**scores.as_dict(with_intervals=True), "remarks": [*pair.remarks, *filter(None, [scores.warning])]}
         put(*json.dumps(report, indent=2).splitlines())
     else:
         put(*scores.table(pair.remarks))
+    if scores.warning:
+        remark(f"warning: {scores.warning}")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal
 
+from sightline.scripts import are_parted, characters
 from sightline.vocabulary import split_words
 
 Level = Literal["error", "warning"]
@@ -52,7 +54,9 @@ def find_nothing_to_learn(
         batch_size: photos a batch (`training.batch_size`).
     """
     captions = [caption for caption in captions if caption.strip()]
-    counts = Counter(word for caption in captions for word in split_words(caption))
+    words = chain.from_iterable(map(split_words, captions))
+    # Words that are not parted are learned in units; characters are those that are known for certain.
+    counts = Counter(words if are_parted(captions) else chain.from_iterable(map(characters, words)))
     most = max(counts.values(), default=0)
     if not captions:
         reason = "the training photos have no caption; add captions"

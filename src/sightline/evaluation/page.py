@@ -17,7 +17,7 @@ from sightline.evaluation.page_pointing import pointing_section
 from sightline.evaluation.protocol import Evaluation
 from sightline.evaluation.scores import Scores, in_print
 from sightline.explain.page import article, fill
-from sightline.metrics import METRICS, Corpus, Score, tokenize
+from sightline.metrics import METRICS, Corpus, Score
 
 EXTREMES = 6  # the best captions shown, and the worst
 CONTRASTS = 10  # the words shown that are said too often, and too seldom
@@ -34,10 +34,11 @@ def write_report_page(path: Path, evaluation: Evaluation) -> None:
     Raises `SightlineError` where a photo that is shown can no longer be read.
     """
     protocol, scores = evaluation.protocol, evaluation.scores
-    said = [tokenize(caption.text) for caption in evaluation.captions.values()]
-    written = [[tokenize(caption) for caption in captions] for captions in evaluation.references.values()]
+    texts = {photo: caption.text for photo, caption in evaluation.captions.items()}
+    corpus = Corpus.of_captions(texts, evaluation.references, tokenizer=scores.tokenizer)
+    said, written = corpus.hypotheses, corpus.references
     all_written = [caption for captions in written for caption in captions]
-    people = _variety_of_people(written)
+    people = _variety_of_people(corpus)
     often, seldom = _contrasts(_shares(said), _shares(all_written))
     best, worst = _extremes(scores)
     page = fill(
@@ -152,10 +153,10 @@ def _lengths(said: Sequence[str], written: Sequence[str]) -> str:
     )
 
 
-def _variety_of_people(written: Sequence[Sequence[str]]) -> dict[str, Score]:
+def _variety_of_people(corpus: Corpus) -> dict[str, Score]:
     """How varied people's captions are, one a photo: as many as the model's, as more text repeats itself more."""
-    corpus = Corpus(tuple(captions[0] for captions in written), tuple(map(tuple, written)))
-    return {score.name: score for score in METRICS["diversity"](corpus)}
+    firsts = replace(corpus, hypotheses=tuple(captions[0] for captions in corpus.references))
+    return {score.name: score for score in METRICS["diversity"](firsts)}
 
 
 def _variety(model: Sequence[Score], people: Mapping[str, Score]) -> str:

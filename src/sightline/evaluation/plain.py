@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Set
 from typing import Any, TypeAlias
 
@@ -9,6 +10,8 @@ from sightline.caption import Caption
 from sightline.errors import SightlineError
 from sightline.evaluation.scores import Scores, score_captions
 from sightline.metrics import METRICS
+
+_log = logging.getLogger(__name__)
 
 Captions: TypeAlias = Mapping[Any, Any] | Iterable[Any]
 
@@ -18,6 +21,7 @@ def score(
     references: Captions,
     metrics: str | Iterable[str] | None = None,
     training_captions: Iterable[str] | None = None,
+    tokenizer: str = "ptb",
 ) -> Scores:
     """Score one caption a photo against what people wrote about it, as pycocoevalcap does.
 
@@ -32,13 +36,17 @@ def score(
         metrics: names of metrics (``"bleu"``, ``"rouge"``, ``"cider"``, ``"meteor"``, ``"diversity"``) or of single
             scores (``"CIDEr"``, ``"BLEU-4"``), one or several; None for all but METEOR, which needs Java.
         training_captions: what the captioner learnt from, to tell which captions are novel.
+        tokenizer: what makes words of captions: ``"ptb"``, the field's own for English; ``"words"``, Unicode's;
+            ``"characters"``, for scripts that set no blanks; ``"none"``, for captions that are tokenized. One line is
+            logged where it does not fit them.
 
     Returns:
         `Scores`: ``scores["CIDEr"]`` in [0, 10], the others in [0, 1]; ``scores.per_photo("CIDEr")``;
         ``scores.intervals()``; ``scores.as_dict()``; ``print(scores)``.
 
     Raises:
-        SightlineError: what is passed is not of these forms, or not of the same photos; or no metric has such a name.
+        SightlineError: what is passed is not of these forms, or not of the same photos; or no metric or tokenizer
+            has such a name.
     """
     if isinstance(hypotheses, Mapping) != isinstance(references, Mapping):
         raise SightlineError("hypotheses and references: pass two lists in the same order, or two dictionaries")
@@ -49,12 +57,16 @@ def score(
         )
     if metrics is None:
         metrics = [name for name in METRICS if name != "meteor"]
-    return score_captions(
+    scores = score_captions(
         {photo: _only(photo, _texts(captions)) for photo, captions in ours.items()},
         {photo: _texts(captions) for photo, captions in theirs.items()},
         training_captions,
         [metrics] if isinstance(metrics, str) else metrics,
+        tokenizer,
     )
+    if scores.warning:
+        _log.warning("sightline: %s", scores.warning.replace("--tokenizer ", "tokenizer="))
+    return scores
 
 
 def _by_photo(name: str, captions: Captions) -> Mapping[Any, Any]:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from sightline.evaluation.doubts import count_photos, name_of, trained_by, warni
 from sightline.evaluation.hallucination import Mention, hallucination_scores, mentions
 from sightline.evaluation.pointing import Look, looks, pointing_scores
 from sightline.evaluation.scores import Scores, score_captions
-from sightline.metrics import METRICS
+from sightline.metrics import METRICS, tokenizer_of
 from sightline.photos.place import Place
 
 Progress = Callable[[int, int | None], None]
@@ -85,6 +85,7 @@ def evaluate_split(
     beam_size: int = 3,
     length_penalty: float = 0.0,
     meteor: bool = True,
+    tokenizer: str = "ptb",
     progress: Progress = lambda done, total: None,
 ) -> Evaluation:
     """Caption every photo of a split once, from its pixels alone, and score the captions.
@@ -99,12 +100,14 @@ def evaluate_split(
         beam_size: 1 or more.
         length_penalty: see `Protocol`.
         meteor: whether to run METEOR, which takes longer than all else together.
+        tokenizer: what makes words of captions, see `score_captions`.
         progress: called with (photos captioned, photos) after each.
 
     Raises:
         SightlineError: the dataset has no such split, the split names a photo twice, no photo of it can be read, or an
             option is impossible.
     """
+    tokenizer_of(tokenizer)
     examples = dataset.located_split(split)
     _check_once(dataset, split)
     nouns = nouns_of(examples)
@@ -136,12 +139,15 @@ def evaluate_split(
         # Novel is what its own training captions do not hold.
         _captions(dataset.splits.get("train", ())) if trained_by(dataset, training) else None,
         [name for name in METRICS if meteor or name != "meteor"],
+        tokenizer,
     )
+    if scores.warning:
+        protocol = replace(protocol, warnings=(*protocol.warnings, scores.warning))
     if not nouns:
         return Evaluation(protocol, scores, captions, scored)
     looked, said = looks(captions, scored, nouns), mentions(captions, scored, nouns)
     more = (*pointing_scores(looked, scores.photos), *hallucination_scores(said, scores.photos))
-    scores = Scores(scores.photos, {**scores.scores, **{score.name: score for score in more}})
+    scores = replace(scores, scores={**scores.scores, **{score.name: score for score in more}})
     return Evaluation(protocol, scores, captions, scored, looked, said)
 
 

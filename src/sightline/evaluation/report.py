@@ -19,6 +19,7 @@ from sightline.evaluation.page import write_report_page
 from sightline.evaluation.pointing import NAMES, by_noun
 from sightline.evaluation.protocol import Evaluation
 from sightline.evaluation.scores import check_photos
+from sightline.metrics import TOKENIZERS
 
 SCORES, HYPOTHESES, REFERENCES, PAGE = "scores.json", "hypotheses.json", "references.json", "report.html"
 
@@ -38,6 +39,12 @@ class Result:
     hypotheses: Mapping[str, str]
     references: Mapping[str, list[str]]
     facts: Mapping[str, Any]
+
+    @property
+    def tokenizer(self) -> str:
+        """The name of what made words of the captions; ptb where nothing tells."""
+        told = self.facts.get("tokenizer")
+        return next((name for name, tokenizer in TOKENIZERS.items() if tokenizer.told == told), "ptb")
 
 
 @contextmanager

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sightline.errors import SightlineError
-from sightline.metrics import METRICS, Corpus, Score, compute, metric_of
+from sightline.metrics import METRICS, Corpus, Score, compute, metric_of, tokenizer_of
 from sightline.metrics.bootstrap import intervals
+from sightline.metrics.tokenizers import misfit
 from sightline.vocabulary import END, PAD, SPECIAL_TOKENS, START
 
 # `<unk>` is a word that the captioner chose; the others only frame a caption.
@@ -26,10 +28,14 @@ class Scores:
     Attributes:
         photos: the N photos' ids, in the order of every `per_photo`.
         scores: all scores by name, e.g. ``BLEU-4``; those that could not be computed have a value of None and a note.
+        tokenizer: the name of what made words of the captions, see `sightline.metrics.TOKENIZERS`.
+        warning: one line where that does not fit the captions; otherwise empty.
     """
 
     photos: tuple[Any, ...]
     scores: Mapping[str, Score]
+    tokenizer: str = "ptb"
+    warning: str = ""
 
     def __getitem__(self, name: str) -> float | None:
         return self.scores[name].value
@@ -58,7 +64,7 @@ class Scores:
         """
         report: dict[str, object] = {
             "photos": len(self.photos),
-            "tokenizer": "PTB, as pycocoevalcap",
+            "tokenizer": tokenizer_of(self.tokenizer).told,
             "scores": {name: score.value for name, score in self.scores.items() if score.value is not None},
             "notes": {name: s.note for name, s in self.scores.items() if s.value is not None and s.note},
             "missing": {name: score.note for name, score in self.scores.items() if score.value is None},
@@ -82,7 +88,8 @@ class Scores:
             if entry.note:
                 notes.setdefault(entry.note, []).append(name)
         told = [f"{', '.join(names)}: {note}" for note, names in notes.items()]
-        return [*lines, "", "times 100, but for vocabulary (words) and length (words a caption)", *told]
+        words = f"tokenizer: {tokenizer_of(self.tokenizer).told}"
+        return [*lines, "", "times 100, but for vocabulary (words) and length (words a caption)", words, *told]
 
 
 def in_print(name: str, value: float, signed: bool = False) -> str:
@@ -96,6 +103,7 @@ def score_captions(
     references: Mapping[Any, Sequence[str]],
     training_captions: Iterable[str] | None = None,
     metrics: Iterable[str] | None = None,
+    tokenizer: str = "ptb",
 ) -> Scores:
     """Score one caption a photo against the photo's references, as pycocoevalcap does.
 
@@ -105,10 +113,12 @@ def score_captions(
         training_captions: what the captioner learnt from; without them the share of novel captions is missing.
         metrics: names of metrics (``cider``) or of single scores (``CIDEr``), as `compute` takes them; None for all.
             METEOR is the slow one, and needs Java.
+        tokenizer: what makes words of all of them, one of `sightline.metrics.TOKENIZERS`: ``"ptb"``, the field's own
+            for English; ``"words"``, ``"characters"``; or ``"none"``, for captions that are tokenized.
 
     Raises `SightlineError` if a hypothesis is no text or references no list of texts, the photos differ, a photo has no
-    reference, there is no photo at all, a hypothesis still holds ``<start>``, ``<end>`` or ``<pad>``, or a metric is
-    unknown.
+    reference, there is no photo at all, a hypothesis still holds ``<start>``, ``<end>`` or ``<pad>``, or a metric or
+    tokenizer is unknown.
     """
     _check_texts(hypotheses, references, training_captions, metrics)
     check_photos(hypotheses, references)
@@ -118,7 +128,9 @@ def score_captions(
     names = list(METRICS) if metrics is None else list(metrics)
     for name in names:
         metric_of(name)
-    return Scores(tuple(hypotheses), compute(Corpus.of_captions(hypotheses, references, training_captions), names))
+    warning = misfit(tokenizer, list(chain.from_iterable(references.values())))
+    corpus = Corpus.of_captions(hypotheses, references, training_captions, tokenizer)
+    return Scores(tuple(hypotheses), compute(corpus, names), tokenizer, warning)
 
 
 def _check_texts(hypotheses: object, references: object, training_captions: object, metrics: object) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +17,23 @@ from sightline.caption import Caption
 from sightline.errors import SightlineError
 from sightline.explain.emphasis import SHADE, TINT, emphasis
 from sightline.preprocess import Photo, open_photo
+from sightline.scripts import characters, is_right_to_left, is_unspaced
 
 PAPER, INK, MUTED = (251, 250, 248), (28, 27, 26), (112, 108, 103)
 
 _SHEET_ASPECT = 1.5
-# Pillow's own font knows ASCII alone; these stand on most Linux, macOS and Windows machines.
-_WIDER_FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial.ttf", "arial.ttf")
+# Pillow's own font knows ASCII alone; these stand on most Linux, macOS and Windows machines, first those of many
+# scripts, then of Han characters and kana, of India's scripts, of Thai.
+_WIDER_FONTS = (
+    *("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial.ttf", "arial.ttf", "Arial Unicode.ttf"),
+    *("NotoSansCJK-Regular.ttc", "wqy-zenhei.ttc", "PingFang.ttc", "Hiragino Sans GB.ttc", "msyh.ttc"),
+    *("NotoSansDevanagari-Regular.ttf", "Kohinoor.ttc", "Nirmala.ttc", "Nirmala.ttf"),
+    *("NotoSansThai-Regular.ttf", "Garuda.ttf", "Thonburi.ttc", "leelawui.ttf"),
+)
+_log = logging.getLogger(__name__)
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+_Text = tuple[str, tuple[int, int, int], Font]
 
 
 def draw_attention(photo: Photo, caption: Caption, tile_size: int = 240, font: str | Path | None = None) -> Image.Image:
@@ -37,37 +48,35 @@ def draw_attention(photo: Photo, caption: Caption, tile_size: int = 240, font: s
         photo: what `sightline.preprocess.open_photo` opens; the photo that ``caption`` is about.
         caption: T words and their attention, float32 ``(T, h, w)``.
         tile_size: side in pixels of a square photo's tile; other aspects get the same area. All else scales with it.
-        font: a TrueType or OpenType file, needed for scripts beyond Latin, Greek and Cyrillic.
+        font: a TrueType or OpenType file, for scripts that no font found here can draw; a line is logged then.
 
     Returns:
-        an RGB image of T + 1 tiles.
+        an RGB image of T + 1 tiles, from right to left where the sentence is read so.
 
     Raises:
         SightlineError: the photo or the font cannot be read.
     """
     picture = open_photo(photo, tile_size)
     picture = picture.resize(_tile(picture.size, tile_size), Image.Resampling.LANCZOS)
-    sheet = _Sheet.plan(picture.size, len(caption.words) + 1, tile_size)
+    sheet = _Sheet.plan(picture.size, len(caption.words) + 1, tile_size, is_right_to_left(caption.text))
     title_font, word_font, small_font = (_load_font(font, sheet.unit * size, caption.text) for size in (1.7, 1.1, 0.8))
     title = _wrap(caption.text, title_font, sheet.width - 2 * sheet.margin)
     canvas = Image.new("RGB", (sheet.width, sheet.height(len(title))), PAPER)
     draw = ImageDraw.Draw(canvas)
     for line, text in enumerate(title):
-        draw.text(sheet.title_baseline(line), text, INK, title_font, anchor="ls")
+        draw.text(sheet.title_baseline(line), text, INK, title_font, anchor="rs" if sheet.from_right else "ls")
 
     places = sheet.places(len(title))
-    x, y = next(places)
-    draw.text((x, y - sheet.gap), "photo", MUTED, small_font, anchor="ls")
+    place = next(places)
     shown = "attention" if caption.evidence is None else "evidence"
-    draw.text((x + sheet.cell, y - sheet.gap), shown, MUTED, small_font, anchor="rs")
-    canvas.paste(picture, (x, y))
+    sheet.label(draw, place, ("photo", MUTED, small_font), (shown, MUTED, small_font))
+    canvas.paste(picture, sheet.corner(place))
     lights = emphasis(caption)
-    for word, log_prob, light, (x, y) in zip(caption.words, caption.log_probs, lights, places, strict=True):
+    for word, log_prob, light, place in zip(caption.words, caption.log_probs, lights, places, strict=True):
         probability = f"{math.exp(log_prob):.0%}"
         room = sheet.cell - round(small_font.getlength(probability)) - sheet.gap
-        draw.text((x, y - sheet.gap), _shorten(word, word_font, room), INK, word_font, anchor="ls")
-        draw.text((x + sheet.cell, y - sheet.gap), probability, MUTED, small_font, anchor="rs")
-        canvas.paste(overlay(picture, light), (x, y))
+        sheet.label(draw, place, (_shorten(word, word_font, room), INK, word_font), (probability, MUTED, small_font))
+        canvas.paste(overlay(picture, light), sheet.corner(place))
     return canvas
 
 
@@ -87,15 +96,19 @@ def overlay(photo: Image.Image, light: NDArray[np.float32]) -> Image.Image:
 
 @dataclass(frozen=True)
 class _Sheet:
-    """Where everything stands; lengths in pixels, type and spaces in multiples of ``unit``."""
+    """Where everything stands; lengths in pixels, type and spaces in multiples of ``unit``.
+
+    ``from_right``: as for a sentence that is read from right to left, all stands as in a mirror.
+    """
 
     tile: tuple[int, int]
     tiles: int
     columns: int
     unit: int
+    from_right: bool
 
     @classmethod
-    def plan(cls, tile: tuple[int, int], tiles: int, tile_size: int) -> _Sheet:
+    def plan(cls, tile: tuple[int, int], tiles: int, tile_size: int, from_right: bool) -> _Sheet:
         """The number of columns that comes nearest to a landscape page with few places left empty."""
 
         def badness(columns: int) -> float:
@@ -103,7 +116,8 @@ class _Sheet:
             aspect = columns * max(tile[0], 0.53 * tile_size) / (rows * (tile[1] + 0.15 * tile_size))
             return abs(math.log(aspect / _SHEET_ASPECT)) + (rows * columns - tiles) / tiles
 
-        return cls(tile, tiles, min(range(1, tiles + 1), key=badness), max(1, round(tile_size / 15)))
+        columns = min(range(1, tiles + 1), key=badness)
+        return cls(tile, tiles, columns, max(1, round(tile_size / 15)), from_right)
 
     @property
     def cell(self) -> int:
@@ -133,13 +147,26 @@ class _Sheet:
         return self._top(title_lines) + (rows - 1) * self.pitch[1] + self.tile[1] + self.margin
 
     def title_baseline(self, line: int) -> tuple[int, int]:
-        return self.margin, self.margin + round((1.3 + 2.2 * line) * self.unit)
+        x = self.width - self.margin if self.from_right else self.margin
+        return x, self.margin + round((1.3 + 2.2 * line) * self.unit)
 
     def places(self, title_lines: int) -> Iterator[tuple[int, int]]:
-        """Every tile's top left corner."""
+        """The top left corner of every tile's cell."""
         for index in range(self.tiles):
             row, column = divmod(index, self.columns)
+            column = self.columns - 1 - column if self.from_right else column
             yield self.margin + column * self.pitch[0], self._top(title_lines) + row * self.pitch[1]
+
+    def corner(self, place: tuple[int, int]) -> tuple[int, int]:
+        """The tile's top left corner."""
+        return place[0] + (self.cell - self.tile[0]) * self.from_right, place[1]
+
+    def label(self, draw: ImageDraw.ImageDraw, place: tuple[int, int], first: _Text, last: _Text) -> None:
+        """Write above a tile, where its line begins and where it ends."""
+        x, y = place[0], place[1] - self.gap
+        left, right = (last, first) if self.from_right else (first, last)
+        draw.text((x, y), *left, anchor="ls")
+        draw.text((x + self.cell, y), *right, anchor="rs")
 
     def _top(self, title_lines: int) -> int:
         return self.title_baseline(title_lines - 1)[1] + 3 * self.unit
@@ -158,23 +185,55 @@ def _load_font(font: str | Path | None, size: float, text: str) -> Font:
             return ImageFont.truetype(str(font), size)
         except OSError as error:
             raise SightlineError(f"{font}: no readable font ({error}); give a .ttf or .otf file") from None
-    for name in () if text.isascii() else _WIDER_FONTS:
+    name = None if text.isascii() else _font_for(text)
+    return ImageFont.truetype(name, size) if name else ImageFont.load_default(size)
+
+
+def _font_for(text: str) -> str | None:
+    """The name of the first font here that can draw ``text``; of the first one where none can, which is told once."""
+    letters = frozenset(character for character in text if character.isalnum())
+    for name in _fonts_here():
+        if letters <= _drawn(name, letters):
+            return name
+    _tell_of_missing()
+    return next(iter(_fonts_here()), None)
+
+
+@cache
+def _fonts_here() -> tuple[str, ...]:
+    found = []
+    for name in _WIDER_FONTS:
         try:
-            return ImageFont.truetype(name, size)
+            ImageFont.truetype(name, 16)
+            found.append(name)
         except OSError:
             continue
-    return ImageFont.load_default(size)
+    return tuple(found)
+
+
+def _drawn(name: str, letters: frozenset[str]) -> set[str]:
+    """Those of ``letters`` that a font has; any other it draws as it does what is no character at all."""
+    font = ImageFont.truetype(name, 16, layout_engine=ImageFont.Layout.BASIC)
+    missing = bytes(font.getmask("\uffff"))
+    return {letter for letter in letters if bytes(font.getmask(letter)) != missing}
+
+
+@cache
+def _tell_of_missing() -> None:
+    _log.warning("sightline: no font found here has all letters of these captions; name one that has: --font FILE.ttf")
 
 
 def _wrap(text: str, font: Font, room: int) -> list[str]:
     """The text in lines no wider than ``room`` pixels; at least one line."""
     lines = [""]
     for word in text.split():
-        longer = f"{lines[-1]} {word}".lstrip()
-        if lines[-1] and font.getlength(longer) > room:
-            lines.append(word)
-        else:
-            lines[-1] = longer
+        # Where a script sets no blanks, a line may end after any character.
+        for place, part in enumerate(characters(word) if is_unspaced(word) else [word]):
+            longer = f"{lines[-1]}{'' if place else ' '}{part}".lstrip()
+            if lines[-1] and font.getlength(longer) > room:
+                lines.append(part)
+            else:
+                lines[-1] = longer
     return [_shorten(line, font, room) for line in lines]
 
 

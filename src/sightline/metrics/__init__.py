@@ -5,6 +5,7 @@ from pkgutil import iter_modules
 
 from sightline.metrics.registry import METRICS, SCORES, Corpus, Metric, Score, compute, metric_of, register
 from sightline.metrics.tokenizer import tokenize, tokenize_corpus
+from sightline.metrics.tokenizers import TOKENIZERS, tokenizer_of
 
 for _module in iter_modules(__path__):
     import_module(f"{__name__}.{_module.name}")
@@ -17,6 +18,7 @@ for _name in (*_USUAL, *sorted(METRICS.keys() - set(_USUAL))):
 __all__ = [
     "METRICS",
     "SCORES",
+    "TOKENIZERS",
     "Corpus",
     "Metric",
     "Score",
@@ -25,4 +27,5 @@ __all__ = [
     "register",
     "tokenize",
     "tokenize_corpus",
+    "tokenizer_of",
 ]

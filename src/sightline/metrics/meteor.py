@@ -10,20 +10,27 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
 from sightline.metrics.registry import Corpus, Score, register
+from sightline.metrics.tokenizers import fitting
 
 
 @register("meteor", "METEOR")
 def compute(corpus: Corpus) -> tuple[Score, ...]:
     """METEOR, in [0, 1]: of the corpus from pooled matches, not the mean over photos; so it has no `resampled`.
 
-    Without Java or pycocoevalcap, which brings the program, the value is None and the note says what is missing.
+    Its stems and synonyms are English: where another tokenizer than ptb was at work, or captions are mostly of other
+    letters than Latin ones, the value is None and the note says so. Without Java or pycocoevalcap, which brings the
+    program, the value is None and the note says what is missing.
     """
+    written = list(chain.from_iterable(corpus.references))
+    if corpus.tokenizer != "ptb" or fitting(written) != "ptb":
+        return (Score("METEOR", None, note="is for English captions, by the ptb tokenizer"),)
     jar = _jar()
     missing = [] if shutil.which("java") else ["Java (`java` on the PATH)"]
     missing += [] if jar else ["pycocoevalcap, which brings the METEOR 1.5 program (`pip install pycocoevalcap==1.2`)"]

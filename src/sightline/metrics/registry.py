@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain, islice
 from typing import Any
 
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from sightline.errors import SightlineError
 from sightline.metrics.ngrams import ReferenceNgrams
-from sightline.metrics.tokenizer import tokenize, tokenize_corpus
+from sightline.metrics.tokenizer import tokenize
+from sightline.metrics.tokenizers import tokenizer_of
 
 # A corpus metric under a resampling of its photos: (B, N) float64 weights, how often each photo counts -> (B,) scores.
 Resampled = Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -28,21 +29,24 @@ class Corpus:
         hypotheses: N captions, words separated by one space.
         references: for each of the N photos its captions, at least one.
         training_captions: what the captioner learnt from, tokenized alike; None where that is not known.
+        tokenizer: the name of what made words of them, one of `sightline.metrics.TOKENIZERS`.
 
     Raises:
         SightlineError: these are not captions of the same N photos, N > 0, each with a reference, or one is not as
-            `sightline.metrics.tokenize` writes it.
+            the tokenizer ptb, `sightline.metrics.tokenize`, writes it.
     """
 
     hypotheses: tuple[str, ...]
     references: tuple[tuple[str, ...], ...]
     training_captions: frozenset[str] | None = None
+    tokenizer: str = "ptb"
 
     def __post_init__(self) -> None:
-        hypotheses = _texts("hypotheses", self.hypotheses)
+        texts = partial(_texts, check=self.tokenizer == "ptb")
+        hypotheses = texts("hypotheses", self.hypotheses)
         if isinstance(self.references, str):
             raise SightlineError(f"references: {self.references[:60]!r} is one string; pass a list of captions a photo")
-        references = tuple(_texts(f"references[{i}]", captions) for i, captions in enumerate(self.references))
+        references = tuple(texts(f"references[{i}]", captions) for i, captions in enumerate(self.references))
         if not hypotheses or len(hypotheses) != len(references):
             told = f"{len(hypotheses)} hypotheses, but references of {len(references)} photos"
             raise SightlineError(f"{told}; pass one hypothesis a photo, and at least one")
@@ -51,9 +55,7 @@ class Corpus:
         object.__setattr__(self, "hypotheses", hypotheses)
         object.__setattr__(self, "references", references)
         if self.training_captions is not None:
-            object.__setattr__(
-                self, "training_captions", frozenset(_texts("training_captions", self.training_captions))
-            )
+            object.__setattr__(self, "training_captions", frozenset(texts("training_captions", self.training_captions)))
 
     @classmethod
     def of_captions(
@@ -61,17 +63,21 @@ class Corpus:
         hypotheses: Mapping[Any, str],
         references: Mapping[Any, Sequence[str]],
         training_captions: Iterable[str] | None = None,
+        tokenizer: str = "ptb",
     ) -> Corpus:
         """The corpus of captions by photo, as people wrote them; its photos are in the order of ``hypotheses``.
 
-        Each of the three is tokenized as a whole and in its own order, as the reference does.
+        Each of the three is tokenized as a whole and in its own order, as the reference does. Raises
+        `SightlineError` if there is no such tokenizer.
         """
-        written = iter(tokenize_corpus(chain.from_iterable(references.values())))
+        apply = tokenizer_of(tokenizer).apply
+        written = iter(apply(chain.from_iterable(references.values())))
         by_photo = {photo: tuple(islice(written, len(captions))) for photo, captions in references.items()}
         return cls(
-            tuple(tokenize_corpus(hypotheses.values())),
+            tuple(apply(hypotheses.values())),
             tuple(by_photo[photo] for photo in hypotheses),
-            None if training_captions is None else frozenset(tokenize_corpus(training_captions)),
+            None if training_captions is None else frozenset(apply(training_captions)),
+            tokenizer,
         )
 
     @cached_property
@@ -84,14 +90,14 @@ class Corpus:
 _UNTOKENIZED = re.compile(r"^ | $|[\t-\r]|  |[^\W\d_]{3}[.,!?;](?: |$)|(?:^| )[.,!?;:](?: |$)")
 
 
-def _texts(name: str, captions: Iterable[str]) -> tuple[str, ...]:
+def _texts(name: str, captions: Iterable[str], check: bool) -> tuple[str, ...]:
     if isinstance(captions, str):
         raise SightlineError(f"{name}: {captions[:60]!r} is one string; pass a list of captions")
     captions = tuple(captions)
     for caption in captions:
         if not isinstance(caption, str):
             raise SightlineError(f"{name}: {repr(caption)[:60]} is not a caption; pass strings")
-        if (caption != caption.lower() or _UNTOKENIZED.search(caption)) and tokenize(caption) != caption:
+        if check and (caption != caption.lower() or _UNTOKENIZED.search(caption)) and tokenize(caption) != caption:
             raise SightlineError(
                 f"{name}: {caption[:60]!r} is not tokenized; pass it through sightline.metrics.tokenize, "
                 "or call score_captions, which does"

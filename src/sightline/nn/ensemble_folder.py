@@ -30,7 +30,7 @@ def load_ensemble(folders: Sequence[Path]) -> tuple[CaptionModel, ModelConfig, V
 def _check(folders: Sequence[Path], configs: Sequence[ModelConfig], vocabularies: Sequence[Vocabulary]) -> None:
     first, config, vocabulary = folders[0], configs[0], vocabularies[0]
     for folder, other, words in zip(folders, configs, vocabularies, strict=True):
-        if words.words != vocabulary.words:
+        if words != vocabulary:
             raise SightlineError(f"{folder} knows other words than {first}: train one with --init from the other's")
         if (other.grid, other.preprocessing) != (config.grid, config.preprocessing):
             raise SightlineError(f"{folder} and {first} see photos differently: their encoders do not go together")

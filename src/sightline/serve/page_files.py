@@ -12,13 +12,15 @@ from typing import Literal, TypeAlias
 
 from sightline.explain.emphasis import FULL_AT_LEAST, FULL_EVIDENCE
 from sightline.explain.page import fill
+from sightline.scripts import UNSPACED
 from sightline.serve.examples import EXAMPLES
 
 Backend: TypeAlias = Literal["remote", "local"]
 
 # What only the model in the browser needs.
 _LOCAL_ONLY = frozenset(
-    f"{name}.js" for name in ("blank", "local", "offline", "resample", "search", "standardise", "stored", "worker")
+    f"{name}.js"
+    for name in ("blank", "local", "offline", "reading", "resample", "search", "standardise", "stored", "worker")
 )
 _REMOTE_ONLY = frozenset({"remote.js"})
 
@@ -54,6 +56,8 @@ def page_files(backend: Backend) -> dict[str, bytes]:
     files["emphasis.js"] = replaced(
         files["emphasis.js"], ATTENTION=json.dumps(FULL_AT_LEAST), EVIDENCE=json.dumps(FULL_EVIDENCE)
     )
+    if backend == "local":
+        files["reading.js"] = replaced(files["reading.js"], UNSPACED=json.dumps(UNSPACED))
     files["backend.js"] = f'export * from "./{backend}.js";\n'.encode()
     # The cards look and answer as those of `sightline explain` do.
     files |= {"explain.css": fill("__STYLE__").encode(), "explain.js": fill("__SCRIPT__").encode()}

@@ -12,7 +12,7 @@ from sightline.vocabulary import UNKNOWN, Vocabulary
 
 def grown(known: Vocabulary, met: Vocabulary) -> Vocabulary:
     """The ``known`` words at their places, then those of ``met`` that are new, in their order."""
-    return Vocabulary(tuple(dict.fromkeys([*known.words, *met.words])))
+    return Vocabulary(tuple(dict.fromkeys([*known.words, *met.words])), known.split)
 
 
 def grown_weights(

@@ -6,14 +6,14 @@ from collections import Counter
 
 from sightline.errors import SightlineError
 from sightline.training.data import TrainingData
-from sightline.vocabulary import Vocabulary, split_words
+from sightline.vocabulary import Vocabulary
 
 
 def check_learnable(data: TrainingData, vocabulary: Vocabulary, min_count: int) -> None:
     """Raise `SightlineError` where ``vocabulary`` knows no word of the training captions, and say why that is."""
     known, counts = set(vocabulary.words), Counter[str]()
     for example in data.examples["train"]:
-        words = [word for caption in example.captions for word in split_words(caption)]
+        words = [word for caption in example.captions for word in vocabulary.units(caption)]
         if not known.isdisjoint(words):
             return
         counts.update(words)

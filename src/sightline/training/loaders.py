@@ -41,7 +41,7 @@ def make_loaders(
         things: Phrases | Things | None = None
         if split == "train" and settings.attention_supervision:
             by_caption = settings.objective == "cross_entropy"
-            things = Phrases(photos, encoder.grid) if by_caption else Things(photos, encoder.grid, vocabulary)
+            things = (Phrases if by_caption else Things)(photos, encoder.grid, vocabulary)
         data: CachedFeatures | Pixels
         if recipe.encoder.trainable or not _keeps_features(
             cache, encoder, read, ranks, say if split == "train" else None

@@ -11,7 +11,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from sightline.errors import SightlineError
-from sightline.metrics import SCORES, Corpus, compute
+from sightline.metrics import SCORES, Corpus, compute, tokenizer_of
 
 
 class CaptionScore(Metric):
@@ -24,9 +24,10 @@ class CaptionScore(Metric):
 
     Args:
         name: the score's, e.g. ``"CIDEr"`` or ``"BLEU-4"``.
+        tokenizer: what makes words of captions, as `sightline.score` takes it.
         options: what every `torchmetrics.Metric` takes.
 
-    Raises `SightlineError` if no metric gives such a score.
+    Raises `SightlineError` if no metric gives such a score, or there is no such tokenizer.
     """
 
     is_differentiable = False
@@ -34,11 +35,12 @@ class CaptionScore(Metric):
     full_state_update = False
     records: list[Tensor]
 
-    def __init__(self, name: str = "CIDEr", **options: Any) -> None:
+    def __init__(self, name: str = "CIDEr", tokenizer: str = "ptb", **options: Any) -> None:
         super().__init__(**options)
         if name not in SCORES:
             raise SightlineError(f"no score is named {name!r}; choose from {', '.join(SCORES)}")
-        self.name = name
+        tokenizer_of(tokenizer)
+        self.name, self.tokenizer = name, tokenizer
         self.add_state("records", [], dist_reduce_fx="cat")
         self.set_dtype(torch.uint8)  # in which a process that saw no captions joins the others
 
@@ -66,7 +68,7 @@ class CaptionScore(Metric):
         if not lines:
             raise SightlineError(f"{self.name}: no captions since the last reset; nothing can be scored")
         captions, references = zip(*map(json.loads, lines), strict=True)
-        corpus = Corpus.of_captions(dict(enumerate(captions)), dict(enumerate(references)))
+        corpus = Corpus.of_captions(dict(enumerate(captions)), dict(enumerate(references)), tokenizer=self.tokenizer)
         (score,) = compute(corpus, [self.name]).values()
         if score.value is None:
             raise SightlineError(f"{self.name}: {score.note}")

@@ -117,9 +117,16 @@ DecoderRecipe = Annotated[
 
 
 class VocabularyRecipe(Section):
-    """Which words the model knows: those that stand at least ``min_count`` times in the training captions."""
+    """Which words the model knows: those that stand at least ``min_count`` times in the training captions.
 
+    ``split``: whether it learns whole words, characters, or subwords; auto takes words, and subwords where the captions
+    do not part them. ``size``: how many subwords there may be beside the characters; null for 4000, and for two a
+    character where the captions do not part words. ``max_words``: the longest caption, in whichever these are.
+    """
+
+    split: Literal["auto", "words", "characters", "subwords"] = "auto"
     min_count: Count = 5
+    size: Count | None = None
     max_words: Count = 20
 
 

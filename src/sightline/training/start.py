@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from sightline.training.data import TrainingData
 from sightline.training.growth import grown, grown_weights
 from sightline.training.learnable import check_learnable
 from sightline.training.recipe import Recipe, load_recipe
+from sightline.training.units import learn_vocabulary
 from sightline.training.weights import load_encoder_weights
 from sightline.vocabulary import Vocabulary
 
@@ -57,7 +59,10 @@ def start(
     if recipe.training.objective == "self_critical" and init is None:
         raise SightlineError("self-critical training improves a model that can write: name its folder with --init")
     origin = load_model(init) if init else None
-    vocabulary = _vocabulary(recipe, data.examples["train"])
+    vocabulary = learn_vocabulary(
+        recipe.vocabulary, partial(_captions, data.examples["train"]), origin[2] if origin else None, say
+    )
+    _check_nouns(recipe, vocabulary)
     if origin:
         vocabulary = _with_known(origin[2], vocabulary, recipe, say)
     check_learnable(data, vocabulary, recipe.vocabulary.min_count)
@@ -123,9 +128,18 @@ def _fixed(recipe: Recipe) -> dict[str, Any]:
     return values
 
 
-def _vocabulary(recipe: Recipe, examples: Sequence[Example]) -> Vocabulary:
-    captions = (caption for example in examples for caption in example.captions)
-    return Vocabulary.from_captions(captions, recipe.vocabulary.min_count)
+def _captions(examples: Sequence[Example]) -> Iterator[str]:
+    return (caption for example in examples for caption in example.captions)
+
+
+def _check_nouns(recipe: Recipe, vocabulary: Vocabulary) -> None:
+    settings = recipe.training
+    nouns = settings.objective == "self_critical" and settings.attention_supervision
+    if vocabulary.split != "words" and (nouns or settings.hallucination_penalty):
+        raise SightlineError(
+            f"vocabulary.split: {vocabulary.split}, in which no noun is told from other words; set"
+            " training.hallucination_penalty and, with self_critical, training.attention_supervision to 0"
+        )
 
 
 def _with_known(known: Vocabulary, met: Vocabulary, recipe: Recipe, say: Callable[[str], None]) -> Vocabulary:
@@ -134,7 +148,9 @@ def _with_known(known: Vocabulary, met: Vocabulary, recipe: Recipe, say: Callabl
     new = [word for word in met.words if word not in have]
     if not new:
         return known
-    told = f"{len(new)} new word{'s' * (len(new) > 1)}: {', '.join(new[:8])}{', ...' * (len(new) > 8)}"
+    told = (
+        f"{len(new)} new {known.split[: None if len(new) > 1 else -1]}: {', '.join(new[:8])}{', ...' * (len(new) > 8)}"
+    )
     if recipe.training.objective == "self_critical":  # which rewards what the model says, and it cannot say these
         say(f"{told}; not learned, as only training.objective: cross_entropy teaches words")
         return known

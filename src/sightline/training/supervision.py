@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sightline.data.dataset import Example
 from sightline.data.nouns import boxes_by_noun, nouns_of, singular
-from sightline.data.regions import cell_shares
+from sightline.data.regions import Region, cell_shares
 from sightline.nn.prefix_tree import PrefixTree
 from sightline.vocabulary import PAD, Vocabulary
 
@@ -52,17 +52,18 @@ class Phrases:
     Args:
         examples: the split, with regions.
         grid: (h, w), of the annotation vectors.
+        vocabulary: the model's, in whose units captions are taught.
 
     Attributes:
         boxes: for each photo its phrases' boxes, float32 (B, 4), see `sightline.data.regions.Box`.
     """
 
-    def __init__(self, examples: Sequence[Example], grid: tuple[int, int]) -> None:
+    def __init__(self, examples: Sequence[Example], grid: tuple[int, int], vocabulary: Vocabulary) -> None:
         self.grid = grid
         self.boxes, self._owners, self._spans = [], [], []
         for example in examples:
             phrases = [(c, region) for c, regions in enumerate(example.regions) for region in regions]
-            spans = [(caption, region.start, region.stop) for caption, region in phrases]
+            spans = [(caption, *_span(region, example.captions[caption], vocabulary)) for caption, region in phrases]
             owned = [(number, box) for number, (_, region) in enumerate(phrases) for box in region.boxes]
             self._spans.append(np.array(spans, np.int64).reshape(-1, 3))
             self._owners.append(np.array([number for number, _ in owned], np.int64))
@@ -90,6 +91,14 @@ class Phrases:
         kept[kept] = tree.targets.numpy()[tuple(index[kept] for index in word)] != PAD  # long captions are cut off
         nodes = tree.node_of_word.numpy()[tuple(index[kept] for index in word)]
         return Taught(*map(torch.from_numpy, (nodes, phrases[kept], shares)))
+
+
+def _span(region: Region, caption: str, vocabulary: Vocabulary) -> tuple[int, int]:
+    """Where a phrase begins and ends among the units that its caption is written in."""
+    if vocabulary.split == "words":
+        return region.start, region.stop
+    spans = vocabulary.spans(caption)
+    return spans[region.start][0], spans[region.stop - 1][1]
 
 
 class Named(NamedTuple):

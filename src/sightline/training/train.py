@@ -87,7 +87,7 @@ def train(
             if ranks.leads and not resume:
                 keep_description(out, recipe, config, vocabulary)
         photos = {split: len(examples) for split, examples in read.examples.items()}
-        say(f"{photos['train']} training photos, {photos['val']} held out, {len(vocabulary)} words")
+        say(f"{photos['train']} training photos, {photos['val']} held out, {len(vocabulary)} {vocabulary.split}")
 
         longest = recipe.vocabulary.max_words
         targets = {split: encode_captions(part, vocabulary, longest) for split, part in read.examples.items()}

@@ -1,9 +1,9 @@
 // One run of model.onnx, which holds the whole beam search, and what it found as `Caption.as_dict()` gives it.
 
+import {byWord, read} from "./reading.js";
 import {env, InferenceSession, Tensor} from "./runtime/ort.wasm.min.mjs";
 
 const SEARCHED = ["tokens", "log_probs", "scores", "attention"];
-const PAD = 0, START = 1, END = 2;
 
 // runtime and model: the bytes of the WebAssembly and of model.onnx.
 export async function openSearch(runtime, model) {
@@ -25,42 +25,38 @@ export async function search(session, {config, vocabulary}, pixels, {beam_size, 
   const explains = session.inputNames.includes("explain");
   if (explains) feed.explain = new Tensor("bool", Uint8Array.of(Number(evidence)), []);
   const found = await session.run(feed, evidence && explains ? [...SEARCHED, "evidence"] : SEARCHED);
-  return read(found, config.grid, vocabulary);
+  return captions(found, config.grid, vocabulary);
 }
 
-function read({tokens, log_probs, scores, attention, evidence}, [height, width], vocabulary) {
+function captions({tokens, log_probs, scores, attention, evidence}, [height, width], vocabulary) {
   const [, , longest] = tokens.dims, places = height * width;
-  const grids = (values, first, count) => Array.from({length: count}, (_, word) =>
-    Array.from({length: height}, (_, row) => {
-      const at = (first + word) * places + row * width;
-      return [...values.subarray(at, at + width)];
-    }));
-  const sentence = beam => {
-    const first = beam * longest, words = decode(tokens.data.subarray(first, first + longest), vocabulary);
-    return {
-      caption: words.join(" ").replaceAll(" 's", "'s"),
-      words,
-      log_probs: [...log_probs.data.subarray(first, first + words.length)],
-      score: scores.data[beam],
-      attention: grids(attention.data, first, words.length),
-    };
-  };
+  const readings = [...scores.data.keys()].map(beam =>
+    read(tokens.data.subarray(beam * longest, (beam + 1) * longest), vocabulary));
+  // A word's units together, as a grid: the sum of theirs, or their mean.
+  const grids = (values, beam, mean) => readings[beam].starts.map((start, word) => {
+    const {starts, units} = readings[beam], stop = starts[word + 1] ?? units;
+    const grid = Array.from({length: height}, () => new Array(width).fill(0));
+    for (let unit = start; unit < stop; unit++) {
+      const at = (beam * longest + unit) * places;
+      for (let place = 0; place < places; place++) {
+        grid[Math.floor(place / width)][place % width] += values[at + place] / (mean ? stop - start : 1);
+      }
+    }
+    return grid;
+  });
+  const sentence = beam => ({
+    caption: readings[beam].text,
+    words: readings[beam].words,
+    log_probs: byWord([...log_probs.data.subarray(beam * longest, (beam + 1) * longest)], readings[beam]),
+    score: scores.data[beam],
+    attention: grids(attention.data, beam, true),
+  });
   // A beam with a score near -1e9 holds no sentence.
   const beams = [...scores.data.keys()].filter(beam => scores.data[beam] > -1e8);
   const [best, ...others] = beams.map(sentence);
   return {
     ...best,
-    ...(evidence && {evidence: grids(evidence.data, 0, best.words.length)}),
+    ...(evidence && {evidence: grids(evidence.data, 0, false)}),
     alternatives: others.map(({caption, score}) => ({caption, score})),
   };
-}
-
-function decode(tokens, vocabulary) {
-  const words = [];
-  for (const token of tokens) {
-    const id = Number(token);
-    if (id === END || id === PAD) break;
-    if (id !== START) words.push(vocabulary[id]);
-  }
-  return words;
 }
