@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import random
 import re
 import unicodedata
+from collections import Counter
+from itertools import chain
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sightline.errors import SightlineError
 from sightline.scripts import are_parted, characters, closed_up
-from sightline.vocabulary import END, SPECIAL_TOKENS, UNKNOWN, Vocabulary, join_words, split_words, with_blanks
+from sightline.vocabulary import BLANK, END, SPECIAL_TOKENS, UNKNOWN, Vocabulary, join_words, split_words, with_blanks
 
 
 @pytest.mark.parametrize(
@@ -148,3 +152,17 @@ def test_a_vocabulary_of_units_is_kept_and_one_of_a_kind_to_come_is_refused(tmp_
     (tmp_path / "v.json").write_text((tmp_path / "v.json").read_text().replace('"subwords"', '"syllables"'))
     with pytest.raises(SightlineError, match="upgrade"):
         Vocabulary.load(tmp_path / "v.json")
+
+
+def test_many_captions_are_encoded_as_each_alone():
+    drawn = random.Random(0)
+    letters = "abZ '-_.,\n\t09éßΣςİ한我\u200dé\u0301’\0\x85\xa0\ud800"
+    captions = ["".join(drawn.choices(letters, k=drawn.randrange(14))) for _ in range(5000)]
+    whole = Vocabulary.from_captions(captions)
+    counts = Counter(chain.from_iterable(map(split_words, captions)))
+    assert whole.words[4:] == tuple(sorted(counts, key=lambda word: (-counts[word], word)))
+    for vocabulary in (Vocabulary(whole.words[:60]), Vocabulary((*SPECIAL_TOKENS, *"ab 한", "zb", BLANK), "subwords")):
+        ids, lengths = map(np.concatenate, zip(*vocabulary.encode_many(captions, 3), strict=True))
+        each = [vocabulary.encode(caption, 3) for caption in captions]
+        assert ids.tolist() == list(chain.from_iterable(each))
+        assert lengths.tolist() == list(map(len, each))

@@ -70,7 +70,7 @@ def are_parted(captions: Iterable[str]) -> bool:
     number = unspaced = runs = letters = 0
     for caption in captions:
         number += 1
-        if _UNSPACED.search(caption):
+        if not caption.isascii() and _UNSPACED.search(caption):
             found = _RUN.findall(caption)
             unspaced, runs = unspaced + 1, runs + len(found)
             letters += sum(character.isalnum() for run in found for character in run)

@@ -7,11 +7,14 @@ import re
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, chain
+from itertools import accumulate, islice
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeAlias, cast, get_args
+from typing import Any, Literal, NamedTuple, TypeAlias, cast, get_args
+
+import numpy as np
+from numpy.typing import NDArray
 
 from sightline.errors import SightlineError
 from sightline.scripts import MARK, MIDDLE, SHAPES, characters, closed_up, is_unspaced
@@ -25,6 +28,10 @@ BLANK = "\u2581"  # begins a unit that stands after a blank; SentencePiece's sig
 # A clitic (`'s`, `n't` stays inside its word) is a word of its own, as in the field's tokenizer; hyphens join.
 _WORD = re.compile(r"'s\b|\w+(?:-\w+)*(?:'(?!s\b)\w+)*")
 _PLAIN_WORD = re.compile(r"\w+")  # the same where there is no sign inside words, and quicker
+_BREAK = "\0"  # after each of many captions, which are split together
+_TOGETHER = 1000
+# A blank for every byte of ASCII that is of no word.
+_BLANKS = re.sub(rb"[^\w\x00'\-\x80-\xff]", b" ", bytes(range(256)))
 
 # Outside ASCII as Unicode rules word boundaries (Unicode Standard Annex 29, WB3 to WB7): a mark belongs to
 # the letter before it, as do the joiners of Persian and Indic scripts, Hebrew's geresh and Armenian's signs of tone; a
@@ -45,6 +52,20 @@ def split_words(caption: str) -> list[str]:
         return (_WORD if "'" in text or "-" in text else _PLAIN_WORD).findall(text)
     text = unicodedata.normalize("NFC", text.translate(_UNSEEN))
     return [text[match.start() : match.end()] for match in _ANY_WORD.finditer(text.translate(SHAPES))]
+
+
+def _split_many(captions: Iterable[str]) -> Iterator[list[str]]:
+    """What `split_words` gives, of a thousand captions in a list, `_BREAK` after each; in a third of the time."""
+    captions = iter(captions)
+    while several := list(islice(captions, _TOGETHER)):
+        plain = (caption if _is_plain(caption) else " ".join(split_words(caption)) for caption in several)
+        text = f" {_BREAK} ".join((*plain, "")).lower()
+        yield text.encode("utf-8", "surrogatepass").translate(_BLANKS).decode("utf-8", "surrogatepass").split()
+
+
+def _is_plain(caption: str) -> bool:
+    """Whether its words are what stands between signs, all of ASCII."""
+    return caption.isascii() and "'" not in caption and "-" not in caption and _BREAK not in caption
 
 
 def join_words(words: Iterable[str]) -> str:
@@ -101,7 +122,10 @@ class Vocabulary:
     @classmethod
     def from_captions(cls, captions: Iterable[str], min_count: int = 1) -> Vocabulary:
         """The words that stand at least ``min_count`` times in ``captions``, most frequent first, ties by alphabet."""
-        counts = Counter(chain.from_iterable(map(split_words, captions)))
+        counts: Counter[str] = Counter()
+        for words in _split_many(captions):
+            counts.update(words)
+        del counts[_BREAK]
         kept = sorted((word for word, count in counts.items() if count >= min_count), key=lambda w: (-counts[w], w))
         return cls((*SPECIAL_TOKENS, *kept))
 
@@ -150,6 +174,23 @@ class Vocabulary:
         ids = [self._ids.get(unit, UNKNOWN) for unit in units[:max_words]]
         return ids if len(units) > max_words else [*ids, END]
 
+    def encode_many(self, captions: Iterable[str], max_words: int) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+        """The same of many captions, in less time: of some hundred each their ids, one after another, and how many.
+
+        Both are int64, (the sum of the lengths,) and (captions,).
+        """
+        known = _Known({**self._ids, _BREAK: END})
+        for units in _split_many(captions) if self.split == "words" else self._units_of_many(captions):
+            ids = np.fromiter(map(known.__getitem__, units), np.int64, len(units))
+            ends = np.flatnonzero(ids == END)
+            starts = np.concatenate([[0], ends[:-1] + 1])
+            place = np.arange(len(ids)) - np.repeat(starts, ends - starts + 1)
+            kept = (place < max_words) | ((ids == END) & (place == max_words))
+            yield ids[kept], np.add.reduceat(kept, starts, dtype=np.int64)
+
+    def _units_of_many(self, captions: Iterable[str]) -> Iterator[list[str]]:
+        return ([*self.units(caption), _BREAK] for caption in captions)
+
     def read(self, ids: Sequence[int]) -> Reading:
         """What ``ids`` say up to the first ``<end>`` or ``<pad>``, special tokens left out."""
         units: list[str] = []
@@ -187,6 +228,11 @@ class Vocabulary:
             return cls(tuple(words), cast(Split, split))
         except SightlineError as error:
             raise SightlineError(f"{path}: {error}; export or train the model again") from None
+
+
+class _Known(dict[str, int]):
+    def __missing__(self, word: str) -> int:
+        return UNKNOWN
 
 
 def _lengths(units: Iterable[str]) -> dict[str, tuple[int, ...]]:

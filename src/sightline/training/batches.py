@@ -88,12 +88,15 @@ def encode_captions(examples: Sequence[Example], vocabulary: Vocabulary, max_wor
     """
     dtype = np.uint16 if len(vocabulary) <= 1 << 16 else np.uint32
     ids, lengths, counts = array("H" if dtype is np.uint16 else "I"), array("I"), array("I")
-    for example in examples:
-        for caption in example.captions:
-            encoded = vocabulary.encode(caption, max_words)
-            ids.extend(encoded)
-            lengths.append(len(encoded))
-        counts.append(len(example.captions))
+
+    def captions() -> Iterator[str]:
+        for example in examples:
+            counts.append(len(example.captions))
+            yield from example.captions
+
+    for some, long in vocabulary.encode_many(captions(), max_words):
+        ids.frombytes(some.astype(dtype).tobytes())
+        lengths.frombytes(long.astype(np.uint32).tobytes())
     return _laid_out(np.frombuffer(ids, dtype), np.frombuffer(lengths, np.uint32), np.frombuffer(counts, np.uint32))
 
 
