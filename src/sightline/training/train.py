@@ -80,7 +80,8 @@ def train(
             torch.set_num_threads(recipe.training.threads)
         _check(recipe, out, resume)  # again: another training may have ended meanwhile
         say = say if ranks.leads else _in_silence
-        read = read_data(folders, weights or {}, recipe.training.needs_boxes, say)
+        with ranks.rank_zero_goes_ahead():  # what it indexes of shards is there for the others
+            read = read_data(folders, weights or {}, recipe.training.needs_boxes, say)
         L.seed_everything(recipe.training.seed, verbose=False)
         with ranks.rank_zero_goes_ahead():
             model, config, vocabulary = start_again(read, out, say) if resume else start(recipe, read, init, say)
