@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,11 +94,16 @@ def shards(folder: Path, out: Path, size: int) -> None:
         raise click.exceptions.Exit(1)
 
 
+def _told(read: Sequence[str]) -> str:
+    more = f" and {len(read) - _NAMES_SHOWN} more" if len(read) > _NAMES_SHOWN else ""
+    return f" ({', '.join(read[:_NAMES_SHOWN])}{more})" if read else ""
+
+
 def _as_lines(report: DatasetReport) -> list[str]:
     splits = ", ".join(f"{split} {count}" for split, count in report.splits.items())
     source = "from the dataset's own files" if report.split_source == "files" else "by file name"
     lines = [
-        f"layout    {report.layout}",
+        f"layout    {report.layout}{_told(report.read)}",
         f"photos    {report.photos}",
         f"captions  {report.captions}",
         f"splits    {splits} ({source})",
