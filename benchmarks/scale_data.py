@@ -5,7 +5,7 @@
 Four parts, each with data that it makes in a temporary folder (about 2 GB for the defaults) and deletes:
 
 - table: reading one CSV of `--photos` photos with five captions each; the photos, in two folders of folders that the
-  table names otherwise, are empty files. The seconds are those of the clock.
+  table names otherwise, are empty files.
 - start: all that a training does with its data before the first step, the encoder apart, on `--photos` tiny photos with
   five captions each in Kaggle's layout. With `--before`, the `src` of another checkout, that one does the same, in
   turns. It starts twice: the second time, digests are remembered.
@@ -80,9 +80,9 @@ READ = """
 import json, resource, sys, time
 from sightline.data.dataset import read_dataset
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-imported, began = peak(), time.perf_counter()
+imported, began = peak(), time.process_time()
 dataset = read_dataset(sys.argv[1])
-print(json.dumps({"seconds": round(time.perf_counter() - began, 1), "imported_mb": round(imported),
+print(json.dumps({"cpu_seconds": round(time.process_time() - began, 1), "imported_mb": round(imported),
                   "peak_mb": round(peak()), "layout": dataset.layout, "without_photo": dataset.without_photo,
                   "photos": sum(map(len, dataset.splits.values()))}))
 """

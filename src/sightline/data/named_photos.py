@@ -53,6 +53,7 @@ def find_photos(root: Path, named: Collection[str], *, whole: bool = False, uniq
     """
     search = _Search(named, unique)
     search.list_below(root)
+    search.take_named()
     search.match(_same, whole_path=True)
     for key in (_same, str.casefold, stem_of):
         search.match(key)
@@ -91,6 +92,14 @@ class _Search:
             if not file.startswith(".") and (is_photo(file) or name in wanted):
                 self.files[folder + name] = os.path.join(path, file)  # noqa: PTH118
 
+    def take_named(self) -> None:
+        """Give each name the file whose path it is."""
+        for name in self.left:
+            if (path := self.paths[name]) in self.files:
+                self.names.setdefault(path, name)
+        for name in self.names.values():
+            del self.left[name]
+
     def match(self, key: Key, file_key: Key | None = None, whole_path: bool = False) -> None:
         """Give each name that is left the one file of the same key; ``whole_path``: only if all its folders agree."""
         if not self.left:
@@ -103,7 +112,7 @@ class _Search:
         for name in list(self.left):
             path = self.paths[name]
             files = index.get(key(base_of(path)), ())
-            meant = [path] if path in files else self._closest(path, files, whole_path)
+            meant = self._closest(path, files, whole_path)
             if len(meant) == 1:
                 claims.setdefault(meant[0], []).append(name)
             elif meant:

@@ -95,17 +95,19 @@ class _Reader:
         yield from self._rows(quoted)
 
     def _rows(self, quoted: bool) -> Iterator[tuple[int, list[str] | None]]:
-        at, line = 0, 1
-        while at < len(self.text):
+        at, line, length = 0, 1, len(self.text)
+        while at < length:
             end = self._line_end(at)
             content = self.text[at:end]
+            lines = 1
             if quoted and '"' in content:
                 cells, end = self._quoted(at)
+                lines += self.text.count("\n", at, end)
             else:
                 cells = self._split(content)
             if cells is None or any(cells):
                 yield line, cells
-            line += self.text.count("\n", at, end) + 1
+            line += lines
             at = end + 1
 
     def _line_end(self, at: int) -> int:
