@@ -265,3 +265,10 @@ def test_cocos_photos_under_another_folder(folders: tuple[str, str], root: Path)
         "train": {"train2014/COCO_train2014_000000000009.jpg": ("a dog of 2014",)},
         "val": {"val2014/COCO_val2014_000000000139.jpg": ("a dog of 2014",)},
     }
+
+
+def test_the_docs_have_the_columns() -> None:
+    docs = Path(__file__).parents[2] / "docs" / "data.md"
+    text = " ".join(docs.read_text(encoding="utf-8").split())
+    for names in (PHOTO_COLUMNS, CAPTION_COLUMNS):
+        assert ", ".join(f"`{name}`" for name in names) in text

@@ -32,9 +32,10 @@ def check(folder: Path, as_json: bool) -> None:
 
     DIR: The dataset's folder.
 
-    Reads Kaggle's Images/ + captions.txt, Flickr8k's and Flickr30k's original files, COCO's captions beside its
-    folders, Karpathy's JSON, any CSV or JSONL with image and caption columns, and WebDataset's shards. Exits with 1 if
-    something would hurt training or scores; warnings alone exit with 0.
+    Reads Kaggle's Images/ + captions.txt, Flickr8k's, Flickr8k-CN's and Flickr30k's original files, COCO's captions
+    beside its folders, Karpathy's JSON, Hugging Face's imagefolder and Parquet, any CSV, JSONL or JSON with image and
+    caption columns, photos with a .txt each, and WebDataset's shards. Exits with 1 if something would hurt training or
+    scores; warnings alone exit with 0.
     """
     import json
 

@@ -52,11 +52,13 @@ class CaptionFile:
         entries: (photo, caption) in the order of the file.
         aliases: another name that the file gives a photo, such as COCO's file_name beside its id -> the photos.
         split: the one split that was read of several; empty where the file knows none.
+        left_out: the lines that make no sense, one in a hundred at most, as Flickr30k's ``results.csv`` has one.
     """
 
     entries: list[Entry]
     aliases: dict[str, set[str]] = field(default_factory=dict)
     split: str = ""
+    left_out: tuple[str, ...] = ()
 
     def by_photo(self) -> dict[str, list[str]]:
         """Photo -> its captions, in the order of the file."""
@@ -79,7 +81,10 @@ def read_references(path: str | os.PathLike[str], split: str = "test") -> dict[s
 def read_hypotheses(path: str | os.PathLike[str]) -> dict[str, str]:
     """Photo -> its one caption; `SightlineError` as `read_references`, and if a photo has more than one."""
     hypotheses: dict[str, str] = {}
-    for photo, caption in read_captions(path).entries:
+    content = read_captions(path)
+    if content.left_out:
+        raise SightlineError(f"{path}, {content.left_out[0]}; mend that line")
+    for photo, caption in content.entries:
         if photo in hypotheses:
             raise SightlineError(f"{path}: {photo!r} has more than one hypothesis; keep one caption a photo")
         hypotheses[photo] = caption
@@ -105,7 +110,7 @@ def _parse(path: Path, text: str, split: str) -> CaptionFile:
     lines = split_lines(text)
     number, first = next(lines)
     if first[0] not in "[{":
-        return CaptionFile(list(_from_token(path, text) if parse_token_line(first) else _from_csv(path, text)))
+        return CaptionFile(list(_from_token(path, text))) if parse_token_line(first) else _from_csv(path, text)
     if first[0] == "{" and _is_json(first) and (second := next(lines, None)):
         return CaptionFile(list(_from_json_lines(path, [(number, first), second, *lines])))
     content = _load(path, text)
@@ -233,14 +238,19 @@ def _from_token(path: Path, text: str) -> Iterator[Entry]:
         yield entry
 
 
-def _from_csv(path: Path, text: str) -> Iterator[Entry]:
+def _from_csv(path: Path, text: str) -> CaptionFile:
     table = parse_table(text, _PHOTO, CAPTION_COLUMNS)
     if table is None:
         told = "the first line names no columns for photo and caption; begin with image,caption"
         raise SightlineError(f"{path}: {told}; {COLUMNS_TOLD}")
+    content, left_out = CaptionFile([]), []
     for number, row in table.rows:
         if row is None:
             told = f"not {len(table.columns)} columns ({', '.join(table.columns)}), or a quote left open"
-            raise SightlineError(f"{path}, line {number}: {told}; mend that line")
-        for caption in split_cell(row[table.caption]):
-            yield plain_photo(row[table.photo]), caption
+            left_out.append(f"line {number}: {told}")
+            continue
+        content.entries += [(plain_photo(row[table.photo]), caption) for caption in split_cell(row[table.caption])]
+    if 100 * len(left_out) > len(content.entries):
+        raise SightlineError(f"{path}, {left_out[0]}; mend that line")
+    content.left_out = tuple(left_out)
+    return content
