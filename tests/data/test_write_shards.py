@@ -71,7 +71,7 @@ def test_other_shards_and_other_files_are_not_touched(root, tmp_path, write_data
     for arguments in ((root, out, 7), (write_dataset("kaggle", {**CAPTIONS, "e.jpg": ["y"]}), out)):
         with pytest.raises(SightlineError, match="another dataset, or of another size, or the dataset has changed"):
             write_shards(*arguments)
-    with pytest.raises(SightlineError, match=r"holds something else \(metadata.jsonl\); name a new or empty folder"):
+    with pytest.raises(SightlineError, match=r"holds something else \(mine.jsonl\); name a new or empty folder"):
         write_shards(root, root)
     (tmp_path / "file").touch()
     with pytest.raises(SightlineError, match="no shards can be written there"):

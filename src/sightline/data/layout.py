@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import re
@@ -152,6 +153,7 @@ def split_named(word: str, place: str) -> str:
         raise SightlineError(f"{place}: unknown split {word!r}; use one of {known}") from None
 
 
+@functools.lru_cache(maxsize=4096)
 def split_in(path: str) -> str:
     """The split that a word of a path names, the last if several do: "val" for ``coco-val2017/000.tar``; or ""."""
     words = re.findall("[a-z]+", path.lower())

@@ -137,24 +137,29 @@ class _Rows:
     def pairs(self, path: str, table: Records, home: str, in_folder: bool) -> Iterator[tuple[str, str]]:
         """(image, caption), row by row."""
         prefix = folder_of(path) if in_folder else ""
+        written, image = None, ""  # a photo's rows mostly follow one another
         for line, row in table.rows:
-            image = row and row.get(table.photo)
-            if isinstance(image, int) and not isinstance(image, bool):
-                image = str(image)
-            text = row and row.get(table.caption)
+            name, text, split = (row.get(table.photo), row.get(table.caption), row.get("split")) if row else (None,) * 3
+            if name != written or name is None:
+                written, image = name, _photo_name(name)
             # Of a million rows, most are one caption.
-            one = isinstance(text, str) and not text.startswith("[")
-            texts = (text.strip(),) if one else _texts(text)
-            split = (row and row.get("split")) or home
-            if not isinstance(image, str) or not image or texts is None or not isinstance(split, str):
+            texts = [text.strip()] if isinstance(text, str) and not text.startswith("[") else _texts(text)
+            split = split or home
+            if not image or texts is None or not isinstance(split, str):
                 self.unread.append(f"{path} line {line}")
                 continue
-            image = prefix + plain_photo(image)
+            named = prefix + image
             if split:
-                self.splits.setdefault(split_named(split, f"{path} line {line}"), {})[image] = None
-            for text in texts:
-                yield image, text
+                self.splits.setdefault(split_named(split, f"{path} line {line}"), {})[named] = None
+            for caption in texts:
+                yield named, caption
         self.photos |= {prefix + name: place for name, place in table.photos.items()}
+
+
+def _photo_name(value: Any) -> str:
+    """What a cell calls the photo; empty if it is neither text nor a whole number."""
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return plain_photo(str(value)) if is_number or isinstance(value, str) else ""
 
 
 def splits_of_folders(images: Iterable[str]) -> dict[str, tuple[str, ...]] | None:
