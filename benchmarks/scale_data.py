@@ -1,9 +1,11 @@
 """What large data cost: the start of a training, names in an index, and photos read by position.
 
-    python benchmarks/scale_data.py [--photos 200000] [--names 10000000] [--before SRC] [--out FILE.json]
+    python benchmarks/scale_data.py [--photos 200000] [--names 10000000] [--before SRC] [--out FILE.json] [--only PART]
 
-Three parts, each with data that it makes in a temporary folder (about 2 GB for the defaults) and deletes:
+Four parts, each with data that it makes in a temporary folder (about 2 GB for the defaults) and deletes:
 
+- table: reading one CSV of `--photos` photos with five captions each; the photos, in two folders of folders that the
+  table names otherwise, are empty files.
 - start: all that a training does with its data before the first step, the encoder apart, on `--photos` tiny photos with
   five captions each in Kaggle's layout. With `--before`, the `src` of another checkout, that one does the same, in
   turns. It starts twice: the second time, digests are remembered.
@@ -74,11 +76,49 @@ print(json.dumps({"cpu_seconds": round(sum(parts.values()), 1), "parts": parts, 
 """
 
 
-def start(source: Path, folder: Path, digests: Path | None) -> dict[str, object]:
-    arguments = [sys.executable, "-c", START, str(folder), *([str(digests)] if digests else [])]
+READ = """
+import json, resource, sys, time
+from sightline.data.dataset import read_dataset
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+imported, began = peak(), time.process_time()
+dataset = read_dataset(sys.argv[1])
+print(json.dumps({"cpu_seconds": round(time.process_time() - began, 1), "imported_mb": round(imported),
+                  "peak_mb": round(peak()), "layout": dataset.layout, "without_photo": dataset.without_photo,
+                  "photos": sum(map(len, dataset.splits.values()))}))
+"""
+
+
+def make_table(root: Path, photos: int, folder: str, delimiter: str = ",") -> None:
+    """``captions.csv`` with the photos under ``folder``, and empty photos in ``photos/a`` and ``photos/b``."""
+    drawn = random.Random(0)
+    for number in range(2):
+        (root / "photos" / "ab"[number]).mkdir(parents=True)
+    with (root / "captions.csv").open("w") as file:
+        file.write(f"image{delimiter}caption\n")
+        for number in range(photos):
+            (root / "photos" / "ab"[number % 2] / f"{number:08d}.jpg").touch()
+            file.writelines(f"{folder}{number:08d}.jpg{delimiter}{caption(drawn)} .\n" for _ in range(5))
+
+
+def table(source: Path, scratch: Path, photos: int) -> dict[str, object]:
+    """What reading costs if the table names files alone, or paths of another machine."""
+    result = {}
+    for kind, folder in (("files", ""), ("paths", "/home/them/flickr/images/")):
+        make_table(scratch / kind, photos, folder)
+        result[kind] = run(READ, source, scratch / kind)
+    return result
+
+
+def run(code: str, source: Path, *arguments: Path) -> dict[str, object]:
+    """What a process of its own prints in its last line."""
+    command = [sys.executable, "-c", code, *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": str(source)}
-    finished = subprocess.run(arguments, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    finished = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(finished.stdout.splitlines()[-1])
+
+
+def start(source: Path, folder: Path, digests: Path | None) -> dict[str, object]:
+    return run(START, source, folder, *([digests] if digests else []))
 
 
 def caption(drawn: random.Random) -> str:
@@ -149,26 +189,36 @@ def main() -> None:
     parser.add_argument("--names", type=int, default=10_000_000)
     parser.add_argument("--before", type=Path)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--only", choices=["table"], help="measure this part alone")
     arguments = parser.parse_args()
     here = Path(__file__).parents[1] / "src"
     sources = {**({"before": arguments.before.resolve()} if arguments.before else {}), "after": here}
     result: dict[str, object] = {"cpus": os.cpu_count()}
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
-        make_kaggle(root / "kaggle", arguments.photos)
-        for time_ in ("first", "second"):
-            for side, source in sources.items():
-                result[f"start_{time_}_{side}"] = start(source, root / "kaggle", root / f"digests-{side}")
-        index = make_names(root / "names", arguments.names)
-        result["index_cpu_seconds"] = round(index, 1)
-        size = sum(path.stat().st_size for path in root.glob("names/.sightline-index/*/*"))
-        result["index_bytes_per_photo"] = round(size / arguments.names, 1)
-        result["start_names"] = start(here, root / "names", None)
-        result["reading"] = reading(root / "reading")
+        result["table"] = table(here, root / "table", arguments.photos)
+        if not arguments.only:
+            result |= others(root, arguments, sources)
     text = json.dumps(result, indent=2)
     print(text)
     if arguments.out:
         arguments.out.write_text(text + "\n")
+
+
+def others(root: Path, arguments: argparse.Namespace, sources: dict[str, Path]) -> dict[str, object]:
+    """Start, names and reading."""
+    result: dict[str, object] = {}
+    make_kaggle(root / "kaggle", arguments.photos)
+    for time_ in ("first", "second"):
+        for side, source in sources.items():
+            result[f"start_{time_}_{side}"] = start(source, root / "kaggle", root / f"digests-{side}")
+    index = make_names(root / "names", arguments.names)
+    result["index_cpu_seconds"] = round(index, 1)
+    size = sum(path.stat().st_size for path in root.glob("names/.sightline-index/*/*"))
+    result["index_bytes_per_photo"] = round(size / arguments.names, 1)
+    result["start_names"] = start(sources["after"], root / "names", None)
+    result["reading"] = reading(root / "reading")
+    return result
 
 
 if __name__ == "__main__":

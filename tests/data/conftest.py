@@ -65,17 +65,66 @@ def write_karpathy(root: Path, captions: Captions, splits: Splits | None) -> Pat
     return folder
 
 
+def _rows(captions: Captions, splits: Splits | None, caption: str) -> list[dict[str, object]]:
+    homes = {name: split for split, names in (splits or {}).items() for name in names}
+    return [
+        {"file_name": name, caption: list(captions.get(name, ()))} | ({"split": homes[name]} if name in homes else {})
+        for name in {**captions, **homes}
+    ]
+
+
 def write_table(root: Path, captions: Captions, splits: Splits | None) -> Path:
     folder = root / "my photos"
     folder.mkdir(parents=True)
-    homes = {name: split for split, names in (splits or {}).items() for name in names}
-    rows = [
-        {"file_name": name, "captions": list(captions.get(name, ()))}
-        | ({"split": homes[name]} if name in homes else {})
-        for name in {**captions, **homes}
-    ]
-    (root / "metadata.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8-sig")
+    rows = _rows(captions, splits, "captions")
+    (root / "mine.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8-sig")
     return folder
+
+
+def write_imagefolder(root: Path, captions: Captions, splits: Splits | None) -> Path:
+    root.mkdir(parents=True)
+    rows = _rows(captions, splits, "text")
+    (root / "metadata.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+    return root
+
+
+def write_pairs(root: Path, captions: Captions, splits: Splits | None) -> Path:
+    root.mkdir(parents=True)
+    for name, texts in captions.items():
+        (root / f"{name}.txt").write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
+    _write_lists(root, splits)
+    return root
+
+
+def write_parquet(root: Path, captions: Captions, splits: Splits | None) -> Path:
+    """Of photos that `pack_parquet` finds in the folder, once they are drawn."""
+    pytest.importorskip("pyarrow", reason="Parquet comes with the extra `parquet`")
+    folder = root / "photos"
+    folder.mkdir(parents=True)
+    (root / "facts.json").write_text(json.dumps(_rows(captions, splits, "captions")))
+    return folder
+
+
+def pack_parquet(root: Path) -> None:
+    """As Hugging Face writes it, in two parts; the photos that lay beside them go."""
+    import pyarrow
+    from pyarrow import parquet
+
+    rows = json.loads((root / "facts.json").read_text())
+    (root / "facts.json").unlink()
+    named = {row["file_name"] for row in rows}
+    rows += [{"file_name": p.name, "captions": []} for p in sorted((root / "photos").iterdir()) if p.name not in named]
+    for row in rows:
+        photo = root / "photos" / row.pop("file_name")
+        row["image"] = {"bytes": photo.read_bytes() if photo.exists() else None, "path": photo.name}
+        row.setdefault("split", None)
+    kinds = {"image": pyarrow.struct({"bytes": pyarrow.binary(), "path": pyarrow.string()})}
+    kinds |= {"captions": pyarrow.list_(pyarrow.string()), "split": pyarrow.string()}
+    (root / "data").mkdir()
+    for number, part in enumerate((rows[::2], rows[1::2])):
+        table = pyarrow.Table.from_pylist(part, pyarrow.schema(kinds))
+        parquet.write_table(table, root / "data" / f"all-{number:05d}-of-00002.parquet", row_group_size=3)
+    shutil.rmtree(root / "photos")
 
 
 def write_token_file(root: Path, captions: Captions, splits: Splits | None) -> Path:
@@ -122,8 +171,14 @@ WRITERS: dict[str, Writer] = {
     "flickr8k_original": write_original,
     "karpathy": write_karpathy,
     "table": write_table,
+    "imagefolder": write_imagefolder,
+    "pairs": write_pairs,
+    "parquet": write_parquet,
     "token_file": write_token_file,
 }
+
+
+PACKERS: dict[str, Callable[[Path], None]] = {"shards": pack_shards, "parquet": pack_parquet}
 
 
 @pytest.fixture
@@ -143,8 +198,8 @@ def write_dataset(tmp_path: Path) -> Callable[..., Path]:
         folder = WRITERS[layout](root, captions, splits)
         for number, name in enumerate(captions if photos is None else photos):
             _draw_photo(folder / name, (number, 100, 200))
-        if layout == "shards":
-            pack_shards(root)
+        if layout in PACKERS:
+            PACKERS[layout](root)
         return root
 
     return write

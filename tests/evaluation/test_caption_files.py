@@ -7,6 +7,7 @@ import pytest
 
 from sightline.errors import SightlineError
 from sightline.evaluation.caption_files import read_hypotheses, read_references
+from sightline.evaluation.pairing import read_pair
 
 ONE = {"1.jpg": "a dog", "2.jpg": "two, cats"}
 MANY = {"1.jpg": ["a dog", "the dog"], "2.jpg": ["two, cats"]}
@@ -137,3 +138,18 @@ def test_two_hypotheses_for_a_photo_are_refused(text: str, tmp_path: Path) -> No
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SightlineError, match=r"no-such\.json: cannot be read"):
         read_references(tmp_path / "no-such.json")
+
+
+def test_one_broken_row_in_a_hundred_references_is_left_out_and_told(tmp_path: Path) -> None:
+    rows = [f"{number}.jpg| 0| a dog\n" for number in range(100)]
+    path = write(tmp_path, "image_name| comment_number| comment\n" + "".join(rows) + "100.jpg| 4   A dog runs\n")
+    assert len(read_references(path)) == 100
+    with pytest.raises(SightlineError, match=r"captions, line 102: not 3 columns \(.*\), or a quote left open; mend"):
+        read_hypotheses(path)
+    hypotheses = tmp_path / "mine.json"
+    hypotheses.write_text(json.dumps({f"{number}.jpg": "a dog" for number in range(100)}))
+    (remark,) = read_pair(hypotheses, path).remarks
+    assert remark.startswith(f"left out of {path}: line 102: not 3 columns")
+    path.write_text(path.read_text() + "101.jpg| 4   A cat runs\n")
+    with pytest.raises(SightlineError, match="line 102"):
+        read_references(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,9 +32,10 @@ def check(folder: Path, as_json: bool) -> None:
 
     DIR: The dataset's folder.
 
-    Reads Kaggle's Images/ + captions.txt, Flickr8k's and Flickr30k's original files, COCO's captions beside its
-    folders, Karpathy's JSON, any CSV or JSONL with image and caption columns, and WebDataset's shards. Exits with 1 if
-    something would hurt training or scores; warnings alone exit with 0.
+    Reads Kaggle's Images/ + captions.txt, Flickr8k's, Flickr8k-CN's and Flickr30k's original files, COCO's captions
+    beside its folders, Karpathy's JSON, Hugging Face's imagefolder and Parquet, any CSV, JSONL or JSON with image and
+    caption columns, photos with a .txt each, and WebDataset's shards. Exits with 1 if something would hurt training or
+    scores; warnings alone exit with 0.
     """
     import json
 
@@ -93,11 +95,16 @@ def shards(folder: Path, out: Path, size: int) -> None:
         raise click.exceptions.Exit(1)
 
 
+def _told(read: Sequence[str]) -> str:
+    more = f" and {len(read) - _NAMES_SHOWN} more" if len(read) > _NAMES_SHOWN else ""
+    return f" ({', '.join(read[:_NAMES_SHOWN])}{more})" if read else ""
+
+
 def _as_lines(report: DatasetReport) -> list[str]:
     splits = ", ".join(f"{split} {count}" for split, count in report.splits.items())
     source = "from the dataset's own files" if report.split_source == "files" else "by file name"
     lines = [
-        f"layout    {report.layout}",
+        f"layout    {report.layout}{_told(report.read)}",
         f"photos    {report.photos}",
         f"captions  {report.captions}",
         f"splits    {splits} ({source})",

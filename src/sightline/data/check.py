@@ -33,6 +33,7 @@ class DatasetReport:
     Attributes:
         root: the dataset's folder.
         layout: the name of its layout.
+        read: the files that were read for captions and splits, relative to the folder.
         photos: how many photos lie there, captioned or not.
         captions: how many captions its files hold, usable or not.
         splits: "train", "val", "test" -> how many photos it names, usable or not.
@@ -43,6 +44,7 @@ class DatasetReport:
 
     root: Path
     layout: str
+    read: tuple[str, ...]
     photos: int
     captions: int
     splits: Mapping[str, int]
@@ -61,6 +63,7 @@ class DatasetReport:
             "root": str(self.root),
             "ok": self.ok,
             "layout": self.layout,
+            "read": list(self.read),
             "photos": self.photos,
             "captions": self.captions,
             "splits": dict(self.splits),
@@ -107,6 +110,7 @@ def check_dataset(
     return DatasetReport(
         root=root,
         layout=layout,
+        read=source.read,
         photos=len(source.photos),
         captions=sum(len(captions) for captions in source.captions.values()),
         splits={split: len(names) for split, names in splits.items()},
@@ -139,9 +143,11 @@ def _split_findings(source: Source, splits: Splits, split_source: SplitSource) -
 
 def _pairing_findings(source: Source, splits: Splits) -> Iterator[Finding]:
     photos, homes = source.photos, _homes(splits)
-    missing = [name for name in homes if name not in photos]
+    missing = [name for name in homes if name not in photos and name not in source.unclear]
+    unclear = [f"{name} ({found})" for name, found in source.unclear.items()]
+    yield from _found("unclear-photos", "error", "photos for which not one file alone can be meant", unclear)
     yield from _found("missing-photos", "error", "photos of a split that are not there", missing)
-    orphans = [name for name in source.captions if name not in photos and name not in homes]
+    orphans = [name for name in source.captions if name not in photos and name not in {*homes, *source.unclear}]
     yield from _found("captions-without-photo", "warning", "captioned photos that are not there, in no split", orphans)
     bare = [name for name in photos if not any(source.captions.get(name, ()))]
     yield from _found("photos-without-captions", "warning", "photos without a caption", bare)

@@ -7,39 +7,48 @@ import re
 from pathlib import Path
 from typing import Any
 
-from sightline.data.files import find_photos, group_captions, read_text
+from sightline.data.files import group_captions, read_text
 from sightline.data.layout import Progress, Source, register_layout, split_named
+from sightline.data.named_photos import find_photos
 from sightline.errors import SightlineError
 
 _NAME = re.compile(r"captions_([A-Za-z]+)(\d*)\.json")
 
 
-@register_layout("coco", looks_for="annotations/captions_train2017.json beside train2017/", rank=1)
+@register_layout("coco", looks_for="annotations/captions_train2017.json beside train2017/", rank=2)
 def read(root: Path, progress: Progress) -> Source | None:
     """Read every ``captions_SPLIT.json`` of the year whose photos are there; an image's name is ``SPLIT/file_name``.
 
-    The files lie in ``annotations/`` or under ``root``, the photos' folders under ``root`` or in a folder right below.
+    The files lie in ``annotations/`` or under ``root``, the photos' folders anywhere below; a photo may lie in another
+    folder than its split's, as no two have the same file name.
     """
     files = {path: match for path in _files(root) if (match := _NAME.fullmatch(path.name))}
-    years = {match[2] for match in files.values() if _has_photos(root, match[1] + match[2])}
-    if not years:
+    if not files:
         return None
+    years = {match[2] for match in files.values() if _has_photos(root, match[1] + match[2])}
     if len(years) > 1:
         told = " and ".join(sorted(years))
         raise SightlineError(f"{root}: photos of {told}, which share some; keep one year's in this folder")
+    said = [
+        _read_year(root, {path: match for path, match in files.items() if match[2] == year})
+        for year in sorted(years or {match[2] for match in files.values()})
+    ]
+    return max(said, key=lambda source: sum(name in source.photos for name in source.captions))
+
+
+def _read_year(root: Path, files: dict[Path, re.Match[str]]) -> Source:
     pairs: list[tuple[str, str]] = []
     splits: dict[str, list[str]] = {}
     unread: list[str] = []
     for path, match in files.items():
-        if match[2] in years:
-            names, found, odd = _read_file(path, match[1] + match[2])
-            splits.setdefault(split_named(match[1], str(path)), []).extend(names)
-            pairs += found
-            unread += odd
-    captions = group_captions(pairs)
+        names, found, odd = _read_file(path, match[1] + match[2])
+        splits.setdefault(split_named(match[1], str(path)), []).extend(names)
+        pairs += found
+        unread += odd
     listed = {split: tuple(dict.fromkeys(names)) for split, names in splits.items()}
-    named = {name for names in listed.values() for name in names}
-    return Source(captions, find_photos(root, named), listed, tuple(unread))
+    photos = find_photos(root, {name for names in listed.values() for name in names}, unique=True)
+    read = tuple(path.relative_to(root).as_posix() for path in files)
+    return Source(group_captions(pairs), photos.photos, listed, tuple(unread), read=read, unclear=photos.unclear)
 
 
 def _files(root: Path) -> list[Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -13,8 +14,11 @@ from sightline.data import (  # noqa: F401  (each registers its layout or its re
     coco_regions,
     entities,
     flickr8k_original,
+    imagefolder,
     kaggle,
     karpathy,
+    pairs,
+    parquet,
     shapes_regions,
     shards,
     table,
@@ -44,6 +48,7 @@ class Dataset:
         without_photo: how many photos of the splits were left out because they are not there.
         without_captions: how many were left out because they have no caption.
         torn: which of its files of many photos end too early, so that photos are lost, each with the place where.
+        missing: three of the photos that are not there, by the names that were looked for.
     """
 
     root: Path
@@ -53,13 +58,20 @@ class Dataset:
     without_photo: int = 0
     without_captions: int = 0
     torn: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
     def split(self, name: str) -> Sequence[Example]:
         """The examples of "train", "val" or "test"; `SightlineError` naming what there is if it has none."""
         if self.splits.get(name):
             return self.splits[name]
         there = ", ".join(f"{split} ({len(examples)} photos)" for split, examples in self.splits.items() if examples)
-        if self.split_source == "files":
+        if self.missing:
+            shown = ", ".join(self.missing)
+            way_out = (
+                f"{self.without_photo:,} photos are named that were not found in this folder, such as {shown}; lay "
+                "them there, or name them as they are called; `sightline data check` tells more"
+            )
+        elif self.split_source == "files":
             way_out = "use one of these, or list the photos of the missing one"
         else:
             way_out = "photos are split by file name here, so add photos or list the splits yourself"
@@ -89,8 +101,17 @@ def read_dataset(root: str | os.PathLike[str], progress: Progress = lambda done,
     layout, source = read_source(root, progress)
     packed = source.packed or _pack(source)
     counts = packed.without_photo, packed.without_captions
+    missing = () if source.packed else tuple(islice(_missing(source), 3))
     split_source: SplitSource = "derived" if source.splits is None else "files"
-    return Dataset(root, layout, packed.splits, split_source, *counts, source.torn)
+    return Dataset(root, layout, packed.splits, split_source, *counts, source.torn, missing)
+
+
+def _missing(source: Source) -> Iterator[str]:
+    for name in source.captions:
+        if name in source.unclear:
+            yield f"{name!r} (which could be {source.unclear[name]})"
+        elif name not in source.photos:
+            yield repr(name)
 
 
 def _pack(source: Source) -> Packed:

@@ -7,15 +7,11 @@ import json
 import os
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from sightline.errors import SightlineError
-from sightline.photos.formats import is_photo
-from sightline.photos.place import File, Place
-
-_SPLIT_LISTS = {"train": "*trainImages.txt", "val": "*devImages.txt", "test": "*testImages.txt"}
 
 
 def as_path(path: object) -> Path:
@@ -47,6 +43,30 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     return split_lines(read_text(path))
 
 
+def first_line(path: Path) -> str:
+    """The first line that is not blank, of the file's first 64 kB, undecodable letters replaced; "" without any."""
+    with path.open("rb") as file:
+        start = file.read(1 << 16)
+    text = start.decode(json.detect_encoding(start), "replace")
+    return next((line for _, line in split_lines(text)), "")
+
+
+def files_in(root: Path, pattern: str) -> list[str]:
+    """The files in ``root``, for ``""``, or in those folders below it that a pattern such as ``"*/"`` names.
+
+    Sorted, relative to ``root``, hidden ones apart: archives packed on a Mac carry a hidden ``._`` twin of every file.
+    """
+    found = (path.relative_to(root) for path in root.glob(pattern)) if pattern else (Path(),)
+    folders = (path for path in found if not any(part.startswith(".") for part in path.parts))
+    prefixes = sorted(f"{path.as_posix()}/" if path.parts else "" for path in folders if (root / path).is_dir())
+    return [
+        prefix + name
+        for prefix in prefixes
+        for name in sorted(os.listdir(root / prefix))  # noqa: PTH208  (a name, not a Path, for each of a million)
+        if not name.startswith(".")
+    ]
+
+
 def split_lines(text: str) -> Iterator[tuple[int, str]]:
     """`read_lines` of a text that was read."""
     for number, line in enumerate(io.StringIO(text, newline=None), start=1):
@@ -54,12 +74,13 @@ def split_lines(text: str) -> Iterator[tuple[int, str]]:
             yield number, line.strip()
 
 
-# A photo may be named "1.jpg.1", so the number is what stands after the first "#" that a blank follows.
-_TOKEN_LINE = re.compile(r"(.+?)#\d+(?:\s+(.*))?")
+# A photo may be named "1.jpg.1", so the number is what stands after the first "#" that a blank follows. Before it,
+# Flickr8k-CN names the language.
+_TOKEN_LINE = re.compile(r"(.+?)(?:#[a-z]+)?#\d+(?:\s+(.*))?")
 
 
 def parse_token_line(line: str) -> tuple[str, str] | None:
-    """The photo and the caption, maybe empty, of a line ``1.jpg#0<tab>a dog``; None if it is no such line."""
+    """The photo and the caption, maybe empty, of ``1.jpg#0<tab>a dog`` or ``1#zhc#0 狗``; None if it is no such."""
     match = _TOKEN_LINE.fullmatch(line)
     return (match[1], match[2] or "") if match else None
 
@@ -83,55 +104,3 @@ def group_captions(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...
     for image, captions in groups.items():  # in place: of a million captions there is no second copy
         groups[image] = tuple(captions)
     return groups
-
-
-def read_split_lists(folder: Path) -> dict[str, tuple[str, ...]] | None:
-    """The image names in ``*trainImages.txt``, ``*devImages.txt`` and ``*testImages.txt``; None without any list.
-
-    Raises:
-        SightlineError: two files claim the same split.
-    """
-    splits = {}
-    for split, pattern in _SPLIT_LISTS.items():
-        lists = _visible(folder.glob(pattern))
-        if len(lists) > 1:
-            names = " and ".join(path.name for path in lists)
-            raise SightlineError(f"{folder}: {names} both list the {split} split; keep one")
-        if lists:
-            splits[split] = tuple(dict.fromkeys(line for _, line in read_lines(lists[0])))
-    return splits or None
-
-
-def list_photos(folder: Path, named: Collection[str], prefix: str = "") -> dict[str, Place]:
-    """``prefix`` + file name -> its place, for what looks like a photo or is in ``named``; empty if there is no folder.
-
-    One listing of the folder and no look at any single file, so that 100,000 photos take a moment.
-    """
-    if not folder.is_dir():
-        return {}
-    photos: dict[str, Place] = {}
-    for file in sorted(os.listdir(folder)):  # noqa: PTH208  (a name, not a Path, for each of a million)
-        name = prefix + unicodedata.normalize("NFC", file)
-        if not file.startswith(".") and (is_photo(file) or name in named):
-            photos[name] = File(os.path.join(folder, file))  # noqa: PTH118
-    return photos
-
-
-def find_photos(root: Path, named: Collection[str]) -> dict[str, Place]:
-    """The photos of a dataset whose files name them by path, relative to ``root`` or to a folder right below it.
-
-    The first of these folders that holds any of them counts; the other photos beside them are listed too.
-    """
-    prefixes = {name[: name.rfind("/") + 1] for name in named}
-    for base in (root, *_visible(path for path in root.iterdir() if path.is_dir())):
-        photos: dict[str, Place] = {}
-        for prefix in sorted(prefixes):
-            photos |= list_photos(base / prefix, named, prefix)
-        if any(name in photos for name in named):
-            return photos
-    return {}
-
-
-def _visible(paths: Iterable[Path]) -> list[Path]:
-    # Archives packed on a Mac carry a hidden "._" twin of every file.
-    return sorted((path for path in paths if not path.name.startswith(".")), key=lambda path: path.name)

@@ -4,22 +4,34 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sightline.data.files import list_photos, read_lines, read_split_lists
+from sightline.data.columns import COLUMNS_TOLD
+from sightline.data.files import first_line, parse_token_line
 from sightline.data.layout import Progress, Source, register_layout
-from sightline.data.table import collect, read_table
+from sightline.data.named_photos import find_photos
+from sightline.data.records import collect, read_records
+from sightline.data.split_lists import find_splits
 from sightline.errors import SightlineError
 
 
-@register_layout("kaggle", looks_for="Images/ and captions.txt", rank=1)
+@register_layout("kaggle", looks_for="Images/ and captions.txt", rank=0)
 def read(root: Path, progress: Progress) -> Source | None:
     """Read ``captions.txt`` (header ``image,caption``) and the split lists, ``*trainImages.txt`` and so on."""
     path = root / "captions.txt"
     folder = next((root / name for name in ("Images", "images") if (root / name).is_dir()), None)
-    if folder is None or not path.is_file():
+    if folder is None or not path.is_file() or parse_token_line(first_line(path)):
         return None
-    table = read_table(path)
+    table = read_records(path)
     if table is None:
-        _, first = next(read_lines(path), (0, ""))
-        raise SightlineError(f"{path}: the first line must be 'image,caption'; it is {first[:80]!r}")
-    captions, splits, unread = collect(path, table)
-    return Source(captions, list_photos(folder, captions), read_split_lists(root) or splits, unread)
+        told = f"the first line must be 'image,caption'; it is {first_line(path)[:80]!r}"
+        raise SightlineError(f"{path}: {told}; {COLUMNS_TOLD}")
+    said = collect({path.name: table})
+    splits, lists = find_splits([root], said.captions)
+    found = find_photos(folder, said.captions, whole=True)
+    return Source(
+        said.captions,
+        found.photos,
+        splits or said.splits,
+        said.unread,
+        read=(path.name, *lists),
+        unclear=found.unclear,
+    )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sightline.data.examples import Example
@@ -48,6 +49,8 @@ class Source:
         splits: "train", "val", "test" -> the image names listed for it; None if the files say nothing about splits.
         unread_lines: the places of lines that make no sense, such as ``"captions.txt line 7"``.
         torn: which files of many photos end too early, each with the place where; the photos before that count.
+        read: the files that say it, relative to the folder.
+        unclear: image names for which there is more than one file, or one that others mean, too -> what there is.
         packed: what can be used, of a layout that knows it without the mappings above, which for millions of photos
             would fill the memory.
     """
@@ -57,6 +60,8 @@ class Source:
     splits: Mapping[str, tuple[str, ...]] | None
     unread_lines: tuple[str, ...] = ()
     torn: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
+    unclear: Mapping[str, str] = field(default_factory=dict)
     packed: Packed | None = None
 
 
@@ -86,8 +91,9 @@ def register_layout(name: str, *, looks_for: str, rank: int) -> Callable[[Reader
     Args:
         name: what `Dataset.layout` will say.
         looks_for: the files that make the layout, as an error message names them.
-        rank: layouts are tried in this order: 0 for a file that can be nothing else, 1 for files and folders of
-            certain names, 2 for any file that happens to fit, 3 for files that must be read through to be known.
+        rank: layouts are tried in this order: 0 for captions that can be nothing else, 1 for Karpathy's JSON, which
+            tells the others their splits, 2 for files and folders of certain names, 3 for any file that happens to
+            fit, 4 for many files that must be gone through to be known.
     """
 
     def register(read: Reader) -> Reader:
@@ -115,12 +121,27 @@ def _read_first_that_fits(root: Path, progress: Progress) -> tuple[str, Source]:
         problem = "is not a folder" if root.exists() else "there is no such folder"
         raise SightlineError(f"{root}: {problem}; give the folder that holds a dataset's photos and captions")
     ordered = sorted(LAYOUTS.values(), key=lambda layout: layout.rank)
+    empty: tuple[str, Source] | None = None
     for layout in ordered:
-        source = layout.read(root, progress)
-        if source is not None:
+        try:
+            source = layout.read(root, progress)
+        except SightlineError:
+            if empty is None:
+                raise
+            continue
+        if source is not None and _has_photos(source):
             return layout.name, source
+        if source is not None and empty is None:
+            empty = layout.name, source
+    if empty is not None:
+        return empty
     looked_for = "; ".join(f"{layout.looks_for} ({layout.name})" for layout in ordered)
     raise SightlineError(f"{root}: this folder is of no known dataset layout; looked for {looked_for}")
+
+
+def _has_photos(source: Source) -> bool:
+    """Whether any captioned photo is there; captions of photos that are elsewhere may lie beside those meant."""
+    return source.packed is not None or any(name in source.photos for name in source.captions)
 
 
 def split_named(word: str, place: str) -> str:
@@ -132,6 +153,7 @@ def split_named(word: str, place: str) -> str:
         raise SightlineError(f"{place}: unknown split {word!r}; use one of {known}") from None
 
 
+@functools.lru_cache(maxsize=4096)
 def split_in(path: str) -> str:
     """The split that a word of a path names, the last if several do: "val" for ``coco-val2017/000.tar``; or ""."""
     words = re.findall("[a-z]+", path.lower())
@@ -143,6 +165,6 @@ def derive_split(name: str) -> str:
 
     Each photo is decided alone, so photos added later never move another one from train to test.
     """
-    digest = hashlib.sha256(os.fsencode(name.rpartition("/")[2])).digest()
+    digest = hashlib.sha256(os.fsencode(name.replace("\\", "/").rpartition("/")[2])).digest()
     place = int.from_bytes(digest[:8], "big") / 2**64
     return "train" if place < 0.8 else "val" if place < 0.9 else "test"

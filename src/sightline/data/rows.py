@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from sightline.data.columns import find_column, plain_column
 from sightline.photos.formats import is_photo
 
 _DELIMITERS = ",;\t|"
@@ -27,7 +28,7 @@ class Table:
     """A table that names photos and captions.
 
     Attributes:
-        columns: their names, in lower case.
+        columns: their names, as `plain_column` has them.
         photo: the column that names the photo.
         caption: the column of its caption; a delimiter that no quotes guard belongs to it.
         rows: all that are not blank, to be gone through once; a million of them would fill the memory.
@@ -44,15 +45,14 @@ def parse_table(text: str, photo_names: Sequence[str], caption_names: Sequence[s
 
     Args:
         text: with any of the usual line ends.
-        photo_names: lower-case names of the photo's column; the first that is there counts.
+        photo_names: lower-case names of the photo's column; the first that is there counts (`columns.find_column`).
         caption_names: likewise for the caption's.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\n")
     header = text.partition("\n")[0]
     for delimiter in _DELIMITERS:
         columns = _header_cells(header, delimiter)
-        photo = next((name for name in photo_names if name in columns), None)
-        caption = next((name for name in caption_names if name in columns), None)
+        photo, caption = find_column(photo_names, columns), find_column(caption_names, columns)
         if photo and caption:
             reader = _Reader(text, delimiter, columns, columns.index(photo), columns.index(caption))
             rows = (
@@ -68,7 +68,7 @@ def _header_cells(header: str, delimiter: str) -> list[str]:
         cells = next(csv.reader([header], delimiter=delimiter, skipinitialspace=True), [])
     except csv.Error:  # a line longer than any header
         return []
-    return [cell.strip().lower() for cell in cells]
+    return [plain_column(cell) for cell in cells]
 
 
 class _Reader:
@@ -95,17 +95,19 @@ class _Reader:
         yield from self._rows(quoted)
 
     def _rows(self, quoted: bool) -> Iterator[tuple[int, list[str] | None]]:
-        at, line = 0, 1
-        while at < len(self.text):
+        at, line, length = 0, 1, len(self.text)
+        while at < length:
             end = self._line_end(at)
             content = self.text[at:end]
+            lines = 1
             if quoted and '"' in content:
                 cells, end = self._quoted(at)
+                lines += self.text.count("\n", at, end)
             else:
                 cells = self._split(content)
             if cells is None or any(cells):
                 yield line, cells
-            line += self.text.count("\n", at, end) + 1
+            line += lines
             at = end + 1
 
     def _line_end(self, at: int) -> int:

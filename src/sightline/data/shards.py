@@ -16,7 +16,7 @@ from sightline.data.shard_index import Index, Members, open_index
 Value = TypeVar("Value")
 
 
-@register_layout("shards", looks_for="shards 000000.tar with .jpg and .txt or .json of each photo", rank=3)
+@register_layout("shards", looks_for="shards 000000.tar with .jpg and .txt or .json of each photo", rank=4)
 def read(root: Path, progress: Progress) -> Source | None:
     """Read every ``.tar`` in ``root`` and in the folders right below it.
 

@@ -7,26 +7,36 @@
 - JSON lines, ``{"image": "photo.jpg", "caption": "..."}`` each, or ``"captions"`` with a list, and what
   ``sightline caption --json`` prints
 - CSV with a header that names a column for the photo and one for the caption, e.g. Flickr8k's ``image,caption``
-- ``.token`` files, ``photo.jpg#0<tab>caption`` a line
+- ``.token`` files, ``photo.jpg#0<tab>caption`` a line, and Flickr8k-CN's
+
+Columns and fields are called as `sightline.data.columns` has it.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sightline.data.columns import (
+    CAPTION_COLUMNS,
+    COLUMNS_TOLD,
+    PHOTO_COLUMNS,
+    find_column,
+    plain_column,
+    plain_photo,
+    split_cell,
+)
 from sightline.data.files import as_path, parse_token_line, read_text, split_lines
 from sightline.data.layout import split_named
 from sightline.data.rows import parse_table
 from sightline.errors import SightlineError
 
-# Names by which the field calls a photo, the first found wins; then those for its caption or captions.
-_PHOTO = ("image_id", "image", "image_name", "file_name", "filename", "photo", "id")
-_CAPTION = ("caption", "captions", "hypothesis", "references", "comment", "text")
+# An id comes first: of results, photos are known by it, where a dataset needs the file.
+_PHOTO = tuple(sorted(PHOTO_COLUMNS, key=lambda name: name != "image_id"))
 _SHAPES = (
     "COCO results or annotations, {photo: [captions]}, JSON lines with image and caption, or CSV with image,caption"
 )
@@ -42,11 +52,13 @@ class CaptionFile:
         entries: (photo, caption) in the order of the file.
         aliases: another name that the file gives a photo, such as COCO's file_name beside its id -> the photos.
         split: the one split that was read of several; empty where the file knows none.
+        left_out: the lines that make no sense, one in a hundred at most, as Flickr30k's ``results.csv`` has one.
     """
 
     entries: list[Entry]
     aliases: dict[str, set[str]] = field(default_factory=dict)
     split: str = ""
+    left_out: tuple[str, ...] = ()
 
     def by_photo(self) -> dict[str, list[str]]:
         """Photo -> its captions, in the order of the file."""
@@ -69,7 +81,10 @@ def read_references(path: str | os.PathLike[str], split: str = "test") -> dict[s
 def read_hypotheses(path: str | os.PathLike[str]) -> dict[str, str]:
     """Photo -> its one caption; `SightlineError` as `read_references`, and if a photo has more than one."""
     hypotheses: dict[str, str] = {}
-    for photo, caption in read_captions(path).entries:
+    content = read_captions(path)
+    if content.left_out:
+        raise SightlineError(f"{path}, {content.left_out[0]}; mend that line")
+    for photo, caption in content.entries:
         if photo in hypotheses:
             raise SightlineError(f"{path}: {photo!r} has more than one hypothesis; keep one caption a photo")
         hypotheses[photo] = caption
@@ -95,7 +110,7 @@ def _parse(path: Path, text: str, split: str) -> CaptionFile:
     lines = split_lines(text)
     number, first = next(lines)
     if first[0] not in "[{":
-        return CaptionFile(list(_from_token(path, text) if parse_token_line(first) else _from_csv(path, text)))
+        return CaptionFile(list(_from_token(path, text))) if parse_token_line(first) else _from_csv(path, text)
     if first[0] == "{" and _is_json(first) and (second := next(lines, None)):
         return CaptionFile(list(_from_json_lines(path, [(number, first), second, *lines])))
     content = _load(path, text)
@@ -130,7 +145,7 @@ def _load(where: object, text: str) -> object:
 def _from_json(path: Path, content: object) -> Iterator[Entry]:
     if isinstance(content, dict) and isinstance(content.get("annotations"), list):
         content = content["annotations"]
-    elif isinstance(content, dict) and len(content) > 1 and set(content) & set(_PHOTO) and set(content) & set(_CAPTION):
+    elif isinstance(content, dict) and find_column(_PHOTO, content) and find_column(CAPTION_COLUMNS, content):
         content = [content]  # JSON lines of one line
     if isinstance(content, list):
         for number, record in enumerate(content, start=1):
@@ -149,14 +164,17 @@ def _from_json_lines(path: Path, lines: Iterable[tuple[int, str]]) -> Iterator[E
 def _from_record(where: str, record: object) -> Iterator[Entry]:
     if not isinstance(record, dict):
         raise SightlineError(f"{where}: not an object with image and caption; write captions as {_SHAPES}")
-    photo, captions = _column(_PHOTO, record), _column(_CAPTION, record)
+    fields = {plain_column(name): value for name, value in record.items()}
+    photo, captions = find_column(_PHOTO, fields), find_column(CAPTION_COLUMNS, fields)
     if photo is None or captions is None:
         lacking = "photo, e.g. image_id" if photo is None else "caption"
-        raise SightlineError(f"{where}: no field for the {lacking}; it has {', '.join(record) or 'none'}")
-    name = record[photo]
+        raise SightlineError(
+            f"{where}: no field for the {lacking}; it has {', '.join(record) or 'none'}; {COLUMNS_TOLD}"
+        )
+    name = fields[photo]
     if isinstance(name, bool) or not isinstance(name, str | int):
         raise SightlineError(f"{where}: {photo} is neither text nor a whole number; name the photo by one of them")
-    yield from _with_photo(f"{where}: {name!r}", str(name), record[captions])
+    yield from _with_photo(f"{where}: {name!r}", plain_photo(str(name)), fields[captions])
 
 
 def _with_photo(where: str, photo: str, captions: object) -> Iterator[Entry]:
@@ -220,16 +238,19 @@ def _from_token(path: Path, text: str) -> Iterator[Entry]:
         yield entry
 
 
-def _from_csv(path: Path, text: str) -> Iterator[Entry]:
-    table = parse_table(text, _PHOTO, _CAPTION)
+def _from_csv(path: Path, text: str) -> CaptionFile:
+    table = parse_table(text, _PHOTO, CAPTION_COLUMNS)
     if table is None:
-        raise SightlineError(f"{path}: the first line names no columns for photo and caption; begin with image,caption")
+        told = "the first line names no columns for photo and caption; begin with image,caption"
+        raise SightlineError(f"{path}: {told}; {COLUMNS_TOLD}")
+    content, left_out = CaptionFile([]), []
     for number, row in table.rows:
         if row is None:
             told = f"not {len(table.columns)} columns ({', '.join(table.columns)}), or a quote left open"
-            raise SightlineError(f"{path}, line {number}: {told}; mend that line")
-        yield row[table.photo], row[table.caption]
-
-
-def _column(names: Iterable[str], found: Mapping[str, object]) -> str | None:
-    return next((name for name in names if name in found), None)
+            left_out.append(f"line {number}: {told}")
+            continue
+        content.entries += [(plain_photo(row[table.photo]), caption) for caption in split_cell(row[table.caption])]
+    if 100 * len(left_out) > len(content.entries):
+        raise SightlineError(f"{path}, {left_out[0]}; mend that line")
+    content.left_out = tuple(left_out)
+    return content

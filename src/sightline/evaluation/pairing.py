@@ -50,6 +50,10 @@ def read_pair(
     pairs = pair_photos(ours, theirs, content.aliases)
     there = f"{references} ({content.split})" if content.split else str(references)
     remarks = [f"references: the {content.split} split of {references}"] if content.split else []
+    if content.left_out:
+        count = len(content.left_out)
+        more = f" and {count - 1:,} more" if count > 1 else ""
+        remarks.append(f"left out of {references}: {content.left_out[0]}{more}")
     if renamed := next((name for name, photo in pairs.items() if name != photo), None):
         count = sum(name != photo for name, photo in pairs.items())
         photos = "photo goes" if count == 1 else "photos go"
