@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import json
 import tarfile
 
 import pytest
 
 from sightline.data.dataset import LAYOUTS, read_dataset
 from sightline.data.provenance import fingerprint
+from sightline.data.regions import Region, read_regions
+from sightline.data.shapes import draw_shapes
 from sightline.data.write_shards import write_shards
 from sightline.errors import SightlineError
 from sightline.photos.place import File
@@ -102,3 +106,32 @@ def test_the_command_says_what_is_there_and_what_is_not(root, tmp_path, sightlin
 
 def _refuse():
     raise OSError(19, "No such device")
+
+
+def test_what_is_known_of_where_things_are_comes_along(tmp_path):
+    draw_shapes(shapes := tmp_path / "größe 1", photos=30, seed=1)
+    write_shards(shapes, out := tmp_path / "out", shard_bytes=20_000)
+    before, after = read_dataset(shapes), read_dataset(out)
+    for split in before.splits:
+        located = after.located_split(split)
+        assert any(example.regions for example in located)
+        assert [e.regions for e in located] == [e.regions for e in before.located_split(split)]
+
+
+def test_shards_without_regions_have_none_and_odd_ones_are_told(root, tmp_path):
+    write_shards(root, plain := tmp_path / "plain")
+    assert read_regions(plain, read_dataset(plain).split("train")) is None
+
+    (odd := tmp_path / "odd").mkdir()
+    good = [[0, 1, [[0.0, 0.25, 1, 0.5]]]]
+    bad = [[[1, 1, [[0, 0, 1, 1]]]], [[[0, 1, [[0.5, 0, 0.5, 1]]]]], [[[0, 1, []]]], "no", [good[0], 3], [good, good]]
+    with tarfile.open(odd / "train-000000.tar", "w") as tar:
+        for number, regions in enumerate([[good], [], *bad]):
+            facts = {"file_name": f"{number}.jpg", "captions": ["a dog"], "regions": regions}
+            for suffix, content in (("jpg", b"photo"), ("json", json.dumps(facts).encode())):
+                member = tarfile.TarInfo(f"{number}.{suffix}")
+                member.size = len(content)
+                tar.addfile(member, io.BytesIO(content))
+    located = read_regions(odd, read_dataset(odd).split("train"))
+    assert located.regions == {"0.jpg": ((Region(0, 1, ((0.0, 0.25, 1.0, 0.5),)),),)}
+    assert len(located.problems) == len(bad) and "2.json" in located.problems[0]

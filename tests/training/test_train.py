@@ -9,6 +9,8 @@ from PIL import Image
 import sightline
 import sightline.training.module as module
 from sightline.data.dataset import read_dataset
+from sightline.data.shard_index import FOLDER
+from sightline.data.write_shards import write_shards
 from sightline.errors import SightlineError
 from sightline.nn.checkpoint import load_model
 from sightline.training.generate import generate
@@ -88,6 +90,19 @@ def test_resuming_equals_an_unbroken_training(recipe, shapes, tmp_path, monkeypa
     assert_resuming_equals(
         unbroken, out, monkeypatch, lambda: run(recipe, shapes, out), lambda: run(recipe, shapes, out, resume=True)
     )
+
+
+def test_resuming_from_shards_equals_an_unbroken_training(shapes, tmp_path, monkeypatch):
+    shards, out = tmp_path / "shards", tmp_path / "broken"
+    write_shards(shapes, shards, shard_bytes=20_000)
+    assert len(list(shards.glob("train-*.tar"))) > 2
+    unbroken, recipe = run(tiny(), shards, tmp_path / "unbroken"), tiny()
+
+    def resume():
+        shutil.rmtree(shards / FOLDER)  # where photos lie is found again, too
+        run(recipe, shards, out, resume=True)
+
+    assert_resuming_equals(unbroken, out, monkeypatch, lambda: run(recipe, shards, out), resume)
 
 
 def test_resuming_needs_nothing_of_what_a_training_started_from(unbroken, shapes, tmp_path, monkeypatch):

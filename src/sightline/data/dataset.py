@@ -20,6 +20,7 @@ from sightline.data import (  # noqa: F401  (each registers its layout or its re
     pairs,
     parquet,
     shapes_regions,
+    shard_regions,
     shards,
     table,
     token_file,

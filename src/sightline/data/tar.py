@@ -28,6 +28,7 @@ class Sample:
         file: the photo's file.
         offset, length: where the photo's bytes begin, and how many they are, 0 if the photo is not there.
         captions: "captions" of its ``.json``, or the lines of its ``.txt``, or "caption" of its ``.json``; stripped.
+        regions: "regions" of its ``.json`` as it stands there, see `sightline.data.shard_regions`; None if it has none.
         problems: what of it makes no sense.
     """
 
@@ -37,6 +38,7 @@ class Sample:
     offset: int = 0
     length: int = 0
     captions: tuple[str, ...] = ()
+    regions: Any = None
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -98,6 +100,7 @@ def _sample(file: IO[bytes], key: str, files: dict[str, tarfile.TarInfo]) -> Sam
     lines, facts = _text(file, files.get("txt"), sample), _facts(file, files.get("json"), sample)
     if isinstance(image := facts.get("file_name"), str) and image:
         sample.image = image
+    sample.regions = facts.get("regions")
     found = facts.get("captions")
     if not isinstance(found, list) or not all(isinstance(caption, str) for caption in found):
         found = lines or [facts.get("caption")]

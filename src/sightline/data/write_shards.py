@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from sightline.bundle import replacing
 from sightline.data.dataset import Dataset, Example, read_dataset
 from sightline.data.files import as_path
 from sightline.data.provenance import fingerprint
+from sightline.data.shard_regions import regions_to_json
 from sightline.data.tar import BLOCK, read_samples
 from sightline.errors import SightlineError
 
@@ -51,7 +53,8 @@ def write_shards(
 
     They are ``train-000000.tar`` and so on, or ``000000.tar`` where the photos' names decide on the splits, as they
     will again. A photo's bytes are copied as they are. Its ``.json`` has its name in the dataset ("file_name") and all
-    "captions", its ``.txt`` the captions, one a line. What is known of regions does not come along.
+    "captions", and "regions" where the dataset knows any (`sightline.data.shard_regions`); its ``.txt`` the captions,
+    one a line.
 
     A shard appears once it is whole. Called again, this goes on after the shards that are there.
 
@@ -117,8 +120,8 @@ def _begin(dataset: Dataset, out: Path, shard_bytes: int) -> None:
 def _plan(dataset: Dataset, out: Path, shard_bytes: int) -> Iterator[tuple[Path, int, Sequence[Example]]]:
     """Each shard, the number of its first photo, and its photos; the same every time."""
     number = first = 0
-    for split, examples in dataset.splits.items():
-        prefix = ""
+    for split in filter(dataset.splits.get, dataset.splits):
+        examples, prefix = dataset.located_split(split), ""
         if dataset.split_source == "files":
             prefix, number, first = f"{split}-", 0, 0
         for part in _parts(examples, shard_bytes):
@@ -142,6 +145,7 @@ def _parts(examples: Sequence[Example], shard_bytes: int) -> Iterator[list[Examp
 def _write(path: Path, first: int, part: Sequence[Example], progress: Callable[[int], None]) -> list[str]:
     """Write a shard; what is left out, with the reason."""
     left_out = []
+    located = any(example.regions for example in part)
     with replacing(path) as temporary, tarfile.open(temporary, "w") as tar:
         for count, example in enumerate(part):
             try:
@@ -150,7 +154,9 @@ def _write(path: Path, first: int, part: Sequence[Example], progress: Callable[[
                 left_out.append(f"{example.photo.name}: cannot be read ({error.strerror})")
                 continue
             key = f"{first + count:09d}"
-            facts = {"file_name": example.image, "captions": example.captions}
+            facts: dict[str, Any] = {"file_name": example.image, "captions": example.captions}
+            if located:
+                facts["regions"] = regions_to_json(example.regions)
             lines = "\n".join(" ".join(caption.split()) for caption in example.captions)
             _add(tar, key + PurePosixPath(example.image).suffix.lower(), photo)
             _add(tar, f"{key}.txt", lines.encode(errors="replace"))
