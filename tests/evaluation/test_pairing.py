@@ -1,5 +1,6 @@
 """Hypotheses and references that name the same photos in two ways."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -96,3 +97,27 @@ def test_what_the_references_lack_is_never_left_out(tmp_path: Path) -> None:
         read_pair(ours, theirs, subset=True)
     with pytest.raises(SightlineError, match=r"theirs\.json: no '9\.jpg'"):
         read_pair(ours, write(tmp_path, "theirs.json", {"1.jpg": ["a dog"]}), subset=True)
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv"])
+def test_photos_that_could_not_be_captioned_are_left_out_and_told(suffix, tmp_path):
+    rows = [
+        ("in/a.jpg", "a dog", ""),
+        ("in/b.jpg", None, "in/b.jpg: not an image, that can be read"),
+        ("c.jpg", "x", ""),
+    ]
+    hypotheses, references = tmp_path / f"out{suffix}", tmp_path / "references.csv"
+    with hypotheses.open("w", newline="") as file:
+        if suffix == ".csv":
+            csv.writer(file).writerows([("photo", "caption", "error"), *rows])
+        else:
+            names = ("photo", "caption", "error")
+            file.writelines(json.dumps(dict(zip(names, row, strict=True))) + "\n" for row in rows)
+    references.write_text("image,caption\na.jpg,one dog\nb.jpg,a cat\nc.jpg,why\n")
+    pair = read_pair(hypotheses, references)
+    assert pair.hypotheses == {"a.jpg": "a dog", "c.jpg": "x"}
+    assert pair.references == {"a.jpg": ["one dog"], "c.jpg": ["why"]}
+    assert (
+        "not scored: 1 photo without a caption, e.g. 'in/b.jpg' (in/b.jpg: not an image, that can be read)"
+        in pair.remarks
+    )

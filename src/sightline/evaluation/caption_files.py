@@ -37,6 +37,7 @@ from sightline.errors import SightlineError
 
 # An id comes first: of results, photos are known by it, where a dataset needs the file.
 _PHOTO = tuple(sorted(PHOTO_COLUMNS, key=lambda name: name != "image_id"))
+_ERROR = "error"
 _SHAPES = (
     "COCO results or annotations, {photo: [captions]}, JSON lines with image and caption, or CSV with image,caption"
 )
@@ -53,12 +54,14 @@ class CaptionFile:
         aliases: another name that the file gives a photo, such as COCO's file_name beside its id -> the photos.
         split: the one split that was read of several; empty where the file knows none.
         left_out: the lines that make no sense, one in a hundred at most, as Flickr30k's ``results.csv`` has one.
+        failed: photo -> why it has no caption, as `sightline caption --out` writes it.
     """
 
     entries: list[Entry]
     aliases: dict[str, set[str]] = field(default_factory=dict)
     split: str = ""
     left_out: tuple[str, ...] = ()
+    failed: dict[str, str] = field(default_factory=dict)
 
     def by_photo(self) -> dict[str, list[str]]:
         """Photo -> its captions, in the order of the file."""
@@ -80,8 +83,12 @@ def read_references(path: str | os.PathLike[str], split: str = "test") -> dict[s
 
 def read_hypotheses(path: str | os.PathLike[str]) -> dict[str, str]:
     """Photo -> its one caption; `SightlineError` as `read_references`, and if a photo has more than one."""
+    return hypotheses_of(path, read_captions(path))
+
+
+def hypotheses_of(path: str | os.PathLike[str], content: CaptionFile) -> dict[str, str]:
+    """The same of what `read_captions` has read."""
     hypotheses: dict[str, str] = {}
-    content = read_captions(path)
     if content.left_out:
         raise SightlineError(f"{path}, {content.left_out[0]}; mend that line")
     for photo, caption in content.entries:
@@ -112,11 +119,11 @@ def _parse(path: Path, text: str, split: str) -> CaptionFile:
     if first[0] not in "[{":
         return CaptionFile(list(_from_token(path, text))) if parse_token_line(first) else _from_csv(path, text)
     if first[0] == "{" and _is_json(first) and (second := next(lines, None)):
-        return CaptionFile(list(_from_json_lines(path, [(number, first), second, *lines])))
+        return _from_json_lines(path, [(number, first), second, *lines])
     content = _load(path, text)
     if isinstance(content, dict) and _is_karpathy(content.get("images")):
         return _from_karpathy(path, content["images"], split_named(split, "split"))
-    return CaptionFile(list(_from_json(path, content)), _file_names(content))
+    return _from_json(path, content)
 
 
 def _is_json(text: str) -> bool:
@@ -142,26 +149,30 @@ def _load(where: object, text: str) -> object:
         raise SightlineError(f"{where}: broken JSON ({error}); write captions as {_SHAPES}") from None
 
 
-def _from_json(path: Path, content: object) -> Iterator[Entry]:
+def _from_json(path: Path, content: object) -> CaptionFile:
+    found = CaptionFile([], _file_names(content))
     if isinstance(content, dict) and isinstance(content.get("annotations"), list):
         content = content["annotations"]
     elif isinstance(content, dict) and find_column(_PHOTO, content) and find_column(CAPTION_COLUMNS, content):
         content = [content]  # JSON lines of one line
     if isinstance(content, list):
         for number, record in enumerate(content, start=1):
-            yield from _from_record(f"{path}, entry {number}", record)
+            _take_record(f"{path}, entry {number}", record, found)
     elif isinstance(content, dict):
         for photo, captions in content.items():
-            yield from _with_photo(f"{path}: {photo!r}", photo, captions)
+            found.entries += _with_photo(f"{path}: {photo!r}", photo, captions)
+    return found
 
 
-def _from_json_lines(path: Path, lines: Iterable[tuple[int, str]]) -> Iterator[Entry]:
+def _from_json_lines(path: Path, lines: Iterable[tuple[int, str]]) -> CaptionFile:
+    found = CaptionFile([])
     for number, line in lines:
         where = f"{path}, line {number}"
-        yield from _from_record(where, _load(where, line))
+        _take_record(where, _load(where, line), found)
+    return found
 
 
-def _from_record(where: str, record: object) -> Iterator[Entry]:
+def _take_record(where: str, record: object, into: CaptionFile) -> None:
     if not isinstance(record, dict):
         raise SightlineError(f"{where}: not an object with image and caption; write captions as {_SHAPES}")
     fields = {plain_column(name): value for name, value in record.items()}
@@ -174,7 +185,10 @@ def _from_record(where: str, record: object) -> Iterator[Entry]:
     name = fields[photo]
     if isinstance(name, bool) or not isinstance(name, str | int):
         raise SightlineError(f"{where}: {photo} is neither text nor a whole number; name the photo by one of them")
-    yield from _with_photo(f"{where}: {name!r}", plain_photo(str(name)), fields[captions])
+    if fields[captions] is None and fields.get(_ERROR):
+        into.failed[plain_photo(str(name))] = str(fields[_ERROR])
+    else:
+        into.entries += _with_photo(f"{where}: {name!r}", plain_photo(str(name)), fields[captions])
 
 
 def _with_photo(where: str, photo: str, captions: object) -> Iterator[Entry]:
@@ -249,7 +263,11 @@ def _from_csv(path: Path, text: str) -> CaptionFile:
             told = f"not {len(table.columns)} columns ({', '.join(table.columns)}), or a quote left open"
             left_out.append(f"line {number}: {told}")
             continue
-        content.entries += [(plain_photo(row[table.photo]), caption) for caption in split_cell(row[table.caption])]
+        photo, error = plain_photo(row[table.photo]), row.get(_ERROR)
+        if error and not row[table.caption]:
+            content.failed[photo] = error
+        else:
+            content.entries += [(photo, caption) for caption in split_cell(row[table.caption])]
     if 100 * len(left_out) > len(content.entries):
         raise SightlineError(f"{path}, {left_out[0]}; mend that line")
     content.left_out = tuple(left_out)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from sightline.errors import SightlineError
-from sightline.evaluation.caption_files import read_captions, read_hypotheses
+from sightline.evaluation.caption_files import hypotheses_of, read_captions
+from sightline.evaluation.doubts import count_photos
 from sightline.evaluation.scores import check_photos
 
 # COCO's ids are in its files' names: 000000000139.jpg, COCO_val2014_000000000139.jpg.
@@ -45,9 +46,9 @@ def read_pair(
     Raises:
         SightlineError: a file cannot be read, or the two are not about the same photos.
     """
-    ours, content = read_hypotheses(hypotheses), read_captions(references, split)
-    theirs = content.by_photo()
-    pairs = pair_photos(ours, theirs, content.aliases)
+    written, content = read_captions(hypotheses), read_captions(references, split)
+    ours, theirs = hypotheses_of(hypotheses, written), content.by_photo()
+    pairs = pair_photos([*ours, *written.failed], theirs, content.aliases)
     there = f"{references} ({content.split})" if content.split else str(references)
     remarks = [f"references: the {content.split} split of {references}"] if content.split else []
     if content.left_out:
@@ -58,6 +59,11 @@ def read_pair(
         count = sum(name != photo for name, photo in pairs.items())
         photos = "photo goes" if count == 1 else "photos go"
         remarks.append(f"{count:,} {photos} by two names, e.g. {renamed!r} and {pairs[renamed]!r}")
+    if written.failed:
+        name, error = next(iter(written.failed.items()))
+        absent = {pairs[name] for name in written.failed}
+        theirs = {photo: captions for photo, captions in theirs.items() if photo not in absent}
+        remarks.append(f"not scored: {count_photos(len(written.failed))} without a caption, e.g. {name!r} ({error})")
     ours = {pairs[name]: caption for name, caption in ours.items()}
     covered = {photo: theirs[photo] for photo in ours if photo in theirs}
     if not covered:
