@@ -1,6 +1,7 @@
 """What large data cost: the start of a training, names in an index, and photos read by position.
 
-    python benchmarks/scale_data.py [--photos 200000] [--names 10000000] [--before SRC] [--out FILE.json] [--only PART]
+    python benchmarks/scale_data.py [--photos 200000] [--names 10000000] [--before SRC] [--only PART ...]
+        [--out FILE.json]
 
 Four parts, each with data that it makes in a temporary folder (about 2 GB for the defaults) and deletes:
 
@@ -26,6 +27,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 WORDS = [f"word{number}" for number in range(8000)]
@@ -189,36 +191,44 @@ def main() -> None:
     parser.add_argument("--names", type=int, default=10_000_000)
     parser.add_argument("--before", type=Path)
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--only", choices=["table"], help="measure this part alone")
+    parser.add_argument("--only", nargs="+", choices=["table", "start", "names", "reading"])
     arguments = parser.parse_args()
     here = Path(__file__).parents[1] / "src"
     sources = {**({"before": arguments.before.resolve()} if arguments.before else {}), "after": here}
-    result: dict[str, object] = {"cpus": os.cpu_count()}
-    with tempfile.TemporaryDirectory() as scratch:
-        root = Path(scratch)
-        result["table"] = table(here, root / "table", arguments.photos)
-        if not arguments.only:
-            result |= others(root, arguments, sources)
+    parts: dict[str, Callable[[Path], object]] = {
+        "table": lambda root: table(here, root, arguments.photos),
+        "start": lambda root: starts(sources, root, arguments.photos),
+        "names": lambda root: index_of_names(here, root, arguments.names),
+        "reading": reading,
+    }
+    result: dict[str, object] = {"cpus": os.cpu_count(), "load": round(os.getloadavg()[0], 1)}
+    for name in arguments.only or parts:
+        with tempfile.TemporaryDirectory() as scratch:
+            result[name] = parts[name](Path(scratch) / name)
     text = json.dumps(result, indent=2)
     print(text)
     if arguments.out:
         arguments.out.write_text(text + "\n")
 
 
-def others(root: Path, arguments: argparse.Namespace, sources: dict[str, Path]) -> dict[str, object]:
-    """Start, names and reading."""
-    result: dict[str, object] = {}
-    make_kaggle(root / "kaggle", arguments.photos)
-    for time_ in ("first", "second"):
-        for side, source in sources.items():
-            result[f"start_{time_}_{side}"] = start(source, root / "kaggle", root / f"digests-{side}")
-    index = make_names(root / "names", arguments.names)
-    result["index_cpu_seconds"] = round(index, 1)
-    size = sum(path.stat().st_size for path in root.glob("names/.sightline-index/*/*"))
-    result["index_bytes_per_photo"] = round(size / arguments.names, 1)
-    result["start_names"] = start(sources["after"], root / "names", None)
-    result["reading"] = reading(root / "reading")
-    return result
+def starts(sources: dict[str, Path], root: Path, photos: int) -> dict[str, object]:
+    """On each side in turn, twice: the second time, digests are remembered."""
+    make_kaggle(root / "kaggle", photos)
+    return {
+        f"{time_}_{side}": start(source, root / "kaggle", root / f"digests-{side}")
+        for time_ in ("first", "second")
+        for side, source in sources.items()
+    }
+
+
+def index_of_names(source: Path, root: Path, names: int) -> dict[str, object]:
+    seconds = make_names(root, names)
+    size = sum(path.stat().st_size for path in root.glob(".sightline-index/*/*"))
+    return {
+        "index_cpu_seconds": round(seconds, 1),
+        "index_bytes_per_photo": round(size / names, 1),
+        "start": start(source, root, None),
+    }
 
 
 if __name__ == "__main__":
