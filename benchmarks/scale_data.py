@@ -144,11 +144,12 @@ def make_names(root: Path, names: int) -> float:
 
     root.mkdir()
     drawn = random.Random(0)
+    captions = [(caption(drawn),) for _ in range(100_000)]  # drawing ten million takes longer than indexing them
 
     def samples(path: Path):
         first = 10_000 * int(path.stem)
         for number in range(first, min(first + 10_000, names)):
-            yield Sample(str(number), "", f"{number:09d}.jpg", 512 * number, 30_000, (caption(drawn),))
+            yield Sample(str(number), "", f"{number:09d}.jpg", 512 * number, 30_000, captions[number % len(captions)])
 
     shards = [f"{number:06d}.tar" for number in range(-(-names // 10_000))]
     for shard in shards:

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from sightline.data.dataset import Example
+from sightline.data.examples import captions_of
 from sightline.nn.prefix_tree import PrefixTree
 from sightline.preprocess import Preprocessing, open_photo, preprocess
 from sightline.training.augment import augment
@@ -90,9 +91,9 @@ def encode_captions(examples: Sequence[Example], vocabulary: Vocabulary, max_wor
     ids, lengths, counts = array("H" if dtype is np.uint16 else "I"), array("I"), array("I")
 
     def captions() -> Iterator[str]:
-        for example in examples:
-            counts.append(len(example.captions))
-            yield from example.captions
+        for several in captions_of(examples):
+            counts.append(len(several))
+            yield from several
 
     for some, long in vocabulary.encode_many(captions(), max_words):
         ids.frombytes(some.astype(dtype).tobytes())
