@@ -6,14 +6,17 @@ import io
 import json
 import os
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from torch.distributed import HashStore
 
 from sightline.data.check import check_dataset
 from sightline.data.dataset import read_dataset
+from sightline.data.ranks import Ranks
 from sightline.data.shard_index import FOLDER
 from sightline.data.tar import read_samples
 from sightline.errors import SightlineError
@@ -182,3 +185,21 @@ def test_a_tar_of_something_else_is_no_dataset(tmp_path):
     write(tmp_path / "backup.tar", {"notes.md": "x"})
     with pytest.raises(SightlineError, match="no known dataset layout"):
         read_dataset(tmp_path)
+
+
+def test_of_processes_that_train_together_one_makes_the_index(root, monkeypatch):
+    read, store = [], HashStore()
+
+    def counted(path):
+        read.append(path)
+        yield from read_samples(path)
+
+    monkeypatch.setattr("sightline.data.shard_index.read_samples", counted)
+
+    def process(rank):
+        with Ranks(rank, 2, rank, 2, store).rank_zero_goes_ahead():
+            return len(read_dataset(root).split("train"))
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(process, (1, 0))) == [5, 5]
+    assert len(read) == 3

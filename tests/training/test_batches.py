@@ -1,7 +1,12 @@
 import numpy as np
 import pytest
 
+from sightline.data.dataset import read_dataset
+from sightline.data.examples import Joined
+from sightline.data.write_shards import write_shards
+from sightline.training import stretches
 from sightline.training.batches import LengthSampler
+from sightline.training.stretches import Shards, large_shards
 
 
 def targets(photos=205):
@@ -58,3 +63,43 @@ def test_photos_are_shown_as_often_as_asked():
         assert set(counts[201:]) <= {0, 1}
         extra.append(np.flatnonzero(counts[100:201] == 3))
     assert len(set(extra[0]) & set(extra[1])) < 40  # half of each other's half
+
+
+def test_shards_larger_than_memory_are_shown_few_at_a_time():
+    of_photo = np.repeat(np.arange(40, dtype=np.int32), 100)
+    shards = Shards(of_photo, np.full(40, 10.0), stretch=40)  # four at a time, 400 photos
+
+    def order(epoch, shown=None):
+        sampler = LengthSampler(targets(4000), 4, seed=1, shown=shown, shards=shards)
+        sampler.set_epoch(epoch)
+        return np.concatenate([batch.photos for batch in sampler])
+
+    first = order(0)
+    assert sorted(first) == list(range(4000))
+    assert (first == order(0)).all()
+    assert set(of_photo[first[:200]]) != set(of_photo[order(1)[:200]])
+    more = order(0, np.repeat([1.0, 2.5], 2000))
+    assert len(more) == 7000
+    for photos in (first, more):
+        looked_at = [len(set(of_photo[photos[start : start + 100]])) for start in range(0, len(photos), 100)]
+        assert np.median(looked_at) == 4 and max(looked_at) <= 12  # of one stretch, or of those that meet
+    assert np.corrcoef(np.arange(100), first[:100] % 100)[0, 1] < 0.3  # shuffled within
+
+
+def test_processes_share_batches_of_shards_too():
+    shards = Shards(np.repeat(np.arange(10, dtype=np.int32), 20), np.ones(10), stretch=2)
+    whole = list(LengthSampler(targets(200), 16, 1, shards=shards))
+    parts = [list(LengthSampler(targets(200), 16, 1, rank, 2, shards=shards)) for rank in range(2)]
+    for batch, *shares in zip(whole, *parts, strict=True):
+        assert sorted(photo for share in shares for photo in share.photos) == sorted(batch.photos)
+
+
+def test_only_shards_that_are_large_are_shown_so(shapes, tmp_path, monkeypatch):
+    write_shards(shapes, tmp_path, shard_bytes=20_000)
+    read = read_dataset(tmp_path).split("train")
+    assert large_shards(read) is None
+    monkeypatch.setattr(stretches, "_LARGE", 0)
+    assert large_shards(read_dataset(shapes).split("train")) is None
+    found = large_shards(Joined([read, read]))
+    assert (found.of_photo[: len(read)] + found.sizes.size // 2 == found.of_photo[len(read) :]).all()
+    assert found.sizes.sum() == 2 * sum(example.photo.size() for example in read)

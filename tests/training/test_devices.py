@@ -15,6 +15,7 @@ from torch import nn
 
 import sightline.training.launch as launch
 from sightline.data.shapes import draw_shapes
+from sightline.data.write_shards import write_shards
 from sightline.errors import SightlineError
 from sightline.nn.checkpoint import load_model
 from sightline.training.module import CaptioningModule
@@ -69,7 +70,9 @@ def alone(frozen, data, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def together(frozen, data, tmp_path_factory):
-    return run(on(2, frozen), data, tmp_path_factory.mktemp("runs") / "two")
+    """From shards, which no process has indexed yet; it is the same training."""
+    write_shards(data, shards := tmp_path_factory.mktemp("shards") / data.name, shard_bytes=10_000)
+    return run(on(2, frozen), shards, tmp_path_factory.mktemp("runs") / "two")
 
 
 def difference(out, other):

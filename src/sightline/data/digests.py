@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from sightline.errors import SightlineError
 from sightline.photos.place import Place
 
 _BYTES = 32  # of a SHA-256
+_TOGETHER = 64  # photos that a thread reads before it asks for more: to ask takes as long as to read a small one
 
 
 class Digests:
@@ -42,7 +44,9 @@ class Digests:
         digests = np.zeros(len(stamps), f"S{_BYTES}")
         digests[there] = known[row[there], 1]
         new = np.flatnonzero(~there)
-        digests[new] = list(pool.map(lambda index: _or_refused(photos[index], _content), new.tolist()))
+        several = [new[start : start + _TOGETHER].tolist() for start in range(0, len(new), _TOGETHER)]
+        parts = pool.map(lambda part: [_or_refused(photos[index], _content) for index in part], several)
+        digests[new] = list(chain.from_iterable(parts))
         self._add(np.stack([stamps[new], digests[new]], axis=1))
         # Not by the array's own items: they lose zero bytes at their ends.
         return [bytes(row).hex() for row in digests.view(np.uint8).reshape(-1, _BYTES)]

@@ -6,9 +6,12 @@ where Python's own objects would be copied one by one as they are looked at.
 
 from __future__ import annotations
 
+import mmap
+from abc import abstractmethod
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -16,6 +19,8 @@ from numpy.typing import NDArray
 
 from sightline.data.regions import Regions
 from sightline.photos.place import File, Place
+
+_TOGETHER = 10_000  # rows whose places are looked up at once
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,8 @@ class Texts(Sequence[str]):
     """
 
     def __init__(self, block: NDArray[np.uint8], ends: NDArray[np.uint64]) -> None:
-        self.block, self.ends = block, ends
+        # As plain arrays, and mapped still: an item of a `numpy.memmap` takes several times as long.
+        self.block, self.ends = np.asarray(block), np.asarray(ends)
 
     @classmethod
     def pack(cls, strings: Iterable[str]) -> Texts:
@@ -58,8 +64,38 @@ class Texts(Sequence[str]):
         content = self.block[int(self.ends[index]) : int(self.ends[index + 1])]
         return str(content.data, "utf-8", "surrogatepass")
 
+    def at(self, chosen: NDArray[np.int64]) -> Iterator[str]:
+        """Those at ``chosen`` places, in a fraction of the time that it takes to ask for one after another.
 
-class Files(Sequence[Place]):
+        What is mapped for it is let go again: of a gigabyte of captions, a few megabytes are held at a time.
+        """
+        block = self.block.data
+        for start in range(0, len(chosen), _TOGETHER):
+            some = chosen[start : start + _TOGETHER]
+            for first, last in zip(self.ends[some].tolist(), self.ends[some + 1].tolist(), strict=True):
+                yield str(block[first:last], "utf-8", "surrogatepass")
+            _let_go(self.block)
+
+    def __iter__(self) -> Iterator[str]:
+        return self.at(np.arange(len(self)))
+
+
+def _let_go(block: NDArray[np.uint8]) -> None:
+    """Give back the memory of a file that is mapped; what is looked at again, is read again."""
+    mapping = block.base.base if isinstance(block.base, np.memmap) else None
+    if isinstance(mapping, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        mapping.madvise(mmap.MADV_DONTNEED)
+
+
+class Places(Sequence[Place]):
+    """The places of many photos; those that are packed are made when they are asked for."""
+
+    @abstractmethod
+    def at(self, chosen: NDArray[np.int64]) -> Iterator[Place]:
+        """Those at ``chosen`` places, in less time than one after another."""
+
+
+class Files(Places):
     """The places of many files, packed."""
 
     def __init__(self, paths: Texts) -> None:
@@ -70,6 +106,27 @@ class Files(Sequence[Place]):
 
     def __getitem__(self, index: Any) -> Any:
         return File(self.paths[index])
+
+    def at(self, chosen: NDArray[np.int64]) -> Iterator[Place]:
+        """See `Places`."""
+        return map(File, self.paths.at(chosen))
+
+
+class Listed(Places):
+    """Places of any kind, an object each."""
+
+    def __init__(self, places: Sequence[Place]) -> None:
+        self.places = places
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.places[index]
+
+    def at(self, chosen: NDArray[np.int64]) -> Iterator[Place]:
+        """See `Places`."""
+        return map(self.places.__getitem__, chosen.tolist())
 
 
 class Examples(Sequence[Example]):
@@ -84,8 +141,8 @@ class Examples(Sequence[Example]):
 
     def __init__(
         self,
-        records: Sequence[str],
-        places: Sequence[Place],
+        records: Texts,
+        places: Places,
         order: NDArray[np.int64],
         regions: Mapping[str, Regions] | None = None,
     ) -> None:
@@ -125,6 +182,15 @@ class Examples(Sequence[Example]):
         image, *captions = self.records[at].split("\0")
         return Example(image, self.places[at], tuple(captions), self.regions.get(image, ()))
 
+    def __iter__(self) -> Iterator[Example]:
+        for text, place in zip(self.records.at(self.order), self.places.at(self.order), strict=True):
+            image, *captions = text.split("\0")
+            yield Example(image, place, tuple(captions), self.regions.get(image, ()))
+
+    def captions(self) -> Iterator[Sequence[str]]:
+        """Each example's captions, without the example."""
+        return (text.split("\0")[1:] for text in self.records.at(self.order))
+
 
 class Joined(Sequence[Example]):
     """The examples of several datasets, one after the other."""
@@ -147,6 +213,17 @@ class Joined(Sequence[Example]):
         for part in self.parts:
             yield from part
 
+    def captions(self) -> Iterator[Sequence[str]]:
+        """Each example's captions, without the example where that is quicker."""
+        return chain.from_iterable(map(captions_of, self.parts))
+
+
+def captions_of(examples: Sequence[Example]) -> Iterator[Sequence[str]]:
+    """Each example's captions, the quickest way that there is."""
+    if isinstance(examples, Examples | Joined):
+        return examples.captions()
+    return (example.captions for example in examples)
+
 
 def record(image: str, captions: Sequence[str]) -> str:
     """An image's name and its captions, a NUL between them; a NUL in them, which says nothing, becomes a blank."""
@@ -158,8 +235,8 @@ def to_bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def pack_places(places: Sequence[Place]) -> Sequence[Place]:
+def pack_places(places: Sequence[Place]) -> Places:
     """The same places, in less memory if all are files."""
     if all(isinstance(place, File) for place in places):
         return Files(Texts.pack(place.name for place in places))
-    return places
+    return Listed(places)

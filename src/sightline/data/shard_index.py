@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightline.data.caches import cache_folder
-from sightline.data.examples import Texts, record, to_bytes
+from sightline.data.examples import Places, Texts, record, to_bytes
 from sightline.data.layout import SPLITS, derive_split
 from sightline.data.tar import BLOCK, Sample, Torn, read_samples
 from sightline.errors import SightlineError
 from sightline.photos.place import Member, Place
+
+_TOGETHER = 10_000  # rows that are looked up at once
 
 Progress = Callable[[int, int], None]
 
@@ -75,7 +77,7 @@ class Index:
     records: Texts
 
 
-class Members(Sequence[Place]):
+class Members(Places):
     """The places of an index's photos."""
 
     def __init__(self, index: Index) -> None:
@@ -87,8 +89,17 @@ class Members(Sequence[Place]):
         return len(self.photos)
 
     def __getitem__(self, index: Any) -> Any:
-        shard, block, length, *_ = self.photos[index].item()
-        image = self.records[index].partition("\0")[0]
+        return self._place(self.photos[index].item(), self.records[index])
+
+    def at(self, chosen: NDArray[np.int64]) -> Iterator[Place]:
+        """See `sightline.data.examples.Places`."""
+        for start in range(0, len(chosen), _TOGETHER):
+            some = chosen[start : start + _TOGETHER]
+            yield from map(self._place, self.photos[some].tolist(), self.records.at(some))
+
+    def _place(self, photo: tuple[int, int, int, int, int], record: str) -> Member:
+        shard, block, length, *_ = photo
+        image = record.partition("\0")[0]
         return Member(self.paths[shard], image.removeprefix(self.stems[shard]), block * BLOCK, length)
 
 
@@ -152,7 +163,7 @@ def _opened(root: Path, folder: Path) -> Index | None:
 
 
 def _mapped(path: Path, dtype: np.dtype[Any]) -> NDArray[Any]:
-    return np.memmap(path, dtype, "r") if path.stat().st_size else np.zeros(0, dtype)
+    return np.asarray(np.memmap(path, dtype, "r")) if path.stat().st_size else np.zeros(0, dtype)
 
 
 def _others(root: Path, home: Path, wanted: str) -> list[Index]:

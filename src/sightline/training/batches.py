@@ -15,9 +15,11 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from sightline.data.dataset import Example
+from sightline.data.examples import captions_of
 from sightline.nn.prefix_tree import PrefixTree
 from sightline.preprocess import Preprocessing, open_photo, preprocess
 from sightline.training.augment import augment
+from sightline.training.stretches import Shards, in_turn
 from sightline.training.supervision import Named, Phrases, Taught, Things
 from sightline.vocabulary import PAD, Vocabulary
 
@@ -90,9 +92,9 @@ def encode_captions(examples: Sequence[Example], vocabulary: Vocabulary, max_wor
     ids, lengths, counts = array("H" if dtype is np.uint16 else "I"), array("I"), array("I")
 
     def captions() -> Iterator[str]:
-        for example in examples:
-            counts.append(len(example.captions))
-            yield from example.captions
+        for several in captions_of(examples):
+            counts.append(len(several))
+            yield from several
 
     for some, long in vocabulary.encode_many(captions(), max_words):
         ids.frombytes(some.astype(dtype).tobytes())
@@ -194,6 +196,7 @@ class LengthSampler(Sampler[Draw]):
             where there are fewer, see `Share.counts`.
         shown: float (N,), how often an epoch shows each photo; None: once. Of a fraction, chance decides anew in every
             epoch which photos have it; their number stays the same.
+        shards: where the photos lie, if they are to be shown stretch after stretch.
     """
 
     def __init__(
@@ -204,8 +207,9 @@ class LengthSampler(Sampler[Draw]):
         rank: int = 0,
         world_size: int = 1,
         shown: NDArray[np.float64] | None = None,
+        shards: Shards | None = None,
     ) -> None:
-        self.cost = _costs(targets)
+        self.cost, self.shards = _costs(targets), shards
         self.batch_size, self.seed, self.rank, self.world_size = batch_size, seed, rank, world_size
         self.shown = np.ones(len(self.cost)) if shown is None else shown
         self.epoch = 0
@@ -228,15 +232,19 @@ class LengthSampler(Sampler[Draw]):
             order = np.argsort(-self.cost, kind="stable")
             return [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
         random = np.random.default_rng((self.seed, self.epoch))
-        order = random.permutation(len(self.cost))
+        stretches = self.shards.stretches(random) if self.shards else None
+        order = in_turn(random.permutation(len(self.cost)), stretches)
         if (self.shown != 1).any():
-            order = random.permutation(self._repeated(order))
-        batches = []
+            order = in_turn(random.permutation(self._repeated(order)), stretches)
+        batches, turns = list[NDArray[np.int64]](), list[int]()
         for start in range(0, len(order), _POOL * self.batch_size):
             pool = order[start : start + _POOL * self.batch_size]
+            # Where two stretches meet in a pool, its batches come between them.
+            turn = 0 if stretches is None else int(stretches[pool[0]]) + int(stretches[pool[-1]])
             pool = pool[np.argsort(self.cost[pool], kind="stable")]
             batches += [pool[first : first + self.batch_size] for first in range(0, len(pool), self.batch_size)]
-        return [batches[index] for index in random.permutation(len(batches))]
+            turns += [turn] * (len(batches) - len(turns))
+        return [batches[index] for index in in_turn(random.permutation(len(batches)), np.array(turns))]
 
     def _repeated(self, order: NDArray[np.int64]) -> NDArray[np.int64]:
         """Each photo of ``order`` as often as it is shown, rounded so that the sum up to any of them is right."""

@@ -16,6 +16,7 @@ from sightline.training.batches import CachedFeatures, Ids, LengthSampler, Pixel
 from sightline.training.data import TrainingData
 from sightline.training.interruption import leave_signals_to_the_trainer
 from sightline.training.recipe import Recipe
+from sightline.training.stretches import large_shards
 from sightline.training.supervision import Phrases, Things
 from sightline.vocabulary import Vocabulary
 
@@ -62,6 +63,7 @@ def make_loaders(
                 ranks.rank,
                 ranks.world_size,
                 read.shown if split == "train" else None,
+                large_shards(photos) if split == "train" else None,
             ),
             num_workers=settings.workers,
             persistent_workers=settings.workers > 0,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from sightline.bundle import CONFIG, ONNX, VOCABULARY, WEIGHTS, ModelConfig, load_description, replacing
 from sightline.data.dataset import Example
+from sightline.data.examples import captions_of
 from sightline.data.provenance import difference, fingerprint
 from sightline.errors import SightlineError
 from sightline.nn.checkpoint import build_model, load_model
@@ -129,7 +131,7 @@ def _fixed(recipe: Recipe) -> dict[str, Any]:
 
 
 def _captions(examples: Sequence[Example]) -> Iterator[str]:
-    return (caption for example in examples for caption in example.captions)
+    return chain.from_iterable(captions_of(examples))
 
 
 def _check_nouns(recipe: Recipe, vocabulary: Vocabulary) -> None:
