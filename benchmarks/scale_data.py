@@ -37,7 +37,7 @@ WORDS = [f"word{number}" for number in range(8000)]
 
 # Runs in a process of its own, by this checkout or another: only what both have is called.
 START = """
-import resource, sys, time
+import os, resource, sys, time
 from concurrent.futures import ThreadPoolExecutor
 from inspect import signature
 from itertools import chain
@@ -70,7 +70,7 @@ part("fingerprint")
 targets = {split: encode_captions(examples, vocabulary, 20) for split, examples in read.examples.items()}
 part("targets")
 if digests:
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(os.cpu_count() if hasattr(features, "Digests") else None) as pool:
         for examples in read.examples.values():
             if hasattr(features, "Digests"):
                 features.Digests(Path(sys.argv[2])).of([each.photo for each in examples], pool)

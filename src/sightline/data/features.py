@@ -72,7 +72,8 @@ class FeatureCache:
         Raises:
             SightlineError: a photo cannot be read, or the cache cannot be written.
         """
-        with telling_what_cannot_be_written(self.folder), ThreadPoolExecutor() as pool, self._lock(ranks):
+        threads = ThreadPoolExecutor(os.cpu_count())  # more of them get in each other's way where photos are small
+        with telling_what_cannot_be_written(self.folder), threads as pool, self._lock(ranks):
             digests = Digests(self.folder.parent / "photos.sha256").of(photos, pool)
             distinct = dict(zip(digests, photos, strict=True))
             for number, among in ranks.shares():
