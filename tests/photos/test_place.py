@@ -1,4 +1,5 @@
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -71,3 +72,15 @@ def test_a_stamp_changes_with_the_file(photo):
     before = File(str(photo)).stamp()
     photo.write_bytes(photo.read_bytes() + b"\0")
     assert File(str(photo)).stamp() != before
+
+
+def test_many_threads_read_one_table(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    photos = [bytes([number]) * 1000 for number in range(100)]
+    for attempt in range(20):  # each begins with a file that nobody has opened
+        path = tmp_path / f"{attempt}.parquet"
+        parquet.write_table(pa.table({"image": photos}), path, row_group_size=2)
+        places = [Cell(str(path), "image", number) for number in range(100)]
+        with ThreadPoolExecutor(8) as pool:
+            assert list(pool.map(Cell.read, places)) == photos

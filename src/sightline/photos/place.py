@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import functools
 import os
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -131,8 +132,10 @@ class Cell(Place):
         """The cell's bytes; with its row group, which is kept for the rows that follow."""
         with _as_os_error("pip install pyarrow to read Parquet files"):
             time = os.stat(self.table).st_mtime_ns  # noqa: PTH116
-            group, row = _row_group(self.table, time, self.row)
-            value = _cells(self.table, time, group, self.column)[row].as_py()
+            with _reading:
+                group, row = _row_group(self.table, time, self.row)
+                cells = _cells(self.table, time, group, self.column)
+            value = cells[row].as_py()
         value = value.get("bytes") if isinstance(value, dict) else value
         if not isinstance(value, bytes):
             raise OSError(errno.EIO, "the cell holds no image file's bytes")
@@ -191,6 +194,20 @@ def _as_os_error(where_lacking: str) -> Iterator[None]:
 def _stamp(path: str) -> str:
     found = os.stat(path)  # noqa: PTH116
     return f"{os.path.abspath(path)} {found.st_size} {found.st_mtime_ns}"  # noqa: PTH100
+
+
+# A `ParquetFile` is not to be read by two threads at once.
+_reading = threading.Lock()
+
+
+def _read_anew() -> None:
+    """A fork while another thread was reading would leave the child a lock that nobody opens."""
+    global _reading
+    _reading = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_read_anew)
 
 
 @functools.lru_cache(maxsize=8)
