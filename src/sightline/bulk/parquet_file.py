@@ -103,7 +103,7 @@ class ParquetFile(Rows):
             with parquet.ParquetFile(self._parquet) as file:
                 if not file.schema_arrow.equals(_schema()):
                     raise pa.ArrowInvalid("other columns")
-                yield from file.iter_batches(_AT_ONCE, columns=columns, use_threads=False)
+                yield from file.iter_batches(_AT_ONCE, columns=columns)
         except (pa.ArrowException, OSError) as error:
             raise SightlineError(
                 f"{self._parquet}: no rows of `caption --out` ({str(error).splitlines()[0]}); name another --out, or"

@@ -110,7 +110,7 @@ class RowGroup:
     def _cells(self) -> Iterator[Found]:
         with _parquet(self.place) as file:
             row = self.first
-            for batch in file.iter_batches(64, row_groups=[self.number], columns=[self.column], use_threads=False):
+            for batch in file.iter_batches(64, row_groups=[self.number], columns=[self.column]):
                 for cell in batch[self.column]:
                     value = cell.as_py()
                     content = value["bytes"] if isinstance(value, dict) else value

@@ -84,7 +84,7 @@ class _Cells:
         for group in range(self.file.num_row_groups):
             lacking = self._lacking(group)
             start = number
-            for batch in self.file.iter_batches(10_000, row_groups=[group], columns=columns, use_threads=False):
+            for batch in self.file.iter_batches(10_000, row_groups=[group], columns=columns):
                 for row in batch.to_pylist():
                     plain = {self.plain.get(name, name): value for name, value in row.items()}
                     if self.held:
@@ -100,7 +100,7 @@ class _Cells:
         counts = [chunk.statistics for chunk in chunks if chunk.path_in_schema == leaf]
         if not self.held or all(count is None or not count.null_count for count in counts):
             return frozenset()
-        cells = self.file.read_row_group(group, columns=[leaf], use_threads=False).column(0)
+        cells = self.file.read_row_group(group, columns=[leaf]).column(0)
         values = cells.combine_chunks().field("bytes") if self.is_struct else cells
         return frozenset(index for index, there in enumerate(values.is_valid().to_pylist()) if not there)
 

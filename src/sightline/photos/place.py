@@ -230,4 +230,4 @@ def _row_group(table: str, time: int, row: int) -> tuple[int, int]:
 
 @functools.lru_cache(maxsize=4)
 def _cells(table: str, time: int, group: int, column: str) -> Any:
-    return _parquet(table, time).read_row_group(group, columns=[column], use_threads=False).column(0)
+    return _parquet(table, time).read_row_group(group, columns=[column]).column(0)
