@@ -81,16 +81,13 @@ class SelfCritical:
         tree = move_data_to_device(PrefixTree.from_captions(_together(drawn, read)), drawn.device)
         forced = model(features, tree)
         log_probs = without_specials(forced.logits.float()).log_softmax(dim=1)[tree.node_of_word, tree.targets]
-        real = tree.targets != PAD
-        own = real.clone()
-        own[:, self.samples :] = False
-        weights = torch.nn.functional.pad(advantage, (0, read.shape[1]))
-        loss = -(weights.unsqueeze(2).expand(own.shape)[own] * log_probs[own]).mean()
+        real, samples = tree.targets != PAD, self.samples
+        own, people = real[:, :samples], real[:, samples:] & (tree.targets[:, samples:] != UNKNOWN)
+        loss = -(advantage.unsqueeze(2).expand(own.shape)[own] * log_probs[:, :samples][own]).mean()
         if self.captions_weight:
-            others = real & ~own & (tree.targets != UNKNOWN)
-            loss = loss - self.captions_weight * log_probs[others].mean()
+            loss = loss - self.captions_weight * log_probs[:, samples:][people].mean()
         if self.attention_entropy:
-            loss = loss + self.attention_entropy * forced.entropy()[tree.node_of_word[own]].mean()
+            loss = loss + self.attention_entropy * forced.entropy()[tree.node_of_word[:, :samples][own]].mean()
         if self.attention_supervision and isinstance(batch.taught, Named):
             missed = batch.taught.taught(tree).missed(forced.attention)
             loss = loss + self.attention_supervision * missed / real.sum()
