@@ -2,7 +2,8 @@
 
     python benchmarks/finetuning.py [--photos 32] [--rounds 8] [--out FILE.json]
 
-Both keep batch normalisation's statistics and compute in bfloat16 where the processor does. They take turns, so that
+EfficientNet-Lite0 trains beside itself with bfloat16 in every convolution, four blocks at rest in both. All keep
+batch normalisation's statistics and compute in bfloat16 where the processor does. They take turns, so that
 a change of the machine's speed meets them alike; rates are those of the median round. Weights and pixels are random,
 which changes no work.
 """
@@ -14,13 +15,17 @@ import json
 import platform
 import statistics
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from sightline.nn.encoder import MobileNetV2
+from sightline.nn.efficientnet_lite import EfficientNetLite0
+from sightline.nn.encoder import Encoder, MobileNetV2
 from sightline.training.allocator import keep_freed_memory
+from sightline.training.depthwise import DepthwiseInFloat32
 from sightline.training.trainer import native_precision
 
 RESTING = 4  # blocks, as in recipes/finetune.yaml
@@ -35,10 +40,16 @@ def main() -> None:
     keep_freed_memory()
     pixels = torch.randn(options.photos, 3, 224, 224)
     seconds: dict[str, list[float]] = {}
-    sides = {"torchvision": plain(), "whole": ours(0), "resting": ours(RESTING)}
+    sides = {
+        "torchvision": (plain(), nullcontext),
+        "whole": (ours(MobileNetV2(), 0), DepthwiseInFloat32),
+        "resting": (ours(MobileNetV2(), RESTING), DepthwiseInFloat32),
+        "lite0, bfloat16 throughout": (ours(EfficientNetLite0(), RESTING), nullcontext),
+        "lite0": (ours(EfficientNetLite0(), RESTING), DepthwiseInFloat32),
+    }
     for number in range(options.rounds + 1):
-        for name, encoder in sides.items():
-            taken = step(encoder, pixels)
+        for name, (encoder, context) in sides.items():
+            taken = step(encoder, pixels, context)
             if number:  # the first round warms up
                 seconds.setdefault(name, []).append(taken)
     rates = {name: options.photos / statistics.median(times) for name, times in seconds.items()}
@@ -66,16 +77,16 @@ def plain() -> nn.Module:
     return mobilenet_v2(weights=None).features.eval()
 
 
-def ours(resting: int) -> nn.Module:
-    encoder = MobileNetV2().eval().to(memory_format=torch.channels_last)
+def ours(encoder: Encoder, resting: int) -> nn.Module:
+    encoder.eval().to(memory_format=torch.channels_last)
     for block in encoder.blocks()[:resting]:
         block.requires_grad_(False)
     return encoder
 
 
-def step(encoder: nn.Module, pixels: torch.Tensor) -> float:
+def step(encoder: nn.Module, pixels: torch.Tensor, context: Callable[[], AbstractContextManager[object]]) -> float:
     started = time.perf_counter()
-    with torch.autocast("cpu", torch.bfloat16, enabled=native_precision("auto") == "bfloat16"):
+    with context(), torch.autocast("cpu", torch.bfloat16, enabled=native_precision("auto") == "bfloat16"):
         features = encoder(pixels)
     features.float().sum().backward()
     return time.perf_counter() - started

@@ -153,3 +153,10 @@ def test_one_broken_row_in_a_hundred_references_is_left_out_and_told(tmp_path: P
     path.write_text(path.read_text() + "101.jpg| 4   A cat runs\n")
     with pytest.raises(SightlineError, match="line 102"):
         read_references(path)
+
+
+def test_a_file_whose_photos_all_failed_says_why(tmp_path):
+    path = tmp_path / "all failed.csv"
+    path.write_text("photo,caption,error\na.jpg,,empty\nb.jpg,,cut off\n")
+    with pytest.raises(SightlineError, match=r"all failed.csv: no photo in it has a caption.* a.jpg \(empty\)"):
+        read_hypotheses(path)

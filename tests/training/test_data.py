@@ -55,6 +55,15 @@ def test_one_dataset_is_recorded_as_itself(shapes):
     assert read.record == {"data": shapes.name, "split_source": "files", "train_photos": 64, "val_photos": 8}
 
 
+def test_photos_that_are_not_there_are_told(shapes, tmp_path):
+    copy = shutil.copytree(shapes, tmp_path / "some gone")
+    for number in (2, 3):
+        (copy / f"Images/shapes-{number:05d}.png").unlink()
+    said = []
+    read_data([copy], {}, boxes=False, say=said.append)
+    assert said[0].startswith("some gone: 2 photos it lists are not there, such as 'shapes-00002.png', ")
+
+
 def test_names_and_weights_must_tell(shapes, others, tmp_path):
     twin = shutil.copytree(shapes, tmp_path / shapes.name)
     for folders, weights, message in (

@@ -108,6 +108,9 @@ def read_captions(path: str | os.PathLike[str], split: str = "test") -> CaptionF
     if not text.strip():
         raise SightlineError(f"{path}: empty; write captions to it as {_SHAPES}")
     content = _parse(path, text, split)
+    if not content.entries and content.failed:
+        photo, reason = next(iter(content.failed.items()))
+        raise SightlineError(f"{path}: no photo in it has a caption, each failed, such as {photo} ({reason})")
     if not content.entries:
         raise SightlineError(f"{path}: holds no captions; write captions to it as {_SHAPES}")
     return content

@@ -164,6 +164,9 @@ def _tell(
     for name, data in datasets.items():
         for torn in data.torn:
             say(f"{name}: photos are lost with what is torn of a shard: {torn}")
+        if data.without_photo:
+            shown = f", such as {', '.join(data.missing)}" if data.missing else ""
+            say(f"{name}: {data.without_photo:,} photos it lists are not there{shown}; going on without them")
         if data.split_source == "derived":
             say(f"{name} lists no splits: its photos are split 80/10/10 by file name")
         if len(datasets) > 1:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from sightline.nn.model import CaptionModel
 from sightline.training.batches import Batch
+from sightline.training.depthwise import DepthwiseInFloat32
 from sightline.training.objective import Objective, Step
 from sightline.training.written import Written
 
@@ -109,7 +110,8 @@ class CaptioningModule(L.LightningModule):
         # (P, L, D) are kept features; what a resting encoder makes of pixels is rounded as these are.
         if batch.inputs.dim() == 3:
             return batch.inputs
-        features = self.model.features(batch.inputs)
+        with DepthwiseInFloat32():
+            features = self.model.features(batch.inputs)
         return features.half().float() if self.encoder_learning_rate is None else features
 
     def _seed(self, rank: int) -> int:
