@@ -8,7 +8,7 @@ from sightline import Caption
 from sightline.data.dataset import Example
 from sightline.data.nouns import boxes_by_noun, nouns_of, singular
 from sightline.data.regions import Region
-from sightline.evaluation.hallucination import hallucination_scores, mentions
+from sightline.evaluation.hallucination import hallucination_scores, mentions, mentions_of_people
 from sightline.evaluation.page_pointing import pointing_section
 from sightline.evaluation.pointing import looks, pointing_scores, where
 from sightline.evaluation.report import write_report
@@ -118,11 +118,25 @@ def test_nouns_nobody_knows_of_are_hallucinated(examples):
         "c": say("a dog by a tree and a dog", *[cell] * 8),  # a tree is no noun here: no box names any
     }
     found = mentions(captions, examples, nouns_of(examples.values()))
-    scores = hallucination_scores(found, tuple(captions))
+    scores = hallucination_scores(found, (), tuple(captions))
     assert {score.name: score.value for score in scores} == {
         "hallucinated nouns": 2 / 5,
+        "people's hallucinated nouns": None,
         "captions with one": pytest.approx(1 / 3),
     }
+
+
+def test_people_are_held_to_what_the_others_say():
+    written = ("two dogs and a ball", "a dog on grass", "a dog, a ball")
+    examples = {"a": Example("a", File("a"), written), "b": Example("b", File("b"), ("a ball",))}
+    found = mentions_of_people(examples, frozenset({"dog", "ball", "grass"}))
+    assert [(mention.noun, mention.known) for mention in found] == [
+        *(("dog", True), ("ball", True)),
+        *(("dog", True), ("grass", False)),
+        *(("dog", True), ("ball", True)),
+    ]
+    scores = {score.name: score.value for score in hallucination_scores((), found, ("a", "b"))}
+    assert scores["people's hallucinated nouns"] == pytest.approx(1 / 6)
 
 
 def test_where_nothing_is_said_nothing_is_scored(examples):
@@ -130,7 +144,7 @@ def test_where_nothing_is_said_nothing_is_scored(examples):
     captions = {name: Caption("", (), nothing[:, 0, 0], nothing, 0.0) for name in examples}
     found = looks(captions, examples, frozenset({"dog"}))
     assert [score.value for score in pointing_scores(found, tuple(captions))] == [None] * 7
-    assert [score.value for score in hallucination_scores((), tuple(captions))] == [None, 0.0]
+    assert [score.value for score in hallucination_scores((), (), tuple(captions))] == [None, None, 0.0]
 
 
 def test_an_evaluation_tells_where_the_model_looked(sightline, tiny_bundle, tmp_path):

@@ -2,7 +2,8 @@
 
 The words are the nouns of a split (`sightline.data.nouns`). One is hallucinated if it stands, plural or singular, in no
 caption that people wrote of the photo; boxes are known by the captions' own words. CHAIR's lists of synonyms are the
-captions themselves here: a "man" whom one of five people calls a man is there.
+captions themselves here: a "man" whom one of five people calls a man is there. People themselves name things that no
+other of them does; how often stands beside a model's share, each of their captions against the photo's others.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sightline.caption import Caption
 from sightline.data.dataset import Example
@@ -18,6 +20,8 @@ from sightline.data.nouns import singular
 from sightline.evaluation.pointing import share
 from sightline.metrics.registry import Score
 from sightline.vocabulary import split_words
+
+_NOTHING = "no noun of a known thing was said"
 
 
 @dataclass(frozen=True)
@@ -35,20 +39,46 @@ def mentions(
     """Every noun of every caption."""
     found = []
     for photo, caption in captions.items():
-        known = {singular(word) for written in examples[photo].captions for word in split_words(written)}
+        known = set().union(*map(_words, examples[photo].captions))
         said = filter(nouns.__contains__, map(singular, caption.words))
         found += [Mention(photo, noun, noun in known) for noun in said]
     return tuple(found)
 
 
-def hallucination_scores(found: Sequence[Mention], photos: Sequence[str]) -> tuple[Score, ...]:
-    """The share of nouns that nobody knows of, and the share of captions with such a noun."""
+def mentions_of_people(examples: Mapping[str, Example], nouns: frozenset[str]) -> tuple[Mention, ...]:
+    """Every noun of every caption that people wrote, known where another caption of the photo has it.
+
+    Photos with one caption are left out.
+    """
+    found = []
+    for photo, example in examples.items():
+        written = [_words(caption) for caption in example.captions]
+        for index, words in enumerate(written if len(written) > 1 else []):
+            known = set().union(*written[:index], *written[index + 1 :])
+            found += [Mention(photo, noun, noun in known) for noun in filter(nouns.__contains__, words)]
+    return tuple(found)
+
+
+def hallucination_scores(
+    found: Sequence[Mention], people: Sequence[Mention], photos: Sequence[str]
+) -> tuple[Score, ...]:
+    """The share of nouns that nobody knows of, that share of people's own, and that of captions with such a noun."""
     place = {photo: index for index, photo in enumerate(photos)}
-    owners = np.array([place[mention.photo] for mention in found], np.int64)
-    unknown = [float(not mention.known) for mention in found]
+    unknown, owners = _unknown(found, place)
     per_caption = np.zeros(len(photos))
     np.maximum.at(per_caption, owners, unknown)
     return (
-        share("hallucinated nouns", unknown, owners, len(photos), "no noun of a known thing was said"),
+        share("hallucinated nouns", unknown, owners, len(photos), _NOTHING),
+        share("people's hallucinated nouns", *_unknown(people, place), len(photos), _NOTHING),
         Score.mean("captions with one", per_caption),
     )
+
+
+def _unknown(said: Sequence[Mention], place: Mapping[str, int]) -> tuple[list[float], NDArray[np.int64]]:
+    """Of each noun whether nobody knows of it, 1 or 0, and its photo's index."""
+    owners = np.array([place[mention.photo] for mention in said], np.int64)
+    return [float(not mention.known) for mention in said], owners
+
+
+def _words(caption: str) -> list[str]:
+    return [singular(word) for word in split_words(caption)]

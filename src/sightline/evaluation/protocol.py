@@ -18,7 +18,7 @@ from sightline.data.dataset import Dataset, Example
 from sightline.data.nouns import nouns_of
 from sightline.errors import SightlineError
 from sightline.evaluation.doubts import count_photos, name_of, trained_by, warnings_about
-from sightline.evaluation.hallucination import Mention, hallucination_scores, mentions
+from sightline.evaluation.hallucination import Mention, hallucination_scores, mentions, mentions_of_people
 from sightline.evaluation.pointing import Look, looks, pointing_scores
 from sightline.evaluation.scores import Scores, score_captions
 from sightline.metrics import METRICS, tokenizer_of
@@ -146,7 +146,8 @@ def evaluate_split(
     if not nouns:
         return Evaluation(protocol, scores, captions, scored)
     looked, said = looks(captions, scored, nouns), mentions(captions, scored, nouns)
-    more = (*pointing_scores(looked, scores.photos), *hallucination_scores(said, scores.photos))
+    people = mentions_of_people(scored, nouns)
+    more = (*pointing_scores(looked, scores.photos), *hallucination_scores(said, people, scores.photos))
     scores = replace(scores, scores={**scores.scores, **{score.name: score for score in more}})
     return Evaluation(protocol, scores, captions, scored, looked, said)
 
