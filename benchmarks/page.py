@@ -40,7 +40,7 @@ from sightline.serve.site import write_site
 Files: TypeAlias = dict[str, bytes]  # what the site's server holds beside the site
 
 SIZES = [(640, 480), (480, 640), (1024, 683), (1920, 1080), (4032, 3024)]
-PLAIN = {"beam_size": 3, "length_penalty": 0, "evidence": False}
+PLAIN = {"beam_size": 3, "length_penalty": 1, "evidence": False}
 FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync"),

@@ -13,7 +13,10 @@ import sightline
 PACKAGE = Path(sightline.__file__).parent
 ROOT = Path(__file__).parents[1]
 RUNTIME = "light runtime"
-TOP = {"__init__", "__main__", "bundle", "caption", "captioner", "errors", "preprocess", "scripts", "vocabulary"}
+TOP = {
+    *("__init__", "__main__", "bundle", "caption", "captioner", "decoding"),
+    *("errors", "preprocess", "scripts", "vocabulary"),
+}
 BELOW = {"photos"}  # what the runtime itself stands on
 
 

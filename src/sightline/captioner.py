@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from sightline.bundle import CONFIG, ONNX, OUTPUTS, SEARCHED, VOCABULARY, identity, load_description
 from sightline.caption import Caption, read_captions
+from sightline.decoding import BEAM_SIZE, LENGTH_PENALTY
 from sightline.errors import SightlineError, raising_bare
 from sightline.photos.formats import with_article
 from sightline.preprocess import Photo, is_blank, preprocess
@@ -118,7 +119,7 @@ class Captioner:
 
     @raising_bare
     def __call__(
-        self, photo: Photo, beam_size: int = 3, length_penalty: float = 0.0, evidence: bool = False
+        self, photo: Photo, beam_size: int = BEAM_SIZE, length_penalty: float = LENGTH_PENALTY, evidence: bool = False
     ) -> Caption:
         """Caption one photo: a path, an image file's bytes, an open file, a PIL image, or an array (H, W[, 3 or 4]).
 
@@ -141,8 +142,8 @@ class Captioner:
     def stream(
         self,
         photos: Iterable[Photo],
-        beam_size: int = 3,
-        length_penalty: float = 0.0,
+        beam_size: int = BEAM_SIZE,
+        length_penalty: float = LENGTH_PENALTY,
         batch_size: int = 8,
         evidence: bool = False,
     ) -> Iterator[Caption | SightlineError]:
@@ -163,7 +164,11 @@ class Captioner:
 
     @raising_bare
     def caption_batch(
-        self, photos: Sequence[Photo], beam_size: int = 3, length_penalty: float = 0.0, evidence: bool = False
+        self,
+        photos: Sequence[Photo],
+        beam_size: int = BEAM_SIZE,
+        length_penalty: float = LENGTH_PENALTY,
+        evidence: bool = False,
     ) -> list[Caption | SightlineError]:
         """Caption some photos in one run on one core, for who has threads or processes of their own.
 

@@ -127,7 +127,7 @@ def test_what_another_model_made_is_not_mixed_in(caption, photos, tmp_path, suff
     before = out.read_bytes()
     done = caption(*photos, "--out", out, "--beam-size", 1)
     assert done.status == 1 and done.err.count("\n") == 1
-    assert "beam 3, length penalty 0, these would be by model" in done.err and "--overwrite" in done.err
+    assert "beam 3, length penalty 1, these would be by model" in done.err and "--overwrite" in done.err
     assert out.read_bytes() == before
     caption(photos[1], "--out", out, "--beam-size", 1, "--overwrite")
     assert [row["photo"] for row in read(out)] == [str(photos[1])]

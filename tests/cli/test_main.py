@@ -50,7 +50,7 @@ def test_every_verb_explains_itself(sightline, verb):
 def test_help_tells_the_defaults(sightline, monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
     told = sightline("caption", "--help").out
-    assert "1 is greedy.  [default: 3; x>=1]" in told and "[default: 0.0]" in told and "[default: 8; x>=1]" in told
+    assert "1 is greedy.  [default: 3; x>=1]" in told and "[default: 1.0]" in told and "[default: 8; x>=1]" in told
     assert told.count("default") == 4
     assert "[default: explained]" in sightline("explain", "--help").out
 

@@ -14,6 +14,7 @@ import numpy as np
 from sightline.bulk.places import is_remote, read_bytes
 from sightline.bulk.row import COLUMNS, Row, as_text, caption_row
 from sightline.captioner import Captioner, load
+from sightline.decoding import BEAM_SIZE, LENGTH_PENALTY
 from sightline.errors import SightlineError
 from sightline.preprocess import Photo
 
@@ -39,8 +40,8 @@ class CaptionBatches:
     def __init__(
         self,
         model: str | os.PathLike[str] | None = None,
-        beam_size: int = 3,
-        length_penalty: float = 0.0,
+        beam_size: int = BEAM_SIZE,
+        length_penalty: float = LENGTH_PENALTY,
         *,
         device: str = "cpu",
         threads: int = 1,

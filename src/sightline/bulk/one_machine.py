@@ -12,6 +12,7 @@ from sightline.bulk.row import caption_row
 from sightline.bulk.row_file import RowFile, Rows, Version
 from sightline.caption import Caption
 from sightline.captioner import Captioner
+from sightline.decoding import BEAM_SIZE, LENGTH_PENALTY
 from sightline.errors import SightlineError
 
 
@@ -33,8 +34,8 @@ def caption_into(
     rows: Rows,
     captioner: Captioner,
     photos: Mapping[str, Version],
-    beam_size: int = 3,
-    length_penalty: float = 0.0,
+    beam_size: int = BEAM_SIZE,
+    length_penalty: float = LENGTH_PENALTY,
     batch_size: int = 8,
 ) -> Generator[tuple[str, Caption | SightlineError]]:
     """Caption ``photos``, as `Rows.missing` gave them, into ``rows``; each result is given once its row is written.

@@ -13,6 +13,7 @@ from sightline.bulk.row import arrow_schema, made_by
 from sightline.bulk.row_file import other_maker
 from sightline.bulk.sources import Piece, Source, find
 from sightline.captioner import available_cores
+from sightline.decoding import BEAM_SIZE, LENGTH_PENALTY
 from sightline.errors import SightlineError
 
 BATCH = 32
@@ -35,8 +36,8 @@ def caption_photos(
     out: str | os.PathLike[str],
     *,
     model: str | os.PathLike[str] | None = None,
-    beam_size: int = 3,
-    length_penalty: float = 0.0,
+    beam_size: int = BEAM_SIZE,
+    length_penalty: float = LENGTH_PENALTY,
     device: str = "cpu",
     workers: int | None = None,
     column: str | None = None,

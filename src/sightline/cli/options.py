@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from sightline.decoding import BEAM_SIZE, LENGTH_PENALTY
+
 PATH = click.Path(path_type=Path)
 
 model_option = click.option(
@@ -14,10 +16,10 @@ model_option = click.option(
     help="The model's folder, or hf://USER/NAME[@REVISION]; without it, the model in the package.",
 )
 beam_size_option = click.option(
-    "--beam-size", type=click.IntRange(min=1), default=3, help="Sentences kept at every word; 1 is greedy."
+    "--beam-size", type=click.IntRange(min=1), default=BEAM_SIZE, help="Sentences kept at every word; 1 is greedy."
 )
 length_penalty_option = click.option(
-    "--length-penalty", type=float, default=0.0, help="Rank by sum(log p) / length ** this."
+    "--length-penalty", type=float, default=LENGTH_PENALTY, help="Rank by sum(log p) / length ** this."
 )
 table_or_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 tokenizer_option = click.option(

@@ -16,6 +16,7 @@ from sightline.caption import Caption
 from sightline.captioner import Captioner
 from sightline.data.dataset import Dataset, Example
 from sightline.data.nouns import nouns_of
+from sightline.decoding import BEAM_SIZE, LENGTH_PENALTY
 from sightline.errors import SightlineError
 from sightline.evaluation.doubts import count_photos, name_of, trained_by, warnings_about
 from sightline.evaluation.hallucination import Mention, hallucination_scores, mentions, mentions_of_people
@@ -82,8 +83,8 @@ def evaluate_split(
     captioner: Captioner,
     dataset: Dataset,
     split: str,
-    beam_size: int = 3,
-    length_penalty: float = 0.0,
+    beam_size: int = BEAM_SIZE,
+    length_penalty: float = LENGTH_PENALTY,
     meteor: bool = True,
     tokenizer: str = "ptb",
     progress: Progress = lambda done, total: None,

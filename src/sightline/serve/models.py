@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from sightline.decoding import BEAM_SIZE, LENGTH_PENALTY
 from sightline.serve.limits import Limits
 
 Code: TypeAlias = Literal[
@@ -47,8 +48,10 @@ class CaptionOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    beam_size: int = Field(3, ge=1, description="Sentences kept at every word; 1 is greedy.")
-    length_penalty: float = Field(0.0, allow_inf_nan=False, description="Rank by sum(log p) / length ** this.")
+    beam_size: int = Field(BEAM_SIZE, ge=1, description="Sentences kept at every word; 1 is greedy.")
+    length_penalty: float = Field(
+        LENGTH_PENALTY, allow_inf_nan=False, description="Rank by sum(log p) / length ** this."
+    )
     attention: bool = Field(True, description="Whether to tell, for every word, where the model looked.")
     evidence: bool = Field(
         False, description="Whether to find out what each word rests on, which takes some times as long."

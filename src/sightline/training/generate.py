@@ -9,6 +9,7 @@ import torch
 
 from sightline.bundle import ModelConfig
 from sightline.caption import Caption, read_captions
+from sightline.decoding import BEAM_SIZE, LENGTH_PENALTY
 from sightline.nn.model import CaptionModel
 from sightline.nn.search import search
 from sightline.preprocess import Photo, preprocess
@@ -21,8 +22,8 @@ def generate(
     config: ModelConfig,
     vocabulary: Vocabulary,
     photos: Sequence[Photo],
-    beam_size: int = 3,
-    length_penalty: float = 0.0,
+    beam_size: int = BEAM_SIZE,
+    length_penalty: float = LENGTH_PENALTY,
 ) -> list[Caption]:
     """One `Caption` a photo, all in one batch, by the model as it is (put it in evaluation mode first)."""
     pixels = torch.from_numpy(np.stack([preprocess(photo, config.preprocessing) for photo in photos]))
@@ -35,8 +36,8 @@ def generate_from_features(
     config: ModelConfig,
     vocabulary: Vocabulary,
     features: torch.Tensor,
-    beam_size: int = 3,
-    length_penalty: float = 0.0,
+    beam_size: int = BEAM_SIZE,
+    length_penalty: float = LENGTH_PENALTY,
 ) -> list[Caption]:
     """As `generate`, from the encoder's annotation vectors (P, L, D)."""
     sentences, scores = search(model.decoder, model.prepare(features), beam_size, config.max_words, length_penalty)

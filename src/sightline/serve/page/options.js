@@ -6,7 +6,7 @@ function number(id, otherwise) {
 }
 
 export function options() {
-  return {beam_size: number("beam-size", 3), length_penalty: number("length-penalty", 0)};
+  return {beam_size: number("beam-size", 3), length_penalty: number("length-penalty", 1)};
 }
 
 // The leaf closes like a menu.
