@@ -23,4 +23,4 @@ def test_the_tour_runs_to_its_end_and_shows_captions():
     assert len(framed) == 3 and all("<iframe" in data["text/html"] for data in framed)
     assert len([data for data in shown if "image/png" in data]) == 1
     said = "".join(output.get("text", "") for cell in tour.cells for output in cell.get("outputs", ()))
-    assert "a brown dog" in said and "error: " in said and "broken.png: not an image" in said
+    assert "dog is running" in said and "error: " in said and "broken.png: not an image" in said
