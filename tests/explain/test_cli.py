@@ -69,13 +69,13 @@ def test_the_default_folder_and_model(loaded, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert run(draw(tmp_path / "one.jpg")).exit_code == 0
     assert (tmp_path / "explained" / "one.png").exists()
-    assert loaded == [(None, 3, 0.0)]
+    assert loaded == [(None, 3, 1.0)]
 
 
 def test_evidence_is_asked_for_and_shown(loaded, tmp_path):
     result = run(draw(tmp_path / "one.jpg"), "--out", tmp_path / "out", "--evidence")
     assert (result.exit_code, result.stderr) == (0, "")
-    assert loaded == [(None, 3, 0.0, "evidence")]
+    assert loaded == [(None, 3, 1.0, "evidence")]
     assert "What each word rests on" in (tmp_path / "out" / "index.html").read_text()
 
 

@@ -129,7 +129,7 @@ def test_characters_of_a_script_with_blanks_are_printed_in_words(shapes, tmp_pat
     out = train(recipe, data, tmp_path / "run", progress=False, say=lines.append)
     vocabulary = load_model(out)[2]
     captioner = sightline.load(out)
-    caption = captioner(read_dataset(data).split("val")[0].photo, beam_size=2, evidence=True)
+    caption = captioner(read_dataset(data).split("val")[0].photo, beam_size=2, length_penalty=0, evidence=True)
     assert caption.words == tuple(caption.text.split(" ")) or not caption.text
     assert len(caption.words) < len(vocabulary.units(caption.text))
     assert caption.attention.shape == caption.evidence.shape == (len(caption.words), 8, 8)
