@@ -99,7 +99,8 @@ def check_light(card, expected) -> None:
         word.hover()
         lit = np.array(canvas.evaluate(LIT))
         assert "lit" in canvas.get_attribute("class")
-        assert np.unravel_index(lit.argmax(), lit.shape) == np.unravel_index(light.argmax(), light.shape)
+        # It is drawn smoothly, so neighbours that are all but equal may change places.
+        assert light.flat[lit.argmax()] > light.max() - 0.05
         assert np.corrcoef(lit.ravel(), light.ravel())[0, 1] > 0.98 or np.ptp(light) < 0.15
 
 
