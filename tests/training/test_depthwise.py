@@ -42,6 +42,12 @@ def test_every_other_convolution_stays_as_autocast_has_it(kernel, groups, learns
     assert all(one is other or torch.equal(one, other) for one, other in zip(grads, plain_grads, strict=True))
 
 
+def test_a_call_that_names_its_arguments_is_passed_on():
+    weight = torch.ones(8, 1, 5, 5, requires_grad=True)
+    with DepthwiseInFloat32(), torch.autocast("cpu", torch.bfloat16):
+        assert torch.conv2d(input=PHOTOS, weight=weight, groups=8).shape == (2, 8, 5, 5)
+
+
 def test_a_training_looks_at_its_photos_in_this_context(shapes, tmp_path, monkeypatch):
     widths = set()
 

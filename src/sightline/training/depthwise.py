@@ -22,14 +22,15 @@ class DepthwiseInFloat32(TorchFunctionMode):
     ) -> Any:
         """Pass every call on, convolutions as the class says."""
         kwargs = kwargs or {}
-        if func is not torch.conv2d or not _is_slow(*args, **kwargs):
+        # Layers pass photos and weight by position; a call that names them stays as autocast has it.
+        if func is not torch.conv2d or len(args) < 2 or not _is_slow(*args[:2]):
             return func(*args, **kwargs)
         photos, *others = args
         with torch.autocast("cpu", enabled=False):
             return func(photos.float(), *others, **kwargs).bfloat16()
 
 
-def _is_slow(photos: Tensor, weight: Tensor, *others: Any, **kwargs: Any) -> bool:
+def _is_slow(photos: Tensor, weight: Tensor) -> bool:
     """Whether ``weight`` (D, C / groups, k, k) learns, by bfloat16 gradients for which there is no quick kernel."""
     autocast = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") is torch.bfloat16
     learns = photos.device.type == "cpu" and weight.requires_grad and torch.is_grad_enabled()
