@@ -66,7 +66,7 @@ def test_self_critical_loss_is_reinforce_against_the_other_samples(trained, monk
     objective = SelfCritical(targets, targets, samples=2, max_words=4)
     step = objective.training(model, features, batch, seed=0)
 
-    own, total = objective._rewards[True], 0.0
+    own, total = objective._cider, 0.0
     log_probs = model(features, tree := PrefixTree.from_captions(drawn)).logits
     log_probs[:, [0, 1, 3]] = -np.inf
     log_probs = log_probs.log_softmax(1)
@@ -110,6 +110,26 @@ def test_what_nobody_saw_takes_from_the_reward(trained, monkeypatch):
     first, second = (log_probs[tree.node_of_word[0, c], torch.from_numpy(drawn[0, c])].sum() for c in range(2))
     assert (costly.loss - plain.loss).item() == pytest.approx(0.3 * (first - second).item() / 10, rel=1e-4)
     assert costly.value == plain.value
+
+
+def test_bleu_counts_beside_cider_in_the_reward(trained, monkeypatch):
+    model = load_model(trained)[0]
+    written = np.array([[[4, 5, 6, END], [4, 9, 7, END]]])
+    drawn = np.array([[[4, 5, 6, END], [4, 5, 7, END]]])
+    features, batch = batch_of(model, written)
+    monkeypatch.setattr(self_critical, "sample", lambda *args: torch.from_numpy(drawn))
+    plain, beside = (
+        SelfCritical(written, written, 2, 5, bleu_weight=weight).training(model, features, batch, seed=0)
+        for weight in (0.0, 2.0)
+    )
+    logits = model(features, tree := PrefixTree.from_captions(drawn)).logits
+    logits[:, [0, 1, 3]] = -np.inf
+    log_probs = logits.log_softmax(1)
+    first, second = (log_probs[tree.node_of_word[0, c], torch.from_numpy(drawn[0, c])].sum() for c in range(2))
+    # All words of the second are known; two of its three pairs, none of its two threes, not its four.
+    ahead = 1 - (1 * 3 / 4 * 1 / 3 * 1 / 2) ** (1 / 4)
+    assert (beside.loss - plain.loss).item() == pytest.approx(-2 * ahead * (first - second).item() / 8, rel=1e-4)
+    assert beside.value == plain.value
 
 
 def test_a_sentence_that_ends_where_nobodys_does_is_a_fault():

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from sightline.metrics.ngrams import Ints, ReferenceNgrams, firsts, key
+from sightline.metrics.ngrams import Caption, Ints, ReferenceNgrams, firsts, key
 from sightline.metrics.registry import Corpus, Score, register
 
 ORDER = 4
@@ -36,14 +38,21 @@ def sufficient_statistics(corpus: Corpus) -> NDArray[np.float64]:
     of the hypothesis for n = 1..4, the hypothesis's length in words, and the closest reference length (the shorter of
     two equally close).
     """
-    references = corpus.reference_ngrams
-    lengths, counts = references.count(corpus.hypotheses)
-    matched, total = [], []
-    for n, rows in enumerate(counts, start=1):
-        most = _most_in_one_reference(references, n, key(rows.caption, rows.ngram))
-        matched.append(np.bincount(rows.caption, np.minimum(rows.times, most), len(lengths)))
-        total.append(np.maximum(lengths - n + 1, 0))
-    return np.stack([*matched, *total, lengths, _closest_lengths(references, lengths)], axis=1).astype(np.float64)
+    return _statistics(corpus.reference_ngrams, corpus.hypotheses, np.arange(len(corpus.hypotheses)))
+
+
+def sentence_bleu(
+    references: ReferenceNgrams, hypotheses: Sequence[Caption], photos: Sequence[int] | Ints
+) -> NDArray[np.float64]:
+    """BLEU-4 of N captions one by one, float64 ``(N,)`` in [0, 1]; ``photos`` says which photo each describes.
+
+    One is added to the matched n-grams and to all, for n > 1 (Lin and Och 2004, "ORANGE", section 4), or most sentences
+    would have 0, having no four words as a reference has them. Fit to be a reward of self-critical training.
+    """
+    statistics = _statistics(references, hypotheses, np.asarray(photos, np.int64))
+    statistics[:, 1:ORDER] += 1
+    statistics[:, ORDER + 1 : 2 * ORDER] += 1
+    return bleu(statistics)[:, -1]
 
 
 def bleu(statistics: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -60,6 +69,17 @@ def bleu(statistics: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(product ** (1 / np.arange(1, ORDER + 1)) * brevity)
 
 
+def _statistics(references: ReferenceNgrams, hypotheses: Sequence[Caption], photos: Ints) -> NDArray[np.float64]:
+    lengths, counts = references.count(hypotheses)
+    matched, total = [], []
+    for n, rows in enumerate(counts, start=1):
+        most = _most_in_one_reference(references, n, key(photos[rows.caption], rows.ngram))
+        matched.append(np.bincount(rows.caption, np.minimum(rows.times, most), len(lengths)))
+        total.append(np.maximum(lengths - n + 1, 0))
+    closest = _closest_lengths(references, lengths, photos)
+    return np.stack([*matched, *total, lengths, closest], axis=1).astype(np.float64)
+
+
 def _most_in_one_reference(references: ReferenceNgrams, n: int, keys: Ints) -> Ints:
     """For photo-and-n-gram ``keys``, the highest count in any one reference of the photo; 0 if it is in none."""
     if not len(references.keys[n - 1]):
@@ -71,8 +91,12 @@ def _most_in_one_reference(references: ReferenceNgrams, n: int, keys: Ints) -> I
     return np.where(photo_ngrams[places] == keys, highest[places], 0)
 
 
-def _closest_lengths(references: ReferenceNgrams, lengths: Ints) -> Ints:
-    per_reference = np.repeat(lengths, np.diff(references.first))
+def _closest_lengths(references: ReferenceNgrams, lengths: Ints, photos: Ints) -> Ints:
+    if not len(photos):
+        return lengths
+    theirs = references.first[photos + 1] - references.first[photos]
+    begins = np.cumsum(theirs) - theirs
+    reference = np.arange(theirs.sum()) + np.repeat(references.first[photos] - begins, theirs)
     # One number that sorts by distance, then by length.
-    ranked = key(np.abs(references.lengths - per_reference), references.lengths)
-    return np.minimum.reduceat(ranked, references.first[:-1]) & 0xFFFFFFFF
+    ranked = key(np.abs(references.lengths[reference] - np.repeat(lengths, theirs)), references.lengths[reference])
+    return np.minimum.reduceat(ranked, begins) & 0xFFFFFFFF

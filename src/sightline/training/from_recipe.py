@@ -29,8 +29,8 @@ def make_objective(
         faults.append((UnknownNouns(examples, vocabulary), settings.hallucination_penalty))
     if settings.break_off_penalty:
         faults.append((BrokenOff(targets["train"]), settings.break_off_penalty))
-    longest, weight = recipe.vocabulary.max_words, settings.captions_weight
-    return SelfCritical(targets["train"], targets["val"], settings.samples, longest, *attention, faults, weight)
+    longest, weights = recipe.vocabulary.max_words, (settings.captions_weight, settings.bleu_weight)
+    return SelfCritical(targets["train"], targets["val"], settings.samples, longest, *attention, faults, *weights)
 
 
 def make_module(

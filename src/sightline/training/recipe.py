@@ -140,7 +140,8 @@ class TrainingRecipe(Section):
     every word of a phrase, or, self-critical, at the nouns that the model itself says. ``hallucination_penalty``: what
     a noun drawn that no caption of the photo knows takes from its sentence's CIDEr-D, which lies between 0 and 10;
     ``break_off_penalty``: what a sentence loses that ends where nobody's does (`sightline.metrics.endings`).
-    ``captions_weight``: what the cross-entropy of people's own captions counts beside the reward.
+    ``bleu_weight``: what a sentence's BLEU-4 counts beside its CIDEr-D. ``captions_weight``: what the cross-entropy of
+    people's own captions counts beside the reward.
     ``scores``: of greedy captions of held-out photos after each epoch, e.g. ``[CIDEr, BLEU-4]``. ``monitor``: the one
     of these by which the best epoch is chosen and ``patience`` waits; null for the objective's own value.
     ``schedule``: cosine lowers the learning rates along half a cosine to nothing at the last step. ``precision``: auto
@@ -155,6 +156,7 @@ class TrainingRecipe(Section):
     attention_supervision: Weight = 0.0
     hallucination_penalty: Weight = 0.0
     break_off_penalty: Weight = 0.0
+    bleu_weight: Weight = 0.0
     captions_weight: Weight = 0.0
 
     scores: list[Score] = []
@@ -200,7 +202,7 @@ class Recipe(Section):
             raise ValueError("encoder.frozen_blocks needs encoder.trainable: true; without it the whole encoder rests")
         if self.encoder.augmentation and not self.encoder.trainable:
             raise ValueError("encoder.augmentation needs encoder.trainable: true; a frozen encoder sees a photo once")
-        for setting in ("hallucination_penalty", "break_off_penalty", "captions_weight"):
+        for setting in ("hallucination_penalty", "break_off_penalty", "bleu_weight", "captions_weight"):
             if getattr(self.training, setting) and self.training.objective != "self_critical":
                 raise ValueError(f"training.{setting} needs training.objective: self_critical")
         decoder = self.decoder

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -11,7 +12,9 @@ from lightning.fabric.utilities import move_data_to_device
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sightline.metrics.bleu import sentence_bleu
 from sightline.metrics.cider import CiderD
+from sightline.metrics.ngrams import ReferenceNgrams
 from sightline.nn.model import CaptionModel
 from sightline.nn.prefix_tree import PrefixTree
 from sightline.nn.sampling import sample, without_specials
@@ -22,12 +25,14 @@ from sightline.training.objective import Step
 from sightline.training.supervision import Named
 from sightline.vocabulary import PAD, UNKNOWN
 
+Reward = Callable[[list[list[int]], NDArray[np.int64]], NDArray[np.float64]]  # N sentences, whose photos -> (N,)
+
 
 class SelfCritical:
     """REINFORCE with the photo's other samples as baseline (Rennie et al. 2017; Luo 2020, "A better variant", eq. 6).
 
     For each photo C sentences y are drawn from the model, without gradients; r(y) is the CIDEr-D of a sentence, in
-    [0, 10], ``<end>`` counting as a word, so that a sentence is not rewarded for breaking off. One scored forward then
+    [0, 10], and what else the arguments let count, ``<end>`` counting as a word, so that a sentence is not rewarded for breaking off. One scored forward then
     lowers  -(r(y) - mean of the other samples' r) * log p(y | photo),  the mean over all words drawn.
 
     Dropout is off in both, or the model that is corrected would not be the one that drew.
@@ -41,6 +46,7 @@ class SelfCritical:
         attention_supervision: as in `CrossEntropy`, at those words drawn that are nouns of things in the photo; each is
             pointed at where its thing is, whether or not the sentence is rewarded.
         faults: what is counted in each sentence drawn, with what each one takes from the reward.
+        bleu_weight: what a sentence's BLEU-4, in [0, 1], counts beside its CIDEr-D, see `sentence_bleu`.
         captions_weight: what the cross-entropy of people's own captions counts beside the reward. They are read in the
             same forward, and keep the words that the reward alone would let go: it makes sentences alike.
     """
@@ -59,11 +65,13 @@ class SelfCritical:
         attention_supervision: float = 0.0,
         faults: Sequence[tuple[Fault, float]] = (),
         captions_weight: float = 0.0,
+        bleu_weight: float = 0.0,
     ) -> None:
-        self._rewards = {True: CiderD(_words(train_targets)), False: CiderD(_words(val_targets))}
+        self._references = ReferenceNgrams(_words(train_targets))
+        self._cider, self._held_out = CiderD(self._references), CiderD(_words(val_targets))
         self.samples, self.max_words = samples, max_words
         self.attention_entropy, self.attention_supervision = attention_entropy, attention_supervision
-        self.faults, self.captions_weight = faults, captions_weight
+        self.faults, self.captions_weight, self.bleu_weight = faults, captions_weight, bleu_weight
 
     def training(self, model: CaptionModel, features: Tensor, batch: Batch, seed: int) -> Step:
         """As the class says; the value is the samples' mean CIDEr-D."""
@@ -72,7 +80,9 @@ class SelfCritical:
         generator = torch.Generator(features.device).manual_seed(seed)
         share = batch.share
         drawn = sample(model.decoder, memory, self.samples, self.max_words, generator, share.places, share.whole)
-        scores = rewards = self._score(drawn, batch, training=True)  # (P, C)
+        scores = rewards = _judged(self._cider.score, drawn, batch)  # (P, C)
+        if self.bleu_weight:
+            rewards = rewards + self.bleu_weight * _judged(partial(sentence_bleu, self._references), drawn, batch)
         for fault, price in self.faults:
             rewards = rewards - price * fault.count(drawn, batch.captions.targets)
         advantage = (rewards - rewards.mean(dim=1, keepdim=True)) * self.samples / (self.samples - 1)
@@ -96,15 +106,15 @@ class SelfCritical:
     def held_out(self, model: CaptionModel, features: Tensor, batch: Batch) -> Step:
         """The reward of the greedy sentences."""
         sentences, _ = search(model.decoder, model.prepare(features), 1, self.max_words, 0.0)
-        reward = self._score(sentences.tokens, batch, training=False).mean()
+        reward = _judged(self._held_out.score, sentences.tokens, batch).mean()
         return Step(-reward, 0, reward, len(sentences.tokens))
 
-    def _score(self, tokens: Tensor, batch: Batch, training: bool) -> Tensor:
-        photos, each, _ = tokens.shape
-        hypotheses = _words(tokens.cpu().numpy().reshape(1, photos * each, -1))[0]
-        owners = batch.photos.repeat_interleave(each).cpu().numpy()
-        scores = self._rewards[training].score(hypotheses, owners)
-        return torch.from_numpy(scores).to(tokens.device, torch.float32).reshape(photos, each)
+
+def _judged(reward: Reward, tokens: Tensor, batch: Batch) -> Tensor:
+    photos, each, _ = tokens.shape
+    hypotheses = _words(tokens.cpu().numpy().reshape(1, photos * each, -1))[0]
+    owners = batch.photos.repeat_interleave(each).cpu().numpy()
+    return torch.from_numpy(reward(hypotheses, owners)).to(tokens.device, torch.float32).reshape(photos, each)
 
 
 def _together(drawn: Tensor, written: Tensor) -> NDArray[np.int64]:
