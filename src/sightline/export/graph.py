@@ -10,16 +10,19 @@ from __future__ import annotations
 import contextlib
 import copy
 import logging
+import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import onnx
 import torch
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper
+from onnxscript.optimizer import optimize
 from torch import nn
 
 from sightline.bundle import INPUTS, SEARCHED, ModelConfig, identity
+from sightline.export.invariants import move_invariants
 from sightline.export.parts import BEAM_FIELDS, BestSentence, Finish, Prepare, SearchStep, WordEvidence
 from sightline.export.translations import TRANSLATIONS
 from sightline.nn.encoder import fused
@@ -86,7 +89,7 @@ def _parts(model: CaptionModel, size: int, words: int, max_words: int) -> _Parts
     by_step = tuple(steps | {1: _PHOTOS, 2: _BEAMS} for _ in choices)
     return _Parts(
         _export(prepare, (pixels, scores), ({0: _PHOTOS}, {0: _BEAMS}), INPUTS[:2], [*of_photo, *carried]),
-        _export(
+        _folded(
             SearchStep(decoder),
             (memory, table, beams, penalty),
             (by_photo, {}, by_beam, {}),
@@ -107,7 +110,7 @@ def _parts(model: CaptionModel, size: int, words: int, max_words: int) -> _Parts
             [*of_photo[:-1], "tokens"],
             ["read", "said", *states],
         ),
-        _export(
+        _folded(
             WordEvidence(decoder),
             (memory, table, tuple(state), read[:, 0], said[:, 0]),
             (by_photo, {}, by_state, {0: _PHOTOS}, {0: _PHOTOS}),
@@ -136,8 +139,9 @@ def _join(parts: _Parts, max_words: int) -> GraphProto:
         helper.make_tensor("loop/max_words", TensorProto.INT64, [], [max_words]),
         helper.make_tensor("loop/begins", TensorProto.BOOL, [], [True]),
     )
+    loop = _loop(word, first, parts.carried)
     return helper.make_graph(
-        [*first.node, _loop(word, parts.carried), *last.node, _if_explain(best, evidence)],
+        [*first.node, loop, *last.node, _if_explain(best, evidence)],
         "sightline",
         [
             *first.input,
@@ -149,12 +153,13 @@ def _join(parts: _Parts, max_words: int) -> GraphProto:
     )
 
 
-def _loop(word: GraphProto, carried: Sequence[str]) -> NodeProto:
+def _loop(word: GraphProto, first: GraphProto, carried: Sequence[str]) -> NodeProto:
     counter = helper.make_tensor_value_info("word/number", TensorProto.INT64, [])
     condition = helper.make_tensor_value_info("word/goes_on", TensorProto.BOOL, [])
     beams = [value for value in word.input if value.name in {f"word/{name}" for name in carried}]
     del word.input[:]
     word.input.extend([counter, condition, *beams])
+    move_invariants(word, first, {f"word/{name}": f"first/{name}" for name in carried})
     return helper.make_node(
         "Loop",
         ["loop/max_words", "loop/begins", *(f"first/{name}" for name in carried)],
@@ -248,6 +253,14 @@ def _export(
         )
     assert program is not None
     return program.model_proto
+
+
+def _folded(module: nn.Module, *signature: Any) -> ModelProto:
+    """As `_export`, with whatever depends on weights alone computed, however large it is."""
+    folded: ModelProto = optimize(
+        _export(module, *signature), input_size_limit=sys.maxsize, output_size_limit=sys.maxsize
+    )
+    return folded
 
 
 @contextlib.contextmanager

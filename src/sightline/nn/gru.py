@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
 from sightline.nn.attention import AdditiveAttention
 from sightline.nn.decoder import DECODERS, Decoder, Memory, State
@@ -94,24 +95,29 @@ class GRUDecoder(Decoder):
         """``words`` (P, C, 3H[ + A]), hidden (P, C, H) -> new hidden (P, C, H), alpha (P, C, L), (new hidden,)."""
         (hidden,) = state
         keys, values = memory[:2]
+        widths = keys.shape[2], values.shape[2]
+        query, recurrent = linear(hidden, self._hidden_weight()).split(widths, dim=2)
         if len(memory) == 4:
             alpha = memory[3].expand(-1, words.shape[1], -1)
         else:
-            query = self.attention.query(hidden)
             if self.word_query is not None:
-                words, asked = words.split((values.shape[2], query.shape[2]), dim=2)
+                words, asked = words.split(widths[::-1], dim=2)
                 query = query + asked
             alpha = self.attention(keys, query, visible)
         inputs = words + alpha @ values  # (P, C, 3H)
-        hidden = gru_update(inputs, self.hidden_gates(hidden), hidden)
+        hidden = gru_update(inputs, recurrent + self.hidden_gates.bias, hidden)
         return hidden, alpha, (hidden,)
+
+    def _hidden_weight(self) -> Tensor:
+        """(A + 3H, H): attention's query, doubled as `AdditiveAttention.query` is, and the gates, by one product."""
+        return torch.cat([2 * self.attention.W_h.weight, self.hidden_gates.weight])
 
     def teacher_force(self, memory: Memory, tree: PrefixTree) -> tuple[Tensor, Tensor]:
         """As `Decoder.teacher_force`; attention at every step takes a faster way to the same numbers and gradients."""
         if len(memory) == 4:
             return super().teacher_force(memory, tree)
         keys, values, hidden = memory
-        weight = torch.cat([2 * self.attention.W_h.weight, self.hidden_gates.weight])
+        weight = self._hidden_weight()
         weight, bias, v = (w.to(keys.dtype) for w in (weight, self.hidden_gates.bias, self.attention.v))
         words = self.embed_tree(tree)
         return AttentionGRU.apply(

@@ -161,7 +161,7 @@ def _weights(step: Tensor, lengths: Tensor, length_penalty: Tensor) -> Tensor:
 
     It is exactly 1 for sentences as long as ``step``, and kept finite and above 0.
     """
-    return (step / lengths.clamp(min=1).to(torch.float32)).pow(length_penalty).clamp(_SMALLEST, _LARGEST)
+    return (step / lengths.to(torch.float32)).pow(length_penalty).clamp(_SMALLEST, _LARGEST)
 
 
 def _continuations(logits: Tensor, beams: Beams) -> Tensor:

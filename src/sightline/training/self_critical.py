@@ -32,8 +32,9 @@ class SelfCritical:
     """REINFORCE with the photo's other samples as baseline (Rennie et al. 2017; Luo 2020, "A better variant", eq. 6).
 
     For each photo C sentences y are drawn from the model, without gradients; r(y) is the CIDEr-D of a sentence, in
-    [0, 10], and what else the arguments let count, ``<end>`` counting as a word, so that a sentence is not rewarded for breaking off. One scored forward then
-    lowers  -(r(y) - mean of the other samples' r) * log p(y | photo),  the mean over all words drawn.
+    [0, 10], and what else the arguments let count. ``<end>`` counts as a word, so that a sentence is not rewarded for
+    breaking off. One scored forward then lowers  -(r(y) - mean of the other samples' r) * log p(y | photo),  the mean
+    over all words drawn.
 
     Dropout is off in both, or the model that is corrected would not be the one that drew.
 
