@@ -112,6 +112,12 @@ def test_parquet_with_paths_is_a_list(tmp_path):
     assert found(path, column="more") == found(path)
 
 
+@pytest.mark.parametrize("column", ["img", "Image Path", "0_file_name"])
+def test_a_column_of_photos_is_found_by_any_name_that_a_dataset_may_give_it(tmp_path, column):
+    parquet.write_table(pyarrow.table({"text": ["a dog"], column: ["a.jpg"]}), path := tmp_path / "list.parquet")
+    assert found(path) == [Found(str(tmp_path / "a.jpg"))]
+
+
 def test_parquet_that_cannot_be_used_is_an_error_with_its_name(tmp_path):
     parquet.write_table(pyarrow.table({"path": ["a.jpg"]}), good := tmp_path / "good.parquet")
     parquet.write_table(pyarrow.table({"x": [1], "photo": [1]}), numbers := tmp_path / "numbers.parquet")

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from sightline.data.check import check_dataset
-from sightline.data.columns import CAPTION_COLUMNS, PHOTO_COLUMNS
 from sightline.data.dataset import read_dataset
 from sightline.errors import SightlineError
 from sightline.evaluation.caption_files import read_hypotheses, read_references
+from sightline.photos.columns import CAPTION_COLUMNS, PHOTO_COLUMNS
 from sightline.photos.place import Cell
 from sightline.preprocess import open_photo
 

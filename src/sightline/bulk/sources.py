@@ -16,14 +16,15 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from sightline.bulk import places
 from sightline.errors import SightlineError
+from sightline.photos.columns import PHOTO_NAMES, find_column, plain_column
 from sightline.photos.formats import foreign_photo, is_photo
 
 Source: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
 _SHARDS = (".tar", ".tar.gz", ".tgz")
 _PARQUET = (".parquet", ".pq")
-# Names that datasets give the column of photos, the first found wins.
-_COLUMNS = ("photo", "image", "jpg", "jpeg", "png", "bytes", "content", "path", "image_path", "file_name", "filename")
+# The first found wins: a column of the photos themselves is rather called so than by what names a file.
+_COLUMNS = ("photo", "image", "img", "jpg", "jpeg", "png", "bytes", "content", *PHOTO_NAMES)
 
 
 class Found(NamedTuple):
@@ -161,7 +162,8 @@ def _of_parquet(place: str, column: str | None) -> tuple[list[Piece], list[str]]
 
     with _parquet(place) as file:
         schema = file.schema_arrow
-        name = column or next((name for name in _COLUMNS if name in schema.names), None)
+        plain = {plain_column(name): name for name in reversed(schema.names)}
+        name = column or plain.get(find_column(_COLUMNS, plain) or "")
         if name is None or name not in schema.names:
             wanted = f"no column {name!r}" if name else "no column for the photos"
             raise SightlineError(f"{place}: {wanted}; name one of {', '.join(schema.names)}")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sightline.data.columns import COLUMNS_TOLD
 from sightline.data.files import first_line, parse_token_line
 from sightline.data.layout import Progress, Source, register_layout
 from sightline.data.named_photos import find_photos
 from sightline.data.records import collect, read_records
 from sightline.data.split_lists import find_splits
 from sightline.errors import SightlineError
+from sightline.photos.columns import COLUMNS_TOLD
 
 
 @register_layout("kaggle", looks_for="Images/ and captions.txt", rank=0)

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sightline.data.columns import CAPTION_COLUMNS, PHOTO_COLUMNS, find_column, plain_column
 from sightline.data.records import Records
 from sightline.errors import SightlineError
+from sightline.photos.columns import CAPTION_COLUMNS, PHOTO_COLUMNS, find_column, plain_column
 from sightline.photos.place import Cell, Place
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sightline.data.columns import CAPTION_COLUMNS, PHOTO_COLUMNS, find_column, plain_column, plain_photo, split_cell
 from sightline.data.files import first_line, group_captions, read_lines, read_text
 from sightline.data.layout import SPLITS, split_in, split_named
 from sightline.data.named_photos import folder_of
 from sightline.data.rows import parse_table
+from sightline.photos.columns import CAPTION_COLUMNS, PHOTO_COLUMNS, find_column, plain_column, plain_photo, split_cell
 from sightline.photos.place import Place
 
 

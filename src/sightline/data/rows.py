@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from sightline.data.columns import find_column, plain_column
+from sightline.photos.columns import find_column, plain_column
 from sightline.photos.formats import is_photo
 
 _DELIMITERS = ",;\t|"

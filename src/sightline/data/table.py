@@ -7,12 +7,12 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from sightline.data.columns import COLUMNS_TOLD
 from sightline.data.files import files_in
 from sightline.data.layout import Progress, Source, register_layout, split_in
 from sightline.data.named_photos import Found, base_of, find_photos
 from sightline.data.records import DELIMITED, OBJECTS, Records, collect, read_records
 from sightline.errors import SightlineError
+from sightline.photos.columns import COLUMNS_TOLD
 
 
 @register_layout("table", looks_for=f"a .csv, .tsv, .jsonl or .json file in which {COLUMNS_TOLD}", rank=3)

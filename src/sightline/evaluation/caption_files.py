@@ -9,7 +9,7 @@
 - CSV with a header that names a column for the photo and one for the caption, e.g. Flickr8k's ``image,caption``
 - ``.token`` files, ``photo.jpg#0<tab>caption`` a line, and Flickr8k-CN's
 
-Columns and fields are called as `sightline.data.columns` has it.
+Columns and fields are called as `sightline.photos.columns` has it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sightline.data.columns import (
+from sightline.data.files import as_path, parse_token_line, read_text, split_lines
+from sightline.data.layout import split_named
+from sightline.data.rows import parse_table
+from sightline.errors import SightlineError
+from sightline.photos.columns import (
     CAPTION_COLUMNS,
     COLUMNS_TOLD,
     PHOTO_COLUMNS,
@@ -30,10 +34,6 @@ from sightline.data.columns import (
     plain_photo,
     split_cell,
 )
-from sightline.data.files import as_path, parse_token_line, read_text, split_lines
-from sightline.data.layout import split_named
-from sightline.data.rows import parse_table
-from sightline.errors import SightlineError
 
 # An id comes first: of results, photos are known by it, where a dataset needs the file.
 _PHOTO = tuple(sorted(PHOTO_COLUMNS, key=lambda name: name != "image_id"))

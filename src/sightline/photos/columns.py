@@ -1,4 +1,4 @@
-"""What people call the column, or the field, of a photo and of its caption: one list for datasets and for scores."""
+"""What people call the column, or the field, of a photo and of its caption: one list for all that read tables."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from fnmatch import fnmatchcase
 from sightline.photos.formats import is_photo
 
 # In lower case; the first that is there counts, so a file's name comes before an id. "*" is Hugging Face's.
-PHOTO_COLUMNS = (
+PHOTO_NAMES = (
     *("file_name", "filename", "image", "image_name", "photo", "image_path", "filepath", "path", "img", "*_file_name"),
-    *("image_id", "img_id", "id"),
 )
+PHOTO_COLUMNS = (*PHOTO_NAMES, "image_id", "img_id", "id")
 CAPTION_COLUMNS = (
     *("caption", "captions", "text", "sentence", "sentences", "comment", "raw", "title", "hypothesis", "references"),
 )
