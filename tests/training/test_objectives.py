@@ -82,6 +82,14 @@ def test_self_critical_loss_is_reinforce_against_the_other_samples(trained, monk
     )
 
 
+def log_probs_of(model, features, drawn):
+    """The sums of the words' of the first photo's sentences, none cut off."""
+    logits = model(features, tree := PrefixTree.from_captions(drawn)).logits
+    logits[:, [0, 1, 3]] = -np.inf
+    log_probs = logits.log_softmax(1)
+    return [log_probs[nodes, words].sum() for nodes, words in zip(tree.node_of_word[0], drawn[0], strict=True)]
+
+
 def test_what_nobody_saw_takes_from_the_reward(trained, monkeypatch):
     model = load_model(trained)[0]
     vocabulary = Vocabulary.from_captions(["the red dog chases two cats near a dog"])
@@ -103,11 +111,7 @@ def test_what_nobody_saw_takes_from_the_reward(trained, monkeypatch):
         SelfCritical(written, written, 2, 5, faults=[(unknown, penalty)]).training(model, features, batch, seed=0)
         for penalty in (0.0, 0.3)
     )
-    tree = PrefixTree.from_captions(drawn)
-    logits = model(features, tree).logits
-    logits[:, [0, 1, 3]] = -np.inf
-    log_probs = logits.log_softmax(1)
-    first, second = (log_probs[tree.node_of_word[0, c], torch.from_numpy(drawn[0, c])].sum() for c in range(2))
+    first, second = log_probs_of(model, features, drawn)
     assert (costly.loss - plain.loss).item() == pytest.approx(0.3 * (first - second).item() / 10, rel=1e-4)
     assert costly.value == plain.value
 
@@ -122,10 +126,7 @@ def test_bleu_counts_beside_cider_in_the_reward(trained, monkeypatch):
         SelfCritical(written, written, 2, 5, bleu_weight=weight).training(model, features, batch, seed=0)
         for weight in (0.0, 2.0)
     )
-    logits = model(features, tree := PrefixTree.from_captions(drawn)).logits
-    logits[:, [0, 1, 3]] = -np.inf
-    log_probs = logits.log_softmax(1)
-    first, second = (log_probs[tree.node_of_word[0, c], torch.from_numpy(drawn[0, c])].sum() for c in range(2))
+    first, second = log_probs_of(model, features, drawn)
     # All words of the second are known; two of its three pairs, none of its two threes, not its four.
     ahead = 1 - (1 * 3 / 4 * 1 / 3 * 1 / 2) ** (1 / 4)
     assert (beside.loss - plain.loss).item() == pytest.approx(-2 * ahead * (first - second).item() / 8, rel=1e-4)
