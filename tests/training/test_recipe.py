@@ -41,6 +41,7 @@ def test_baseline_holds_the_methods_values():
         ("training:\n  hallucination_penalty: 0.1\n", ["hallucination_penalty", "self_critical"]),
         ("training:\n  break_off_penalty: 0.1\n", ["break_off_penalty", "self_critical"]),
         ("training:\n  captions_weight: 0.1\n", ["captions_weight", "self_critical"]),
+        ("training:\n  bleu_weight: 0.1\n", ["bleu_weight", "self_critical"]),
         ("decoder:\n  attention: once\n  query: hidden_and_word\n", ["decoder.query", "once"]),
         ("encoder:\n  name: vgg\n", ["encoder.name", "vgg", "mobilenet_v2", "efficientnet_lite2"]),
         ("encoder:\n  name: 3\n", ["encoder.name", "3"]),
