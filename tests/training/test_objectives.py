@@ -83,7 +83,7 @@ def test_self_critical_loss_is_reinforce_against_the_other_samples(trained, monk
 
 
 def log_probs_of(model, features, drawn):
-    """The sums of the words' of the first photo's sentences, none cut off."""
+    """log p(sentence) of each that was drawn for the first photo, all of one length."""
     logits = model(features, tree := PrefixTree.from_captions(drawn)).logits
     logits[:, [0, 1, 3]] = -np.inf
     log_probs = logits.log_softmax(1)

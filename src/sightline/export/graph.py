@@ -139,7 +139,7 @@ def _join(parts: _Parts, max_words: int) -> GraphProto:
         helper.make_tensor("loop/max_words", TensorProto.INT64, [], [max_words]),
         helper.make_tensor("loop/begins", TensorProto.BOOL, [], [True]),
     )
-    loop = _loop(word, first, parts.carried)
+    loop = _loop(word, first, parts.carried)  # before the nodes of ``first`` are listed, as it adds to them
     return helper.make_graph(
         [*first.node, loop, *last.node, _if_explain(best, evidence)],
         "sightline",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sightline.metrics.ngrams import Caption, Ints, ReferenceNgrams, firsts, key
+from sightline.metrics.ngrams import Caption, Ints, ReferenceNgrams, key
 from sightline.metrics.registry import Corpus, Score, register
 
 ORDER = 4
@@ -48,6 +48,7 @@ def sentence_bleu(
 
     One is added to the matched n-grams and to all, for n > 1 (Lin and Och 2004, "ORANGE", section 4), or most sentences
     would have 0, having no four words as a reference has them. Fit to be a reward of self-critical training.
+    ``IndexError`` if a photo is not in 0..P-1.
     """
     statistics = _statistics(references, hypotheses, np.asarray(photos, np.int64))
     statistics[:, 1:ORDER] += 1
@@ -82,21 +83,15 @@ def _statistics(references: ReferenceNgrams, hypotheses: Sequence[Caption], phot
 
 def _most_in_one_reference(references: ReferenceNgrams, n: int, keys: Ints) -> Ints:
     """For photo-and-n-gram ``keys``, the highest count in any one reference of the photo; 0 if it is in none."""
-    if not len(references.keys[n - 1]):
+    known, most = references.most_in_one_reference[n - 1]
+    if not len(known):
         return np.zeros(len(keys), np.int64)
-    starts = firsts(references.keys[n - 1])
-    photo_ngrams = references.keys[n - 1][starts]
-    highest = np.maximum.reduceat(references.rows[n - 1].times, starts)
-    places = np.minimum(np.searchsorted(photo_ngrams, keys), len(photo_ngrams) - 1)
-    return np.where(photo_ngrams[places] == keys, highest[places], 0)
+    places = np.minimum(np.searchsorted(known, keys), len(known) - 1)
+    return np.where(known[places] == keys, most[places], 0)
 
 
 def _closest_lengths(references: ReferenceNgrams, lengths: Ints, photos: Ints) -> Ints:
-    if not len(photos):
-        return lengths
-    theirs = references.first[photos + 1] - references.first[photos]
-    begins = np.cumsum(theirs) - theirs
-    reference = np.arange(theirs.sum()) + np.repeat(references.first[photos] - begins, theirs)
+    begins, caption, reference = references.pairs(photos)
     # One number that sorts by distance, then by length.
-    ranked = key(np.abs(references.lengths[reference] - np.repeat(lengths, theirs)), references.lengths[reference])
+    ranked = key(np.abs(references.lengths[reference] - lengths[caption]), references.lengths[reference])
     return np.minimum.reduceat(ranked, begins) & 0xFFFFFFFF

@@ -82,21 +82,16 @@ class CiderD:
         photos = np.asarray(photos, np.int64)
         if len(photos) != len(hypotheses):
             raise ValueError(f"{len(hypotheses)} hypotheses, but {len(photos)} photos")
-        if len(photos) and not 0 <= photos.min() <= photos.max() < len(self):
-            raise IndexError(f"photos must be in 0..{len(self) - 1}")
+        begins, caption, reference = self._ngrams.pairs(photos)
         lengths, counts = self._ngrams.count(hypotheses)
-        first = self._ngrams.first[photos]
-        references = self._ngrams.first[photos + 1] - first
-        begins = np.cumsum(references) - references  # each caption's first among all pairs of caption and reference
-        caption = np.repeat(np.arange(len(photos)), references)
-        reference = np.arange(len(caption)) + np.repeat(first - begins, references)
+        shift = begins - self._ngrams.first[photos]
         similarity = np.zeros(len(caption))
         for n, rows in enumerate(counts):
-            similarity += self._similarity(n, rows, photos, caption, reference, begins - first)
+            similarity += self._similarity(n, rows, photos, caption, reference, shift)
         # The reference implementations take a caption's bigrams for its length.
         difference = np.maximum(lengths[caption] - 1, 0) - np.maximum(self._ngrams.lengths[reference] - 1, 0)
         similarity *= np.exp(-(difference**2) / (2 * SIGMA**2))
-        return 10 * np.bincount(caption, similarity, len(photos)) / ORDER / references
+        return 10 * np.bincount(caption, similarity, len(photos)) / ORDER / np.bincount(caption, minlength=len(photos))
 
     def _inverse_document_frequencies(self, keys: Ints, n: int) -> Floats:
         """log(P / df) of each n-gram, df the photos with it in a reference; last, for all others, that of df = 1."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from functools import cached_property
 from itertools import chain
 from typing import NamedTuple
 
@@ -65,6 +66,29 @@ class ReferenceNgrams:
         An n-gram that is in no reference has an id from ``sizes`` on, the same one wherever it stands in ``captions``.
         """
         return self._count([_words(caption) for caption in captions], learn=False)
+
+    def pairs(self, photos: Ints) -> tuple[Ints, Ints, Ints]:
+        """N captions of ``photos``, int64 ``(N,)``, each with every reference of its photo, one pair after the other.
+
+        Returns where each caption's pairs begin, int64 ``(N,)``, and each pair's caption and reference, among all N
+        and R. ``IndexError`` if a photo is not in 0..P-1.
+        """
+        if len(photos) and not 0 <= photos.min() <= photos.max() < len(self.first) - 1:
+            raise IndexError(f"photos must be in 0..{len(self.first) - 2}")
+        first = self.first[photos]
+        references = self.first[photos + 1] - first
+        begins = np.cumsum(references) - references
+        caption = np.repeat(np.arange(len(photos)), references)
+        return begins, caption, np.arange(len(caption)) + np.repeat(first - begins, references)
+
+    @cached_property
+    def most_in_one_reference(self) -> list[tuple[Ints, Ints]]:
+        """For each order, the photo-and-n-gram `key` of all that are there, ascending, and the highest count in one."""
+        starts = [firsts(keys) for keys in self.keys]
+        return [
+            (keys[start], np.maximum.reduceat(rows.times, start) if len(start) else rows.times)
+            for keys, rows, start in zip(self.keys, self.rows, starts, strict=True)
+        ]
 
     def _count(self, captions: list[Sequence[Hashable]], learn: bool) -> tuple[Ints, list[Counts]]:
         lengths = np.fromiter(map(len, captions), np.int64, len(captions))

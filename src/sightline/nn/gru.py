@@ -95,17 +95,18 @@ class GRUDecoder(Decoder):
         """``words`` (P, C, 3H[ + A]), hidden (P, C, H) -> new hidden (P, C, H), alpha (P, C, L), (new hidden,)."""
         (hidden,) = state
         keys, values = memory[:2]
-        widths = keys.shape[2], values.shape[2]
-        query, recurrent = linear(hidden, self._hidden_weight()).split(widths, dim=2)
         if len(memory) == 4:
-            alpha = memory[3].expand(-1, words.shape[1], -1)
+            alpha, recurrent = memory[3].expand(-1, words.shape[1], -1), self.hidden_gates(hidden)
         else:
+            widths = keys.shape[2], values.shape[2]
+            query, recurrent = linear(hidden, self._hidden_weight()).split(widths, dim=2)
+            recurrent = recurrent + self.hidden_gates.bias
             if self.word_query is not None:
                 words, asked = words.split(widths[::-1], dim=2)
                 query = query + asked
             alpha = self.attention(keys, query, visible)
         inputs = words + alpha @ values  # (P, C, 3H)
-        hidden = gru_update(inputs, recurrent + self.hidden_gates.bias, hidden)
+        hidden = gru_update(inputs, recurrent, hidden)
         return hidden, alpha, (hidden,)
 
     def _hidden_weight(self) -> Tensor:

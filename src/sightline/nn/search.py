@@ -159,7 +159,7 @@ def search(
 def _weights(step: Tensor, lengths: Tensor, length_penalty: Tensor) -> Tensor:
     """``(step / length) ** length_penalty``, by which sums of log-probabilities rank as by ``1 / length ** penalty``.
 
-    It is exactly 1 for sentences as long as ``step``, and kept finite and above 0.
+    It is exactly 1 for sentences as long as ``step``, and kept finite and above 0; ``lengths`` are 1 or more.
     """
     return (step / lengths.to(torch.float32)).pow(length_penalty).clamp(_SMALLEST, _LARGEST)
 
