@@ -118,6 +118,12 @@ def test_a_column_of_photos_is_found_by_any_name_that_a_dataset_may_give_it(tmp_
     assert found(path) == [Found(str(tmp_path / "a.jpg"))]
 
 
+def test_a_path_says_better_where_a_photo_lies_than_its_name(tmp_path):
+    columns = {"file_name": ["a.jpg"], "img": [[0.5, 1.0]], "path": ["/far/a.jpg"]}
+    parquet.write_table(pyarrow.table(columns), path := tmp_path / "list.parquet")
+    assert found(path) == [Found("/far/a.jpg")]
+
+
 def test_parquet_that_cannot_be_used_is_an_error_with_its_name(tmp_path):
     parquet.write_table(pyarrow.table({"path": ["a.jpg"]}), good := tmp_path / "good.parquet")
     parquet.write_table(pyarrow.table({"x": [1], "photo": [1]}), numbers := tmp_path / "numbers.parquet")

@@ -23,8 +23,8 @@ Source: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
 _SHARDS = (".tar", ".tar.gz", ".tgz")
 _PARQUET = (".parquet", ".pq")
-# The first found wins: a column of the photos themselves is rather called so than by what names a file.
-_COLUMNS = ("photo", "image", "img", "jpg", "jpeg", "png", "bytes", "content", *PHOTO_NAMES)
+# The first found wins: the photos themselves, then where they lie, then what else may name a file.
+_COLUMNS = ("photo", "image", "jpg", "jpeg", "png", "bytes", "content", "path", "image_path", *PHOTO_NAMES)
 
 
 class Found(NamedTuple):
