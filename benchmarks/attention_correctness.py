@@ -18,7 +18,7 @@ import torch
 
 from sightline.data.dataset import read_dataset
 from sightline.evaluation.pointing import covered
-from sightline.nn.checkpoint import load_model
+from sightline.nn.model_files import load_model
 from sightline.nn.prefix_tree import PrefixTree
 from sightline.preprocess import preprocess
 from sightline.training.batches import encode_captions

@@ -21,12 +21,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sightline.bundle import ModelConfig
 from sightline.data.dataset import read_dataset
-from sightline.nn.checkpoint import load_model
+from sightline.model_folder import ModelConfig
 from sightline.nn.encoder import fused
 from sightline.nn.evidence import evidence
 from sightline.nn.model import CaptionModel
+from sightline.nn.model_files import load_model
 from sightline.nn.prefix_tree import PrefixTree
 from sightline.nn.search import search
 from sightline.preprocess import preprocess

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import torch
 
-from sightline.data.features import _BATCH, FeatureCache
 from sightline.nn.encoder import MobileNetV2
-from sightline.training.allocator import keep_freed_memory
+from sightline.training.cpu import keep_freed_memory
+from sightline.training.features import _BATCH, FeatureCache
 
 
 @torch.inference_mode()

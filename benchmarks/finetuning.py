@@ -24,7 +24,7 @@ from torch import nn
 
 from sightline.nn.efficientnet_lite import EfficientNetLite0
 from sightline.nn.encoder import Encoder, MobileNetV2
-from sightline.training.allocator import keep_freed_memory
+from sightline.training.cpu import keep_freed_memory
 from sightline.training.depthwise import DepthwiseInFloat32
 from sightline.training.trainer import native_precision
 

@@ -27,7 +27,7 @@ import numpy as np
 OURS = """
 import sys
 from pathlib import Path
-from sightline.evaluation.caption_files import read_hypotheses, read_references
+from sightline.annotations.caption_files import read_hypotheses, read_references
 from sightline.evaluation.scores import score_captions
 from sightline.metrics import METRICS
 hypotheses, references = read_hypotheses(Path(sys.argv[1])), read_references(Path(sys.argv[2]))
@@ -107,7 +107,7 @@ def scoring(folder: Path, repeats: int) -> dict[str, object]:
 
 def reward(flickr8k: Path, batch: int = 160, batches: int = 100) -> dict[str, object]:
     """Captions a second of `CiderD.score` on one core, as token ids, in batches as training would send them."""
-    from sightline.evaluation.caption_files import read_references
+    from sightline.annotations.caption_files import read_references
     from sightline.metrics import tokenize
     from sightline.metrics.cider import CiderD
 
@@ -149,7 +149,7 @@ def reward(flickr8k: Path, batch: int = 160, batches: int = 100) -> dict[str, ob
 def many(flickr8k: Path, photos: int = 20_000, references: int = 5) -> dict[str, object]:
     """Seconds of `sightline.score` for captions that lie in memory, and of the intervals of its scores."""
     import sightline
-    from sightline.evaluation.caption_files import read_references
+    from sightline.annotations.caption_files import read_references
 
     if not (captions := flickr8k / "captions.txt").is_file():
         print(f"skipped: {captions} is not there", file=sys.stderr)

@@ -103,7 +103,7 @@ def with_peak(function: Callable[..., dict[str, Any]], *arguments: Any) -> dict[
 def export_encoder(run: Path, path: Path) -> Path:
     import torch
 
-    from sightline.nn.checkpoint import load_model
+    from sightline.nn.model_files import load_model
 
     model, config, _ = load_model(run)
     pixels = torch.zeros(2, 3, config.preprocessing.size, config.preprocessing.size)
@@ -171,7 +171,7 @@ def sightline_side(bundle: Path, photos: list[Path]) -> dict[str, Any]:
 
 
 def torch_side(run: Path, photos: list[Path]) -> dict[str, Any]:
-    from sightline.nn.checkpoint import load_model
+    from sightline.nn.model_files import load_model
     from sightline.training.generate import generate
 
     model = load_model(run)

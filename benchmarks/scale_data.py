@@ -43,14 +43,14 @@ from inspect import signature
 from itertools import chain
 from pathlib import Path
 import sightline.training.train
-from sightline.data import features
+from sightline.training import features
 from sightline.data.provenance import fingerprint
 from sightline.training.batches import LengthSampler, encode_captions
 from sightline.training.data import read_data
 from sightline.training.learnable import check_learnable
 from sightline.vocabulary import Vocabulary
 try:
-    from sightline.data.examples import captions_of
+    from sightline.data.large.packed import captions_of
 except ImportError:
     captions_of = lambda examples: (each.captions for each in examples)
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
@@ -149,8 +149,8 @@ def make_kaggle(root: Path, photos: int) -> None:
 
 def make_names(root: Path, names: int) -> float:
     """An index of shards of 10,000 photos each, which are never read; the processor's seconds of writing it."""
-    from sightline.data import shard_index
-    from sightline.data.tar import Sample
+    from sightline.data.large import shard_index
+    from sightline.data.large.tar import Sample
 
     root.mkdir()
     captions = drawn_captions()
@@ -171,7 +171,7 @@ def make_names(root: Path, names: int) -> float:
 
 def reading(root: Path, photos: int = 2000) -> dict[str, float]:
     from sightline.data.dataset import read_dataset
-    from sightline.data.write_shards import write_shards
+    from sightline.data.large.write_shards import write_shards
 
     (root / "Images").mkdir(parents=True)
     drawn = random.Random(0)

@@ -20,9 +20,9 @@ import numpy as np
 import sightline
 from sightline.caption import Caption
 from sightline.data.dataset import read_dataset
-from sightline.data.shapes import is_true
-from sightline.data.shapes_captions import COLORS, SHAPES
 from sightline.evaluation.pointing import looks_of
+from sightline.shapes.captions import COLORS, SHAPES
+from sightline.shapes.draw import is_true
 
 
 def main() -> None:

@@ -16,13 +16,13 @@ import torch
 from PIL import Image
 from torch import nn
 
-from sightline.bundle import ModelConfig
 from sightline.export.agreement import random_photos
 from sightline.export.export import export_model
 from sightline.export.graph import to_onnx
-from sightline.nn.checkpoint import build_model, save_model
+from sightline.model_folder import ModelConfig
 from sightline.nn.library_encoders import make_encoder
 from sightline.nn.model import CaptionModel
+from sightline.nn.model_files import build_model, save_model
 from sightline.vocabulary import Vocabulary
 
 CAPTIONS = ("a dog runs over the green grass", "two people sit on a red bench", "one black cat's ball lies here")

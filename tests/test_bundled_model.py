@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 import sightline
-from sightline.bundle import CARD, CONFIG, ONNX, VOCABULARY, WEIGHTS
 from sightline.captioner import BUNDLED_MODEL
+from sightline.model_folder import CARD, CONFIG, ONNX, VOCABULARY, WEIGHTS
 
 TRAINED = Path(__file__).parents[1] / "models" / "flickr8k"
 LARGEST = 20e6
@@ -28,7 +28,7 @@ def test_it_is_small_and_made_from_the_published_weights():
 
 def test_its_onnx_says_what_its_weights_say():
     from sightline.export.export import compare, random_photos
-    from sightline.nn.checkpoint import load_model
+    from sightline.nn.model_files import load_model
 
     model, config, _ = load_model(TRAINED)
     agreement = compare(model, config, BUNDLED_MODEL / ONNX, random_photos(config.preprocessing.size))

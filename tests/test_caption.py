@@ -44,7 +44,7 @@ def test_a_stream_s_captions_keep_theirs_and_no_others(captioner, photos, tmp_pa
     assert isinstance(results[1], SightlineError)
     arrays = [pixels() for _ in range(3)]
     alive = [weakref.ref(array) for array in arrays]
-    kept = [caption.about(None) for caption in captioner.stream(arrays)]
+    kept = [caption.with_photo(None) for caption in captioner.stream(arrays)]
     del arrays
     gc.collect()
     assert [reference() for reference in alive] == [None] * 3 and len(kept) == 3

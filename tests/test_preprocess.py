@@ -729,7 +729,7 @@ def test_heic_photos_are_read_where_pillow_heif_is(photo, monkeypatch):
 
 
 def test_heic_photos_are_named_where_it_is_not(monkeypatch):
-    monkeypatch.setattr("sightline.photos.formats.heic_is_read", lambda: False)
+    monkeypatch.setattr("sightline.images.formats.heic_is_read", lambda: False)
     _register_heic.cache_clear()
     with pytest.raises(SightlineError, match=r'^photo: a HEIC photo; pip install "sightline\[heif\]" to read it$'):
         open_photo(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(60))

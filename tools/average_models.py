@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sightline.errors import SightlineError
-from sightline.nn.checkpoint import load_model, save_model
+from sightline.nn.model_files import load_model, save_model
 
 
 def average(before: Path, after: Path, share: float, out: Path) -> None:

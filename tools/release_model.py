@@ -16,13 +16,13 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
-from sightline.bundle import CARD, CONFIG, ONNX, VOCABULARY, WEIGHTS, replacing
 from sightline.captioner import BUNDLED_MODEL
 from sightline.errors import SightlineError
 from sightline.export.export import export_model
 from sightline.export.precision import PRECISIONS
-from sightline.nn.checkpoint import load_model
+from sightline.model_folder import CARD, CONFIG, ONNX, VOCABULARY, WEIGHTS, replacing
 from sightline.nn.compact import compact
+from sightline.nn.model_files import load_model
 
 ROOT = Path(__file__).parents[1]
 LARGEST = 12e6  # bytes a file

@@ -12,7 +12,7 @@ from sightline.captioner import Captioner, load
 from sightline.errors import SightlineError
 
 if TYPE_CHECKING:
-    from sightline.evaluation.plain import score
+    from sightline.evaluation.api import score
 
 __version__ = "0.1.0"
 __all__ = ["Caption", "Captioner", "SightlineError", "__version__", "load", "score"]
@@ -21,7 +21,7 @@ __all__ = ["Caption", "Captioner", "SightlineError", "__version__", "load", "sco
 def __getattr__(name: str) -> object:
     # Scoring is loaded once it is asked for: who captions needs none of it.
     if name == "score":
-        from sightline.evaluation.plain import score
+        from sightline.evaluation.api import score
 
         return score
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightline.errors import SightlineError
-from sightline.photos.place import Place
+from sightline.images.source import ImageSource
 from sightline.vocabulary import Reading, Vocabulary
 
 if TYPE_CHECKING:
@@ -56,10 +56,10 @@ class Caption:
 
     def __getstate__(self) -> dict[str, object]:
         # Captions travel between processes by the thousand; megapixels are not to travel with them.
-        place = self.photo if isinstance(self.photo, str | os.PathLike | Place) else None
+        place = self.photo if isinstance(self.photo, str | os.PathLike | ImageSource) else None
         return {**self.__dict__, "photo": place}
 
-    def about(self, photo: Photo | None) -> Caption:
+    def with_photo(self, photo: Photo | None) -> Caption:
         """The same caption and alternatives with another ``photo`` to show, or, with None, without any."""
         others = tuple(replace(other, photo=photo) for other in self.alternatives)
         return replace(self, photo=photo, alternatives=others)

@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from sightline.bundle import CONFIG, ONNX, OUTPUTS, SEARCHED, VOCABULARY, identity, load_description
 from sightline.caption import Caption, read_captions
 from sightline.decoding import BEAM_SIZE, LENGTH_PENALTY
 from sightline.errors import SightlineError, raising_bare
-from sightline.photos.formats import with_article
+from sightline.images.formats import with_article
+from sightline.model_folder import CONFIG, ONNX, OUTPUTS, SEARCHED, VOCABULARY, identity, load_description
 from sightline.preprocess import Photo, is_blank, preprocess
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ class Captioner:
         beam_size, length_penalty = self._check(beam_size, length_penalty, evidence)
         pixels = preprocess(photo, self.config.preprocessing)[None]
         found = self._search(self._session(self._cores), pixels, beam_size, length_penalty, evidence)
-        return found[0].about(photo)
+        return found[0].with_photo(photo)
 
     def stream(
         self,
@@ -152,7 +152,7 @@ class Captioner:
         A photo that cannot be read gives its error in its place, which holds nothing but its message. At most
         ``batch_size * (cores + 1)`` photos more than were asked for are taken from ``photos``, so memory does not grow
         with their number. Each caption refers to its photo (`Caption.photo`): whoever keeps thousands of
-        captions of photos that were given as pixels keeps ``caption.about(None)``.
+        captions of photos that were given as pixels keeps ``caption.with_photo(None)``.
 
         Raises:
             SightlineError: an option is impossible, or ``photos`` is a single photo.
@@ -209,7 +209,7 @@ class Captioner:
             self._search(session, np.stack(readable), beam_size, length_penalty, evidence) if readable else ()
         )
         return [
-            item if isinstance(item, SightlineError) else next(captions).about(photo)
+            item if isinstance(item, SightlineError) else next(captions).with_photo(photo)
             for photo, item in zip(photos, decoded, strict=True)
         ]
 

@@ -21,12 +21,20 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from sightline.errors import SightlineError, raising_bare
-from sightline.photos import formats
-from sightline.photos.colours import declared_depth, reduced, to_eight_bits, to_rgb
-from sightline.photos.place import Place
+from sightline.images import formats
+from sightline.images.colour import declared_depth, reduced, to_eight_bits, to_rgb
+from sightline.images.source import ImageSource
 
 Photo: TypeAlias = (
-    str | os.PathLike[str] | Place | bytes | bytearray | memoryview | IO[bytes] | Image.Image | NDArray[np.generic]
+    str
+    | os.PathLike[str]
+    | ImageSource
+    | bytes
+    | bytearray
+    | memoryview
+    | IO[bytes]
+    | Image.Image
+    | NDArray[np.generic]
 )
 
 # Pillow's and libtiff's remarks name no photo, and what matters of them ends in an error that does. Whoever has asked
@@ -89,13 +97,13 @@ def open_photo(photo: Photo, size: int | None = None) -> Image.Image:
     """Decode a photo into an upright 8-bit sRGB image.
 
     EXIF rotation is applied; embedded profiles, transparency and other ranges of values are dealt with as
-    `sightline.photos.colours.to_rgb` tells. ``size``, where given, lets large photos decode at a smaller scale, never
+    `sightline.images.colour.to_rgb` tells. ``size``, where given, lets large photos decode at a smaller scale, never
     under twice that many pixels a side.
 
     Args:
-        photo: a path or another `sightline.photos.place.Place`; an image file's bytes; a file opened in binary mode,
+        photo: a path or another `sightline.images.source.Place`; an image file's bytes; a file opened in binary mode,
             which is read from its start; a PIL image; or an array (H, W), (H, W, 3) or (H, W, 4), uint8 or of any range
-            that `sightline.photos.colours.to_eight_bits` understands: bool, uint16, floats in [0, 1].
+            that `sightline.images.colour.to_eight_bits` understands: bool, uint16, floats in [0, 1].
         size: the side in pixels that the photo will be resized to.
 
     Raises:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sightline.data.shapes import draw_shapes
+from sightline.shapes.draw import draw_shapes
 
 FILES = ["hypotheses.json", "references.json", "report.html", "scores.json"]
 REFERENCES = {f"{number}.jpg": [f"a dog number {number} runs", "the dog is here"] for number in range(30)}

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from sightline.annotations.caption_files import read_hypotheses, read_references
 from sightline.data.check import check_dataset
 from sightline.data.dataset import read_dataset
 from sightline.errors import SightlineError
-from sightline.evaluation.caption_files import read_hypotheses, read_references
-from sightline.photos.columns import CAPTION_COLUMNS, PHOTO_COLUMNS
-from sightline.photos.place import Cell
+from sightline.images.columns import CAPTION_COLUMNS, PHOTO_COLUMNS
+from sightline.images.source import ParquetSource
 from sightline.preprocess import open_photo
 
 NAMES = [f"{1000 + number}.jpg" for number in range(40)]
@@ -189,7 +189,7 @@ def test_parquet_of_bytes_and_of_paths(kind: str, folder: str, root: Path, draw_
     for split in ("train", "val"):
         (example,) = dataset.split(split)
         assert example.captions == ("a dog", "the dog") and open_photo(example.photo).size == (8, 8)
-        assert isinstance(example.photo, Cell) == (kind != "path")
+        assert isinstance(example.photo, ParquetSource) == (kind != "path")
 
 
 @pytest.mark.parametrize("content", [b"PAR1 no more", b""])

@@ -11,7 +11,7 @@ import pytest
 from sightline.data.check import check_dataset
 from sightline.data.dataset import LAYOUTS, derive_split, read_dataset
 from sightline.errors import SightlineError
-from sightline.photos.place import Cell, File
+from sightline.images.source import FileSource, ParquetSource
 from sightline.preprocess import open_photo
 
 every_layout = pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_reads_photos_captions_and_splits_as_they_were_written(layout, write_dat
             assert list(example.captions) == CAPTIONS[example.image]
             draw_photo(tmp_path / example.image, (list(CAPTIONS).index(example.image), 100, 200))
             assert example.photo.read() == (tmp_path / example.image).read_bytes()
-            in_cell = isinstance(example.photo, Cell)
+            in_cell = isinstance(example.photo, ParquetSource)
             assert example.photo.size() == (None if in_cell else len(example.photo.read()))
             assert open_photo(example.photo).size == (8, 8) and (in_cell or example.image in example.photo.name)
 
@@ -270,7 +270,7 @@ def test_tables_people_have(name, text, tmp_path, draw_photo):
     (tmp_path / "scores.csv").write_text("epoch,loss\n1,2\n")
     (example,) = (e for examples in read_dataset(tmp_path).splits.values() for e in examples)
     assert example.captions == ("a dog, a cat", 'says "hi"')
-    assert example.photo == File(str(tmp_path / "sub" / "a.png"))
+    assert example.photo == FileSource(str(tmp_path / "sub" / "a.png"))
 
 
 def test_two_tables_and_unknown_splits_are_refused(tmp_path):
@@ -299,7 +299,7 @@ def test_eight_thousand_photos_are_read_in_a_moment_and_never_opened(write_datas
 
 def test_needs_no_torch():
     block = "import sys; sys.modules['torch'] = None\n"
-    code = block + "import sightline.cli.data, sightline.data.dataset, sightline.data.check, sightline.data.shapes"
+    code = block + "import sightline.cli.data, sightline.data.dataset, sightline.data.check, sightline.shapes.draw"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -8,9 +8,9 @@ from PIL import Image
 
 from sightline.data.check import check_dataset
 from sightline.data.dataset import read_dataset
-from sightline.data.regions import read_regions
-from sightline.data.shapes import draw_shapes
+from sightline.data.regions.base import read_regions
 from sightline.errors import SightlineError
+from sightline.shapes.draw import draw_shapes
 from sightline.vocabulary import split_words
 
 NAME = "1007_ab.jpg"

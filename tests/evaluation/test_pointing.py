@@ -5,14 +5,13 @@ import numpy as np
 import pytest
 
 from sightline import Caption
-from sightline.data.dataset import Example
-from sightline.data.nouns import boxes_by_noun, nouns_of, singular
-from sightline.data.regions import Region
+from sightline.data.example import Example, Region
+from sightline.data.regions.nouns import boxes_by_noun, nouns_of, singular
 from sightline.evaluation.hallucination import hallucination_scores, mentions, mentions_of_people
 from sightline.evaluation.page_pointing import pointing_section
 from sightline.evaluation.pointing import looks, pointing_scores, where
 from sightline.evaluation.report import write_report
-from sightline.photos.place import File
+from sightline.images.source import FileSource
 
 from .test_report import evaluate
 
@@ -23,7 +22,7 @@ def example(name, *told):
     """``told``: captions, each with (first word, word after the last, boxes) of its phrases."""
     return Example(
         name,
-        File(name),
+        FileSource(name),
         tuple(caption for caption, *_ in told),
         tuple(tuple(Region(start, stop, tuple(boxes)) for start, stop, *boxes in found) for _, *found in told),
     )
@@ -128,7 +127,7 @@ def test_nouns_nobody_knows_of_are_hallucinated(examples):
 
 def test_people_are_held_to_what_the_others_say():
     written = ("two dogs and a ball", "a dog on grass", "a dog, a ball")
-    examples = {"a": Example("a", File("a"), written), "b": Example("b", File("b"), ("a ball",))}
+    examples = {"a": Example("a", FileSource("a"), written), "b": Example("b", FileSource("b"), ("a ball",))}
     found = mentions_of_people(examples, frozenset({"dog", "ball", "grass"}))
     assert [(mention.noun, mention.known) for mention in found] == [
         *(("dog", True), ("ball", True)),
@@ -148,7 +147,7 @@ def test_where_nothing_is_said_nothing_is_scored(examples):
 
 
 def test_an_evaluation_tells_where_the_model_looked(sightline, tiny_bundle, tmp_path):
-    from sightline.data.shapes import draw_shapes
+    from sightline.shapes.draw import draw_shapes
 
     draw_shapes(tmp_path / "shapes", photos=40, seed=1)
     told = {}

@@ -12,12 +12,13 @@ import pytest
 
 import sightline.data.provenance as provenance
 from sightline import Captioner, SightlineError, load
-from sightline.data.dataset import Dataset, Example, read_dataset
+from sightline.data.dataset import Dataset, read_dataset
+from sightline.data.example import Example
 from sightline.data.provenance import fingerprint, overlap
-from sightline.data.shapes import draw_shapes
-from sightline.evaluation.doubts import warnings_about
 from sightline.evaluation.protocol import data_fingerprint, evaluate_split, model_fingerprint
-from sightline.photos.place import File
+from sightline.evaluation.protocol_warnings import warnings_about
+from sightline.images.source import FileSource
+from sightline.shapes.draw import draw_shapes
 
 KNOWN = {"data": "data", "kept_epoch": 2, "val_loss": 3.1}
 
@@ -74,7 +75,7 @@ def test_a_photo_named_twice_is_refused(shapes, captioner):
 
 def test_unreadable_photos_are_left_out_with_a_warning(shapes, captioner, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"no photo")
-    broken = Example("broken.png", File(str(tmp_path / "broken.png")), ("a circle",))
+    broken = Example("broken.png", FileSource(str(tmp_path / "broken.png")), ("a circle",))
     found = evaluate_split(captioner, split(shapes, val=(broken, *shapes.split("val"))), "val", meteor=False)
     assert "broken.png" not in found.captions and len(found.captions) == len(shapes.split("val"))
     assert found.protocol.warnings[0].startswith("not scored: 1 photo, which cannot be read (")
@@ -141,7 +142,7 @@ def test_fingerprints_change_with_any_content_but_not_with_the_order(shapes, bun
     data, model = data_fingerprint(examples), model_fingerprint(bundle)
     assert data == data_fingerprint(examples[::-1]) and len(data) == len(model) == len("sha256:") + 64
     (tmp_path / "other.png").write_bytes(examples[0].photo.read() + b"\0")
-    for change in ({"image": "x"}, {"captions": ("x",)}, {"photo": File(str(tmp_path / "other.png"))}):
+    for change in ({"image": "x"}, {"captions": ("x",)}, {"photo": FileSource(str(tmp_path / "other.png"))}):
         assert data_fingerprint([replace(examples[0], **change), *examples[1:]]) != data
     for name in ("config.json", "vocabulary.json", "model.onnx"):
         before = model_fingerprint(bundle)

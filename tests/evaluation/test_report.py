@@ -9,12 +9,12 @@ import pytest
 from PIL import Image
 
 from sightline import Caption, SightlineError
-from sightline.data.dataset import Example
+from sightline.data.example import Example
 from sightline.evaluation.protocol import Evaluation, Protocol
 from sightline.evaluation.report import read_report, replacing_report, write_report
 from sightline.evaluation.scores import score_captions
+from sightline.images.source import FileSource
 from sightline.metrics import METRICS
-from sightline.photos.place import File
 
 from ..explain.test_page import Page
 
@@ -34,7 +34,7 @@ def evaluate(folder: Path, captions: dict[str, str], references: dict[str, list[
     examples = {}
     for name, written in references.items():
         Image.new("RGB", (30, 20), "teal").save(path := folder / f"{len(examples)}.png")
-        examples[name] = Example(name, File(str(path)), tuple(written))
+        examples[name] = Example(name, FileSource(str(path)), tuple(written))
     model = {"name": "tiny", "fingerprint": "sha256:12", "precision": "fp32", "training": {"data": "made up"}}
     data = {"name": "photos", "layout": "table", "split_source": "files", "fingerprint": "sha256:34"}
     quick = [name for name in METRICS if name != "meteor"]

@@ -12,7 +12,7 @@ import sightline
 from sightline.errors import SightlineError
 from sightline.export import export
 from sightline.export.ensemble import make_ensemble
-from sightline.nn.checkpoint import load_model, save_model
+from sightline.nn.model_files import load_model, save_model
 from sightline.training.generate import generate
 from sightline.vocabulary import Vocabulary
 

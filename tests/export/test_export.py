@@ -12,7 +12,6 @@ import pytest
 import torch
 
 from sightline import Captioner
-from sightline.bundle import OUTPUTS
 from sightline.captioner import open_session, run_search
 from sightline.errors import SightlineError
 from sightline.export import agreement, export
@@ -21,8 +20,9 @@ from sightline.export.export import export_into, export_model
 from sightline.export.graph import to_onnx
 from sightline.export.precision import PRECISIONS
 from sightline.export.sharing import share_weights
-from sightline.nn.checkpoint import DECODERS  # importing it registers every decoder
+from sightline.model_folder import OUTPUTS
 from sightline.nn.library_encoders import ENCODERS
+from sightline.nn.model_files import DECODERS  # importing it registers every decoder
 from sightline.nn.search import search
 from sightline.vocabulary import END, split_words
 

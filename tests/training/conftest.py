@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from sightline.data.shapes import draw_shapes
+from sightline.shapes.draw import draw_shapes
 from sightline.training.recipe import Recipe
 
 TINY = {

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from sightline.data.dataset import read_dataset
-from sightline.data.examples import Joined
-from sightline.data.write_shards import write_shards
-from sightline.training import stretches
+from sightline.data.large.packed import Joined
+from sightline.data.large.write_shards import write_shards
+from sightline.training import sampler
 from sightline.training.batches import LengthSampler
-from sightline.training.stretches import Shards, large_shards
+from sightline.training.sampler import Shards, large_shards
 
 
 def targets(photos=205):
@@ -98,7 +98,7 @@ def test_only_shards_that_are_large_are_shown_so(shapes, tmp_path, monkeypatch):
     write_shards(shapes, tmp_path, shard_bytes=20_000)
     read = read_dataset(tmp_path).split("train")
     assert large_shards(read) is None
-    monkeypatch.setattr(stretches, "_LARGE", 0)
+    monkeypatch.setattr(sampler, "_LARGE", 0)
     assert large_shards(read_dataset(shapes).split("train")) is None
     found = large_shards(Joined([read, read]))
     assert (found.of_photo[: len(read)] + found.sizes.size // 2 == found.of_photo[len(read) :]).all()

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from sightline.bundle import load_description
-from sightline.data.shapes import draw_shapes
-from sightline.data.write_shards import write_shards
+from sightline.data.large.write_shards import write_shards
 from sightline.errors import SightlineError
+from sightline.model_folder import load_description
+from sightline.shapes.draw import draw_shapes
 from sightline.training.data import read_data
 from tests.training.conftest import tiny
 from tests.training.test_train import run
@@ -115,7 +115,7 @@ def test_features_that_have_no_room_are_computed_as_photos_are_shown(shapes, tin
     encoder = recipe.encoder.model_copy(update={"weights": str(tiny_run), "trainable": False})
     recipe = recipe.model_copy(update={"encoder": encoder})
     kept = run(recipe, shapes, tmp_path / "kept", cache=tmp_path / "cache")
-    monkeypatch.setattr("sightline.data.features.shutil.disk_usage", lambda folder: SimpleNamespace(free=0))
+    monkeypatch.setattr("sightline.training.features.shutil.disk_usage", lambda folder: SimpleNamespace(free=0))
     said = []
     shown = run(recipe, shapes, tmp_path / "shown", cache=tmp_path / "other", say=said.append)
     assert any("no room for the features of 72 photos" in line for line in said)

@@ -13,11 +13,11 @@ import pytest
 import torch
 from torch import nn
 
-import sightline.training.launch as launch
-from sightline.data.shapes import draw_shapes
-from sightline.data.write_shards import write_shards
+import sightline.training.distributed as launch
+from sightline.data.large.write_shards import write_shards
 from sightline.errors import SightlineError
-from sightline.nn.checkpoint import load_model
+from sightline.nn.model_files import load_model
+from sightline.shapes.draw import draw_shapes
 from sightline.training.module import CaptioningModule
 from sightline.training.recipe import Recipe
 from sightline.training.train import train
@@ -99,19 +99,19 @@ import os, signal, sys
 from pathlib import Path
 import torch
 from sightline.errors import SightlineError
-from sightline.training.launch import joined
+from sightline.training.distributed import joined
 from sightline.training.module import CaptioningModule
 from sightline.training.recipe import load_recipe
-from sightline.training.statistics import WholeBatchNorm
+from sightline.training.sync_batch_norm import WholeBatchNorm
 from sightline.training.train import train
 
 recipe, data, out = map(Path, sys.argv[1:])
 with joined(1, {}) as ranks:
     kept = torch.load(out.parent / "norm.pt")
     norm = WholeBatchNorm(3).train()
-    input = kept["input"][: 2] if ranks.leads else kept["input"][2 :]
+    input = kept["input"][: 2] if ranks.is_rank_zero else kept["input"][2 :]
     result = norm(input.requires_grad_())
-    (result * (kept["wanted"][: 2] if ranks.leads else kept["wanted"][2 :])).sum().backward()
+    (result * (kept["wanted"][: 2] if ranks.is_rank_zero else kept["wanted"][2 :])).sum().backward()
     made = [result, input.grad, norm.weight.grad, norm.bias.grad, norm.running_mean, norm.running_var]
     torch.save([each.detach() for each in made], out.parent / f"norm {ranks.rank}.pt")
 
@@ -127,7 +127,7 @@ CaptioningModule.training_step = step
 try:
     train(load_recipe(recipe), data, out, export=False, progress=False, cache=out.parent / "cache")
 except SightlineError as error:
-    sys.exit(str(error) if ranks.leads else 1)
+    sys.exit(str(error) if ranks.is_rank_zero else 1)
 """
 
 

@@ -11,11 +11,11 @@ from safetensors.torch import load_file, save_file
 
 import sightline.training.train as training
 from sightline import captioner
-from sightline.bundle import WEIGHTS
 from sightline.export.agreement import Agreement
 from sightline.export.export import Export
-from sightline.nn.checkpoint import build_model, load_model
+from sightline.model_folder import WEIGHTS
 from sightline.nn.compact import compact, restore
+from sightline.nn.model_files import build_model, load_model
 from sightline.nn.prefix_tree import PrefixTree
 from sightline.training.growth import grown, grown_weights
 from sightline.training.recipe import further_recipe

@@ -16,13 +16,13 @@ import pytest
 import sightline
 from sightline.data.dataset import read_dataset
 from sightline.errors import SightlineError
-from sightline.nn.checkpoint import load_model
-from sightline.training import units
+from sightline.nn.model_files import load_model
+from sightline.training import vocabulary as units
 from sightline.training.generate import generate
 from sightline.training.growth import grown
 from sightline.training.recipe import Recipe, VocabularyRecipe
 from sightline.training.train import train
-from sightline.training.units import learn_vocabulary
+from sightline.training.vocabulary import learn_vocabulary
 from sightline.vocabulary import UNKNOWN, Vocabulary
 from tests.training.conftest import tiny
 

@@ -6,20 +6,20 @@ import pytest
 import torch
 from PIL import Image
 
-from sightline.data.dataset import Example, read_dataset
-from sightline.data.regions import Region
+from sightline.data.dataset import read_dataset
+from sightline.data.example import Example, Region
 from sightline.errors import SightlineError
-from sightline.nn.checkpoint import load_model
+from sightline.nn.model_files import load_model
 from sightline.nn.prefix_tree import PrefixTree
 from sightline.preprocess import preprocess
 from sightline.training import self_critical
+from sightline.training.attention_targets import AttentionTargets, Named, Phrases
 from sightline.training.augment import augment
 from sightline.training.batches import Batch, Share, encode_captions
-from sightline.training.faults import BrokenOff, UnknownNouns
 from sightline.training.generate import generate
 from sightline.training.objective import CrossEntropy
+from sightline.training.reward_penalties import TruncatedCaption, UnknownNouns
 from sightline.training.self_critical import SelfCritical
-from sightline.training.supervision import Named, Phrases, Taught
 from sightline.vocabulary import END, Vocabulary
 from tests.training.conftest import tiny
 from tests.training.test_train import losses, run
@@ -140,7 +140,7 @@ def test_a_sentence_that_ends_where_nobodys_does_is_a_fault():
     drawn = torch.tensor(
         [[[4, 5, 6, END], [4, 5, END, 0]], [[4, 6, END, 0], [7, 4, 5, END]], [[4, 5, 4, 5], [END, 0, 0, 0]]]
     )
-    assert BrokenOff(written).count(drawn, drawn).tolist() == [[0, 1], [0, 1], [0, 0]]
+    assert TruncatedCaption(written).count(drawn, drawn).tolist() == [[0, 1], [0, 1], [0, 0]]
 
 
 def test_peoples_captions_count_beside_the_reward_as_in_teacher_forcing(trained, monkeypatch):
@@ -209,7 +209,7 @@ def test_a_named_thing_costs_what_attention_misses_of_it(trained):
     words = [(0, 0, 1, 0), (0, 1, 1, 1), (1, 1, 0, 1), (1, 1, 1, 1)]  # photo, caption, word, phrase
     nodes = torch.stack([batch.captions.node_of_word[p, c, t] for p, c, t, _ in words])
     assert nodes[0] == nodes[1]  # two captions that begin alike and name two things
-    taught = Taught(nodes, torch.tensor([phrase for *_, phrase in words]), shares)
+    taught = AttentionTargets(nodes, torch.tensor([phrase for *_, phrase in words]), shares)
     alpha = model(features, batch.captions).attention
     missed = sum(-(shares[phrase] * alpha[node]).sum().log() for node, (*_, phrase) in zip(nodes, words, strict=True))
     plain, costly, unknown = (

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from sightline.data.shapes import draw_shapes
 from sightline.errors import SightlineError
-from sightline.nn.checkpoint import load_model
-from sightline.training.alone import alone_in
+from sightline.nn.model_files import load_model
+from sightline.shapes.draw import draw_shapes
 from sightline.training.objective import CrossEntropy
+from sightline.training.run_lock import run_lock
 from sightline.training.train import train
 from tests.training.conftest import tiny
 
@@ -135,7 +135,7 @@ def test_a_run_of_an_older_version_is_held_to_its_numbers_of_photos(begun, data,
 
 def test_two_trainings_do_not_share_a_folder(data, tmp_path):
     out = tmp_path / "out"
-    with alone_in(out), pytest.raises(SightlineError, match="another training writes there now"):
+    with run_lock(out), pytest.raises(SightlineError, match="another training writes there now"):
         run(data, out, 1)
     assert not out.exists()
     out.mkdir()

@@ -9,10 +9,10 @@ from PIL import Image
 import sightline
 import sightline.training.module as module
 from sightline.data.dataset import read_dataset
-from sightline.data.shard_index import FOLDER
-from sightline.data.write_shards import write_shards
+from sightline.data.large.shard_index import FOLDER
+from sightline.data.large.write_shards import write_shards
 from sightline.errors import SightlineError
-from sightline.nn.checkpoint import load_model
+from sightline.nn.model_files import load_model
 from sightline.training.generate import generate
 from sightline.training.objective import CrossEntropy
 from sightline.training.recipe import TransformerRecipe

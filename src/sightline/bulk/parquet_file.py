@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from sightline.bulk.formats import JsonLines
 from sightline.bulk.row import Row, arrow_schema, as_text
 from sightline.bulk.row_file import Entry, RowFile, Rows, Version, other_maker
-from sightline.bundle import replacing
 from sightline.errors import SightlineError
+from sightline.model_folder import replacing
 
 if TYPE_CHECKING:
     import pyarrow

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sightline.bundle import ONNX
 from sightline.caption import Caption
 from sightline.errors import SightlineError
+from sightline.model_folder import ONNX
 
 if TYPE_CHECKING:
     import pyarrow

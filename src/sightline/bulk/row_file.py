@@ -11,8 +11,8 @@ from typing import NamedTuple, Self
 
 from sightline.bulk.formats import TextFormat
 from sightline.bulk.row import Row
-from sightline.bundle import replacing, telling_what_cannot_be_written
 from sightline.errors import SightlineError
+from sightline.model_folder import naming_write_errors, replacing
 
 
 class Version(NamedTuple):
@@ -134,7 +134,7 @@ class RowFile(Rows):
                 file.writelines(record for record, _ in self._last_ones())
             self._repeated = False
         else:
-            with telling_what_cannot_be_written(self.path):
+            with naming_write_errors(self.path):
                 os.fsync(self._file)
 
     def rows(self) -> Iterator[Row]:
@@ -188,7 +188,7 @@ class RowFile(Rows):
 
     def _append(self, record: bytes) -> None:
         try:
-            with telling_what_cannot_be_written(self.path):
+            with naming_write_errors(self.path):
                 rest = memoryview(record)
                 while rest:
                     rest = rest[self._file.write(rest) :]

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from sightline.bulk import places
 from sightline.errors import SightlineError
-from sightline.photos.columns import PHOTO_NAMES, find_column, plain_column
-from sightline.photos.formats import foreign_photo, is_photo
+from sightline.images.columns import PHOTO_NAMES, find_column, plain_column
+from sightline.images.formats import is_photo, unsupported_format
 
 Source: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
@@ -198,7 +198,7 @@ def _beside(place: str, name: str) -> str:
 
 
 def _may_be_photo(name: str) -> bool:
-    return is_photo(name) or foreign_photo(name) is not None
+    return is_photo(name) or unsupported_format(name) is not None
 
 
 def _is_known(name: str) -> bool:

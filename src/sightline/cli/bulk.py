@@ -18,7 +18,7 @@ from sightline.cli.streams import put, remark
 from sightline.errors import SightlineError
 
 
-class Asked(NamedTuple):
+class CaptionOptions(NamedTuple):
     """How to caption, as the command line has it."""
 
     model: Path | None
@@ -28,7 +28,7 @@ class Asked(NamedTuple):
     device: str
 
 
-def caption_to_file(names: Sequence[str], out: Path, overwrite: bool, asked: Asked) -> None:
+def caption_to_file(names: Sequence[str], out: Path, overwrite: bool, asked: CaptionOptions) -> None:
     """Caption the photos that ``names`` mean into ``out``, but for those that are in it already."""
     from sightline.bulk.one_machine import caption_into, open_rows
     from sightline.bulk.row import made_by
@@ -62,7 +62,9 @@ def caption_to_file(names: Sequence[str], out: Path, overwrite: bool, asked: Ask
     _tell(str(out), len(photos), failed, search.left_out)
 
 
-def caption_with_ray(names: Sequence[str], out: str, overwrite: bool, address: str | None, asked: Asked) -> None:
+def caption_with_ray(
+    names: Sequence[str], out: str, overwrite: bool, address: str | None, asked: CaptionOptions
+) -> None:
     """Caption what ``names`` mean by the workers of Ray, into the folder ``out``."""
     from sightline.bulk.pipeline import caption_photos, connect
 

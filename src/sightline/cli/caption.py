@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sightline.captioner import DEVICES
-from sightline.cli.bulk import Asked, caption_to_file, caption_with_ray
+from sightline.cli.bulk import CaptionOptions, caption_to_file, caption_with_ray
 from sightline.cli.options import beam_size_option, length_penalty_option, model_option
 from sightline.cli.photos import PhotoSearch
 from sightline.cli.progress import progress
@@ -66,7 +66,7 @@ def caption(
     also be WebDataset's shards (.tar), Parquet, or at s3:// and the like; FILE is then a folder of Parquet.
     """
     _refuse_what_does_not_go_together(as_json, out, overwrite, engine, address)
-    asked = Asked(model, beam_size, length_penalty, batch_size, device)
+    asked = CaptionOptions(model, beam_size, length_penalty, batch_size, device)
     if out is None:
         _caption_to_stdout(photos, as_json, asked)
     elif engine is None:
@@ -86,7 +86,7 @@ def _refuse_what_does_not_go_together(
         raise click.UsageError("--address needs --engine ray")
 
 
-def _caption_to_stdout(photos: tuple[str, ...], as_json: bool, asked: Asked) -> None:
+def _caption_to_stdout(photos: tuple[str, ...], as_json: bool, asked: CaptionOptions) -> None:
     from sightline.captioner import load
 
     captioner, search, started = load(asked.model, device=asked.device), PhotoSearch(photos), time.monotonic()

@@ -59,7 +59,7 @@ def shapes(folder: Path, photos: int, seed: int) -> None:
 
     It comes in Kaggle's layout with train, val and test lists. Drawn once, it is left alone the next time.
     """
-    from sightline.data.shapes import draw_shapes
+    from sightline.shapes.draw import draw_shapes
 
     with progress("drawing photos") as line:
         is_new = draw_shapes(folder, photos, seed, line)
@@ -80,7 +80,7 @@ def shards(folder: Path, out: Path, size: int) -> None:
     Interrupted, it leaves whole shards; the same command goes on after these.
     """
     from sightline.data.dataset import read_dataset
-    from sightline.data.write_shards import write_shards
+    from sightline.data.large.write_shards import write_shards
 
     with progress("writing photos") as line:
         written = write_shards(folder, out, size * 1_000_000, line)

@@ -48,10 +48,10 @@ def explain(
     A photo that cannot be read is named on stderr, with the reason, and the others are explained; the exit status is
     then 1. Interrupted, it leaves a page of those it finished.
     """
-    from sightline.bundle import make_folder
     from sightline.captioner import load
     from sightline.explain import write_page
     from sightline.explain.page import is_page
+    from sightline.model_folder import make_folder
 
     search = PhotoSearch(photos)
     paths = _find_photos(search, photos)

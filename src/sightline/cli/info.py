@@ -11,7 +11,7 @@ from sightline.cli.options import model_option
 from sightline.cli.streams import put
 
 if TYPE_CHECKING:
-    from sightline.bundle import ModelConfig
+    from sightline.model_folder import ModelConfig
     from sightline.vocabulary import Vocabulary
 
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 @model_option
 def info(model: Path | None) -> None:
     """Tell what a model is: its parts, sizes and training, and what its card says of scores and licences."""
-    from sightline.bundle import CARD, load_description
     from sightline.captioner import model_folder
+    from sightline.model_folder import CARD, load_description
 
     folder = model_folder(model)
     lines = [str(folder), "", *_parts(*load_description(folder)), "", *_files(folder)]
@@ -62,8 +62,8 @@ def _value(value: object) -> str:
 
 def _files(folder: Path) -> list[str]:
     """The weights' files; model.onnx is opened, so that a bad one is noticed."""
-    from sightline.bundle import ONNX, WEIGHTS
     from sightline.captioner import Captioner
+    from sightline.model_folder import ONNX, WEIGHTS
 
     lines = []
     for name in (ONNX, WEIGHTS):

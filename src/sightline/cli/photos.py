@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sightline.cli.lists import read_list
 from sightline.cli.streams import complain
-from sightline.photos.formats import Foreign, foreign_photo, is_photo
+from sightline.images.formats import UnsupportedFormat, is_photo, unsupported_format
 
 
 class PhotoSearch:
@@ -31,7 +31,7 @@ class PhotoSearch:
     def __init__(self, names: Iterable[str]) -> None:
         self.left_out = 0
         self._names = names
-        self._foreign: Counter[Foreign] = Counter()
+        self._foreign: Counter[UnsupportedFormat] = Counter()
 
     def __iter__(self) -> Iterator[str]:
         for name in self._names:
@@ -46,7 +46,7 @@ class PhotoSearch:
             else:
                 yield name
         for kind, count in self._foreign.items():
-            complain(f"left out {count:,} {kind.name}{'s' * (count != 1)}; {kind.way_out}")
+            complain(f"left out {count:,} {kind.name}{'s' * (count != 1)}; {kind.advice}")
 
     def _or_tell(self, paths: Iterable[str], nothing: str) -> Iterator[str]:
         before, none = self.left_out, True
@@ -67,7 +67,7 @@ class PhotoSearch:
         paths = []
         for parent, _, files in os.walk(folder, onerror=self._cannot_enter):
             for path in (os.path.join(parent, file) for file in files):
-                if foreign := foreign_photo(path):
+                if foreign := unsupported_format(path):
                     self.left_out += 1
                     self._foreign[foreign] += 1
                 elif is_photo(path) and _may_be_photo(path):

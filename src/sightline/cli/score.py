@@ -42,7 +42,7 @@ def score(
     Reads COCO's results and annotations, pycocoevalcap's dictionaries, Karpathy's JSON, {photo: [captions]}, JSON
     lines, CSV and .token files. Photos are matched by name, file name or COCO's number, where only one can be meant.
     """
-    from sightline.evaluation.caption_files import read_references
+    from sightline.annotations.caption_files import read_references
     from sightline.evaluation.pairing import read_pair
     from sightline.evaluation.scores import score_captions
     from sightline.metrics import METRICS

@@ -94,10 +94,10 @@ def train(
     # steps as small as these. A microsecond or so of spinning serves both; this must be said before torch loads.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     require_training_tier()
-    from sightline.data.ranks import speaks
     from sightline.errors import SightlineError
+    from sightline.training.build import RECIPE, check_new
+    from sightline.training.ranks import speaks
     from sightline.training.recipe import further_recipe, load_recipe
-    from sightline.training.start import RECIPE, check_new
 
     if not speaks():
         silence()
@@ -119,9 +119,9 @@ def train(
 
 def _origin(init: str) -> Path:
     """The folder of a model to start from; `SightlineError` where it has no weights to train on from."""
-    from sightline.bundle import WEIGHTS
     from sightline.captioner import BUNDLED_MODEL
     from sightline.errors import SightlineError
+    from sightline.model_folder import WEIGHTS
 
     if init == "bundled" and not (BUNDLED_MODEL / WEIGHTS).is_file():
         raise SightlineError(f"--init bundled: no {WEIGHTS} came with this installation; name a model folder instead")

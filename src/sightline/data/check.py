@@ -13,13 +13,15 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from sightline.data.dataset import Example, SplitSource, name_splits
-from sightline.data.files import as_path
+from sightline.annotations.split_names import SPLITS
+from sightline.data.dataset import SplitSource, name_splits
+from sightline.data.example import Example
 from sightline.data.findings import Finding, Level, find_nothing_to_learn
-from sightline.data.layout import SPLITS, Source, read_source
-from sightline.data.regions import Located, read_regions
+from sightline.data.layout import Source, read_source
+from sightline.data.regions.base import Located, read_regions
 from sightline.errors import SightlineError
-from sightline.photos.place import Place
+from sightline.images.source import ImageSource
+from sightline.model_folder import as_path
 from sightline.preprocess import open_photo
 
 Progress = Callable[[int, int], None]
@@ -255,7 +257,7 @@ def _is_mojibake(run: str) -> bool:
     return True
 
 
-def _inspect(photos: Mapping[str, Place], progress: Progress | None) -> dict[str, _Content]:
+def _inspect(photos: Mapping[str, ImageSource], progress: Progress | None) -> dict[str, _Content]:
     contents: dict[str, _Content] = {}
     with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
         # What Pillow mends in passing is no finding.
@@ -271,7 +273,7 @@ def _inspect(photos: Mapping[str, Place], progress: Progress | None) -> dict[str
     return contents
 
 
-def _inspect_photo(photo: Place) -> _Content:
+def _inspect_photo(photo: ImageSource) -> _Content:
     try:
         data = photo.read()
     except OSError as error:

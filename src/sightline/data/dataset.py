@@ -11,27 +11,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal
 
-from sightline.data import (  # noqa: F401  (each registers its layout or its regions)
-    coco,
-    coco_regions,
-    entities,
-    flickr8k_original,
-    imagefolder,
-    kaggle,
-    karpathy,
-    pairs,
-    parquet,
-    shapes_regions,
-    shard_regions,
-    shards,
-    table,
-    token_file,
-)
-from sightline.data.examples import Example, Examples
-from sightline.data.files import as_path
-from sightline.data.layout import LAYOUTS, SPLITS, Packed, Progress, Source, derive_split, read_source, register_layout
-from sightline.data.regions import read_regions
+import sightline.data.layouts
+import sightline.data.regions  # noqa: F401  (their files register themselves)
+from sightline.annotations.split_names import SPLITS, derive_split
+from sightline.data.example import Example
+from sightline.data.large.packed import Examples
+from sightline.data.layout import LAYOUTS, Packed, Progress, Source, read_source, register_layout
+from sightline.data.regions.base import read_regions
 from sightline.errors import SightlineError
+from sightline.model_folder import as_path
 
 __all__ = ["LAYOUTS", "Dataset", "Example", "derive_split", "name_splits", "read_dataset", "register_layout"]
 
@@ -81,7 +69,7 @@ class Dataset:
         raise SightlineError(f"{self.root}: no {name!r} split; there is {there or 'none'}; {way_out}")
 
     def located_split(self, name: str) -> Sequence[Example]:
-        """As `split`, with the regions that are known of its photos (`sightline.data.regions`); takes seconds."""
+        """As `split`, with the regions that are known of its photos (`sightline.data.regions.base`); takes seconds."""
         examples = self.split(name)
         located = read_regions(self.root, examples)
         if located is None:

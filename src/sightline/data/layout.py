@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sightline.data.examples import Example
+from sightline.data.example import Example
 from sightline.errors import SightlineError
-from sightline.photos.place import Place
-
-SPLITS = ("train", "val", "test")
-
-# What datasets call their splits; COCO's "restval" is the part of its validation photos that everyone trains on.
-_SPLIT_NAMES = {
-    "train": "train",
-    "training": "train",
-    "restval": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "dev": "val",
-    "test": "test",
-    "testing": "test",
-}
+from sightline.images.source import ImageSource
 
 
 @dataclass(frozen=True)
@@ -56,7 +37,7 @@ class Source:
     """
 
     captions: Mapping[str, tuple[str, ...]]
-    photos: Mapping[str, Place]
+    photos: Mapping[str, ImageSource]
     splits: Mapping[str, tuple[str, ...]] | None
     unread_lines: tuple[str, ...] = ()
     torn: tuple[str, ...] = ()
@@ -142,29 +123,3 @@ def _read_first_that_fits(root: Path, progress: Progress) -> tuple[str, Source]:
 def _has_photos(source: Source) -> bool:
     """Whether any captioned photo is there; captions of photos that are elsewhere may lie beside those meant."""
     return source.packed is not None or any(name in source.photos for name in source.captions)
-
-
-def split_named(word: str, place: str) -> str:
-    """The split that a dataset calls ``word``; `SightlineError` naming ``place`` if there is no such split."""
-    try:
-        return _SPLIT_NAMES[word.strip().lower()]
-    except KeyError:
-        known = ", ".join(_SPLIT_NAMES)
-        raise SightlineError(f"{place}: unknown split {word!r}; use one of {known}") from None
-
-
-@functools.lru_cache(maxsize=4096)
-def split_in(path: str) -> str:
-    """The split that a word of a path names, the last if several do: "val" for ``coco-val2017/000.tar``; or ""."""
-    words = re.findall("[a-z]+", path.lower())
-    return next((_SPLIT_NAMES[word] for word in reversed(words) if word in _SPLIT_NAMES), "")
-
-
-def derive_split(name: str) -> str:
-    """The split of a photo that no list names: 80% train, 10% val, 10% test, by the hash of its file name.
-
-    Each photo is decided alone, so photos added later never move another one from train to test.
-    """
-    digest = hashlib.sha256(os.fsencode(name.replace("\\", "/").rpartition("/")[2])).digest()
-    place = int.from_bytes(digest[:8], "big") / 2**64
-    return "train" if place < 0.8 else "val" if place < 0.9 else "test"

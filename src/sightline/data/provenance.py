@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sightline.data.dataset import Example
+from sightline.data.example import Example
 from sightline.errors import SightlineError
 
 _KEY = 6  # bytes: two photos of a million share one by chance less than once in a hundred such sets

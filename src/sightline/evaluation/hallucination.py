@@ -1,8 +1,8 @@
 """Things that a caption names and that nobody knows of (the idea of CHAIR, Rohrbach et al. 2018).
 
-The words are the nouns of a split (`sightline.data.nouns`). One is hallucinated if it stands, plural or singular, in no
-caption that people wrote of the photo; boxes are known by the captions' own words. CHAIR's lists of synonyms are the
-captions themselves here: a "man" whom one of five people calls a man is there. People themselves name things that no
+The words are the nouns of a split (`sightline.data.regions.nouns`). A noun is hallucinated if it stands, plural or
+singular, in no caption that people wrote of the photo. Instead of CHAIR's lists of synonyms, the captions themselves
+are taken here: a "man" whom one of five people calls a man is there. People themselves name things that no
 other of them does; how often stands beside a model's share, each of their captions against the photo's others.
 """
 
@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightline.caption import Caption
-from sightline.data.dataset import Example
-from sightline.data.nouns import singular
+from sightline.data.example import Example
+from sightline.data.regions.nouns import singular
 from sightline.evaluation.pointing import share
 from sightline.metrics.registry import Score
 from sightline.vocabulary import split_words

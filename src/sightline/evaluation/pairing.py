@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from sightline.annotations.caption_files import hypotheses_of, read_captions
 from sightline.errors import SightlineError
-from sightline.evaluation.caption_files import hypotheses_of, read_captions
-from sightline.evaluation.doubts import count_photos
+from sightline.evaluation.protocol_warnings import count_photos
 from sightline.evaluation.scores import check_photos
 
 # COCO's ids are in its files' names: 000000000139.jpg, COCO_val2014_000000000139.jpg.

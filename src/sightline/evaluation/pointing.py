@@ -1,6 +1,7 @@
 """Whether attention and evidence lie on the thing that a word names, where boxes tell.
 
-The words are the nouns of captions (`sightline.data.nouns`) for which the photo has boxes, by any of its captions.
+The words are the nouns of captions (`sightline.data.regions.nouns`) for which the photo has boxes, by any of its
+captions.
 
 - pointing: the share of them whose map peaks in a cell with its middle in one of the thing's boxes
 - mass: the mean share of a map's weight that lies in the boxes, cells that they cut counting by their share
@@ -19,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightline.caption import Caption
-from sightline.data.dataset import Example
-from sightline.data.nouns import boxes_by_noun, singular
-from sightline.data.regions import cell_shares
+from sightline.data.example import Example
+from sightline.data.regions.base import cell_shares
+from sightline.data.regions.nouns import boxes_by_noun, singular
 from sightline.metrics.registry import Score
 
 Boxes = NDArray[np.float32]

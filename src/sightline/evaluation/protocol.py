@@ -11,19 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from sightline import __version__
-from sightline.bundle import CONFIG, ONNX, VOCABULARY
 from sightline.caption import Caption
 from sightline.captioner import Captioner
-from sightline.data.dataset import Dataset, Example
-from sightline.data.nouns import nouns_of
+from sightline.data.dataset import Dataset
+from sightline.data.example import Example
+from sightline.data.regions.nouns import nouns_of
 from sightline.decoding import BEAM_SIZE, LENGTH_PENALTY
 from sightline.errors import SightlineError
-from sightline.evaluation.doubts import count_photos, name_of, trained_by, warnings_about
 from sightline.evaluation.hallucination import Mention, hallucination_scores, mentions, mentions_of_people
 from sightline.evaluation.pointing import Look, looks, pointing_scores
+from sightline.evaluation.protocol_warnings import count_photos, name_of, trained_by, warnings_about
 from sightline.evaluation.scores import Scores, score_captions
+from sightline.images.source import ImageSource
 from sightline.metrics import METRICS, tokenizer_of
-from sightline.photos.place import Place
+from sightline.model_folder import CONFIG, ONNX, VOCABULARY
 
 Progress = Callable[[int, int | None], None]
 
@@ -170,7 +171,7 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _photo_digest(photo: Place) -> str:
+def _photo_digest(photo: ImageSource) -> str:
     return hashlib.sha256(photo.read()).hexdigest()
 
 

@@ -11,15 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sightline.bundle import replacing_folder
-from sightline.data.files import as_path
+from sightline.annotations.caption_files import read_hypotheses, read_references
 from sightline.errors import SightlineError
-from sightline.evaluation.caption_files import read_hypotheses, read_references
 from sightline.evaluation.page import write_report_page
 from sightline.evaluation.pointing import NAMES, by_noun
 from sightline.evaluation.protocol import Evaluation
 from sightline.evaluation.scores import check_photos
 from sightline.metrics import TOKENIZERS
+from sightline.model_folder import as_path, replacing_folder
 
 SCORES, HYPOTHESES, REFERENCES, PAGE = "scores.json", "hypotheses.json", "references.json", "report.html"
 

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from sightline.bundle import replacing
 from sightline.caption import Caption
 from sightline.explain.emphasis import SHADE, TINT, by_attention, emphasis
+from sightline.model_folder import replacing
 from sightline.preprocess import Photo, open_photo
 
 # Enough for a sharp photo on a page, about 60 kB of JPEG.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image, PngImagePlugin
 
-from sightline.bundle import replacing
+from sightline.model_folder import replacing
 
 # As PNG stores a text: keyword, NUL, value. Pillow writes it before the pixels.
 _KEYWORD, _VALUE = "Software", "sightline explain"

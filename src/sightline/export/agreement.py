@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sightline.bundle import OUTPUTS, ModelConfig
 from sightline.captioner import available_cores, open_session, run_search
+from sightline.model_folder import OUTPUTS, ModelConfig
 from sightline.nn.evidence import evidence
 from sightline.nn.model import CaptionModel
 from sightline.nn.search import search

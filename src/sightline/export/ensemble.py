@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from sightline.bundle import replacing_folder
 from sightline.errors import SightlineError
 from sightline.export.export import Export, export_into
-from sightline.nn.checkpoint import save_model
+from sightline.model_folder import replacing_folder
 from sightline.nn.ensemble_folder import load_ensemble
+from sightline.nn.model_files import save_model
 
 
 def make_ensemble(folders: Sequence[Path], out: Path) -> Export:

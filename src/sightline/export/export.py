@@ -10,13 +10,13 @@ from pathlib import Path
 
 import onnx
 
-from sightline.bundle import CARD, CONFIG, ONNX, VOCABULARY, ModelConfig, replacing, replacing_bundle
 from sightline.errors import SightlineError
 from sightline.export.agreement import Agreement, compare, random_photos
 from sightline.export.graph import to_onnx
 from sightline.export.precision import PRECISIONS
 from sightline.export.sharing import share_weights
-from sightline.nn.checkpoint import load_model
+from sightline.model_folder import CARD, CONFIG, ONNX, VOCABULARY, ModelConfig, replacing, replacing_bundle
+from sightline.nn.model_files import load_model
 from sightline.preprocess import Photo, preprocess
 
 

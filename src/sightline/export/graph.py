@@ -21,10 +21,10 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper
 from onnxscript.optimizer import optimize
 from torch import nn
 
-from sightline.bundle import INPUTS, SEARCHED, ModelConfig, identity
 from sightline.export.invariants import move_invariants
 from sightline.export.parts import BEAM_FIELDS, BestSentence, Finish, Prepare, SearchStep, WordEvidence
 from sightline.export.translations import TRANSLATIONS
+from sightline.model_folder import INPUTS, SEARCHED, ModelConfig, identity
 from sightline.nn.encoder import fused
 from sightline.nn.model import CaptionModel
 from sightline.nn.search import Choices, first_scores

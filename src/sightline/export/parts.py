@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding
 
-from sightline.bundle import SEARCHED
+from sightline.model_folder import SEARCHED
 from sightline.nn.decoder import Decoder
 from sightline.nn.evidence import word_evidence
 from sightline.nn.model import CaptionModel

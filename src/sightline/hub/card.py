@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sightline.bundle import CARD, ModelConfig
+from sightline.model_folder import CARD, ModelConfig
 
 # A score's name here -> the metric's name there.
 _METRICS = {

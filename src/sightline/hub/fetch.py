@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from sightline.bundle import CARD, CONFIG, ONNX, VOCABULARY
 from sightline.errors import SightlineError
 from sightline.hub.address import parse_address, reaching_the_hub
+from sightline.model_folder import CARD, CONFIG, ONNX, VOCABULARY
 
 _TO_CAPTION = (CONFIG, VOCABULARY, ONNX, CARD)
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sightline.bundle import CARD, CONFIG, ONNX, VOCABULARY, WEIGHTS
 from sightline.captioner import Captioner
 from sightline.errors import SightlineError
 from sightline.hub.address import Address, parse_address, reaching_the_hub
 from sightline.hub.card import model_card
+from sightline.model_folder import CARD, CONFIG, ONNX, VOCABULARY, WEIGHTS
 
 # What captioning and training on need. Never a checkpoint, which is a pickle; never pictures of somebody's photos.
 _PUSHED = (CONFIG, VOCABULARY, ONNX, WEIGHTS, CARD, "recipe.yaml")

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sightline.bundle import ModelConfig
 from sightline.errors import SightlineError
-from sightline.nn.checkpoint import load_model
+from sightline.model_folder import ModelConfig
 from sightline.nn.ensemble import ensemble
 from sightline.nn.model import CaptionModel
+from sightline.nn.model_files import load_model
 from sightline.vocabulary import Vocabulary
 
 

@@ -7,8 +7,8 @@ import json
 import shutil
 from pathlib import Path
 
-from sightline.bundle import CONFIG, ONNX, VOCABULARY, replacing_folder
 from sightline.captioner import Captioner
+from sightline.model_folder import CONFIG, ONNX, VOCABULARY, replacing_folder
 from sightline.serve.page_files import page_files, replaced
 from sightline.serve.runtime import fetch_runtime
 

@@ -20,7 +20,7 @@ def augment(
 ) -> tuple[Image.Image, NDArray[np.float32]]:
     """A crop of at least two thirds of the photo, resized to ``size``, its light and colours shifted, maybe mirrored.
 
-    ``boxes`` (B, 4), as `sightline.data.regions.Box`, go where what they hold goes; what is cropped away has no area
+    ``boxes`` (B, 4), as `sightline.data.example.Box`, go where what they hold goes; what is cropped away has no area
     left. A photo one of whose captions says left or right is never mirrored. The same ``seed`` gives the same picture.
     """
     scale = torch.tensor([image.width, image.height] * 2)

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from sightline.data.dataset import Example
-from sightline.data.examples import captions_of
+from sightline.data.example import Example
+from sightline.data.large.packed import captions_of
 from sightline.nn.prefix_tree import PrefixTree
 from sightline.preprocess import Preprocessing, open_photo, preprocess
+from sightline.training.attention_targets import AttentionTargets, Named, Phrases, Things
 from sightline.training.augment import augment
-from sightline.training.stretches import Shards, in_turn
-from sightline.training.supervision import Named, Phrases, Taught, Things
+from sightline.training.sampler import Shards, in_turn
 from sightline.vocabulary import PAD, Vocabulary
 
 # A batch costs what its longest captions cost, so photos are sorted by length within pools of this many batches.
@@ -71,7 +71,7 @@ class Batch(NamedTuple):
     captions: PrefixTree
     photos: Tensor
     share: Share
-    taught: Taught | Named | None = None
+    taught: AttentionTargets | Named | None = None
 
 
 class Draw(NamedTuple):

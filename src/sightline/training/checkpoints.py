@@ -12,8 +12,8 @@ import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from sightline.bundle import replacing
 from sightline.errors import SightlineError
+from sightline.model_folder import replacing
 
 CHECKPOINTS = "checkpoints"
 

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sightline.data.dataset import Dataset, Example, read_dataset
-from sightline.data.examples import Examples, Joined
+from sightline.data.dataset import Dataset, read_dataset
+from sightline.data.example import Example
+from sightline.data.large.packed import Examples, Joined
 from sightline.errors import SightlineError
-from sightline.photos.place import Place
+from sightline.images.source import ImageSource
 
 _SPLITS = ("train", "val", "test")
 
@@ -122,7 +123,7 @@ def _leave_out(
         say(f"{twice} training photos lie in more than one dataset, and are shown by each")
 
 
-def _homes(datasets: Mapping[str, Dataset]) -> dict[Place, list[tuple[str, str]]]:
+def _homes(datasets: Mapping[str, Dataset]) -> dict[ImageSource, list[tuple[str, str]]]:
     """Place -> the (dataset, split)s that hold a photo of the same bytes; those of a size of their own apart."""
     places = [
         (name, split, example.photo)
@@ -130,12 +131,12 @@ def _homes(datasets: Mapping[str, Dataset]) -> dict[Place, list[tuple[str, str]]
         for split in _SPLITS
         for example in data.splits.get(split, ())
     ]
-    sizes: dict[int | None, list[tuple[str, str, Place]]] = {}
+    sizes: dict[int | None, list[tuple[str, str, ImageSource]]] = {}
     for place in places:
         sizes.setdefault(place[2].size(), []).append(place)
     # A photo of unknown size may be any other's twin.
     groups = [places] if None in sizes else list(sizes.values())
-    same: dict[bytes, list[tuple[str, str, Place]]] = {}
+    same: dict[bytes, list[tuple[str, str, ImageSource]]] = {}
     for alike in groups:
         if len({name for name, _, _ in alike}) > 1:
             for place in alike:

@@ -11,8 +11,8 @@ from lightning.pytorch.callbacks import Callback
 
 from sightline.errors import SightlineError
 from sightline.export.export import worse_than_guessing
+from sightline.training.callbacks import EpochRecord
 from sightline.training.objective import Objective
-from sightline.training.record import EpochRecord
 
 _WAY_OUT = "lower training.learning_rate or set training.gradient_clip, and train in another --out"
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sightline.data.dataset import Example
+from sightline.data.example import Example
 from sightline.nn.model import CaptionModel
 from sightline.training.batches import Ids
-from sightline.training.faults import BrokenOff, Fault, UnknownNouns
 from sightline.training.module import CaptioningModule
 from sightline.training.objective import CrossEntropy, Objective
 from sightline.training.recipe import Recipe
+from sightline.training.reward_penalties import Fault, TruncatedCaption, UnknownNouns
 from sightline.training.self_critical import SelfCritical
-from sightline.training.written import Written
+from sightline.training.validation_metrics import Written
 from sightline.vocabulary import Vocabulary
 
 
@@ -28,7 +28,7 @@ def make_objective(
     if settings.hallucination_penalty:
         faults.append((UnknownNouns(examples, vocabulary), settings.hallucination_penalty))
     if settings.break_off_penalty:
-        faults.append((BrokenOff(targets["train"]), settings.break_off_penalty))
+        faults.append((TruncatedCaption(targets["train"]), settings.break_off_penalty))
     longest, weights = recipe.vocabulary.max_words, (settings.captions_weight, settings.bleu_weight)
     return SelfCritical(targets["train"], targets["val"], settings.samples, longest, *attention, faults, *weights)
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from sightline.bundle import ModelConfig
 from sightline.caption import Caption, read_captions
 from sightline.decoding import BEAM_SIZE, LENGTH_PENALTY
+from sightline.model_folder import ModelConfig
 from sightline.nn.model import CaptionModel
 from sightline.nn.search import search
 from sightline.preprocess import Photo, preprocess

@@ -12,8 +12,8 @@ import torch.distributed as dist
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
-from sightline.bundle import WEIGHTS, telling_what_cannot_be_written
 from sightline.errors import SightlineError
+from sightline.model_folder import WEIGHTS, naming_write_errors
 from sightline.training.checkpoints import last_checkpoint
 
 
@@ -21,7 +21,7 @@ from sightline.training.checkpoints import last_checkpoint
 def interruptible(out: Path) -> Iterator[None]:
     """Turn what interrupts the training in ``out`` into a `SightlineError`; SIGTERM is taken as Ctrl-C is."""
     try:
-        with telling_what_cannot_be_written(out), _sigterm_as_ctrl_c():
+        with naming_write_errors(out), _sigterm_as_ctrl_c():
             yield
     except (KeyboardInterrupt, SystemExit):  # the latter is Lightning's answer to the former
         raise SightlineError(f"interrupted; {way_on(out)}") from None

@@ -9,15 +9,15 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
-from sightline.data.features import FeatureCache
-from sightline.data.ranks import Ranks
 from sightline.nn.encoder import Encoder
+from sightline.training.attention_targets import Phrases, Things
 from sightline.training.batches import CachedFeatures, Ids, LengthSampler, Pixels
 from sightline.training.data import TrainingData
+from sightline.training.features import FeatureCache
 from sightline.training.interruption import leave_signals_to_the_trainer
+from sightline.training.ranks import Ranks
 from sightline.training.recipe import Recipe
-from sightline.training.stretches import large_shards
-from sightline.training.supervision import Phrases, Things
+from sightline.training.sampler import large_shards
 from sightline.vocabulary import Vocabulary
 
 

@@ -13,7 +13,7 @@ from sightline.nn.model import CaptionModel
 from sightline.training.batches import Batch
 from sightline.training.depthwise import DepthwiseInFloat32
 from sightline.training.objective import Objective, Step
-from sightline.training.written import Written
+from sightline.training.validation_metrics import Written
 
 
 class CaptioningModule(L.LightningModule):

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from sightline.nn.model import CaptionModel
+from sightline.training.attention_targets import AttentionTargets
 from sightline.training.batches import Batch
-from sightline.training.supervision import Taught
 from sightline.vocabulary import PAD
 
 
@@ -63,7 +63,7 @@ class CrossEntropy:
         attention_entropy: what training adds to its loss for every nat of attention's mean entropy over the words
             (Grandvalet & Bengio 2005, of attention instead of classes), so that attention points instead of spreading.
         attention_supervision: what training adds to a word's loss for every nat by which attention misses the thing
-            that the word names, if the batch knows where that is, see `Taught.missed`.
+            that the word names, if the batch knows where that is, see `AttentionTargets.missed`.
     """
 
     value: str = "loss"
@@ -100,6 +100,6 @@ class CrossEntropy:
             loss = (1 - self.label_smoothing) * value + self.label_smoothing * smooth
         if self.attention_entropy:
             loss = loss + self.attention_entropy * forced.entropy()[nodes].mean()
-        if self.attention_supervision and isinstance(batch.taught, Taught):
+        if self.attention_supervision and isinstance(batch.taught, AttentionTargets):
             loss = loss + self.attention_supervision * batch.taught.missed(forced.attention) / len(words)
         return Step(loss, len(words), value.detach(), len(words))

@@ -14,7 +14,7 @@ matplotlib.use("Agg")
 from matplotlib import font_manager, pyplot
 from matplotlib.ticker import MaxNLocator
 
-from sightline.bundle import replacing
+from sightline.model_folder import replacing
 from sightline.preprocess import Photo, open_photo
 from sightline.training.objective import Objective
 

@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
-from sightline.bundle import load_description
 from sightline.errors import SightlineError
 from sightline.metrics import SCORES
+from sightline.model_folder import load_description
 from sightline.nn.library_encoders import check_encoder
 
 Count = Annotated[int, Field(ge=1)]

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sightline.bundle import ModelConfig
-from sightline.data.dataset import Example
-from sightline.nn.checkpoint import save_model
+from sightline.data.example import Example
+from sightline.model_folder import ModelConfig
+from sightline.nn.model_files import save_model
 from sightline.training.checkpoints import read_best
 from sightline.training.generate import generate
 from sightline.training.module import CaptioningModule

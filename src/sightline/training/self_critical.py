@@ -19,10 +19,10 @@ from sightline.nn.model import CaptionModel
 from sightline.nn.prefix_tree import PrefixTree
 from sightline.nn.sampling import sample, without_specials
 from sightline.nn.search import search
+from sightline.training.attention_targets import Named
 from sightline.training.batches import Batch
-from sightline.training.faults import Fault
 from sightline.training.objective import Step
-from sightline.training.supervision import Named
+from sightline.training.reward_penalties import Fault
 from sightline.vocabulary import PAD, UNKNOWN
 
 Reward = Callable[[list[list[int]], NDArray[np.int64]], NDArray[np.float64]]  # N sentences, whose photos -> (N,)

@@ -8,22 +8,22 @@ from pathlib import Path
 import lightning as L
 import torch
 
-from sightline.data.caches import cache_folder
-from sightline.data.ranks import speaks
 from sightline.export.export import export_into
-from sightline.training.allocator import keep_freed_memory
-from sightline.training.alone import alone_in
+from sightline.model_folder import cache_folder
 from sightline.training.batches import encode_captions
+from sightline.training.build import check_begun, check_new, keep_description, start, start_again
+from sightline.training.callbacks import EpochRecord
+from sightline.training.cpu import keep_freed_memory
 from sightline.training.data import read_data
+from sightline.training.distributed import joined
 from sightline.training.divergence import check_learned
 from sightline.training.from_recipe import make_module, make_objective
 from sightline.training.interruption import interruptible
-from sightline.training.launch import joined
 from sightline.training.loaders import make_loaders
+from sightline.training.ranks import speaks
 from sightline.training.recipe import Recipe
-from sightline.training.record import EpochRecord
 from sightline.training.results import leave_results
-from sightline.training.start import check_begun, check_new, keep_description, start, start_again
+from sightline.training.run_lock import run_lock
 from sightline.training.trainer import fit, make_trainer
 
 
@@ -73,19 +73,19 @@ def train(
     asked = {"recipe": recipe, "data": folders, "out": out, "resume": resume, "init": init, "weights": weights}
     with (
         joined(recipe.training.devices, {**asked, "cache": cache}) as ranks,
-        alone_in(out, ranks),
+        run_lock(out, ranks),
         interruptible(out),
     ):
         if recipe.training.threads is not None:
             torch.set_num_threads(recipe.training.threads)
         _check(recipe, out, resume)  # again: another training may have ended meanwhile
-        say = say if ranks.leads else _in_silence
+        say = say if ranks.is_rank_zero else _in_silence
         with ranks.rank_zero_goes_ahead():  # what it indexes of shards is there for the others
             read = read_data(folders, weights or {}, recipe.training.needs_boxes, say)
         L.seed_everything(recipe.training.seed, verbose=False)
         with ranks.rank_zero_goes_ahead():
             model, config, vocabulary = start_again(read, out, say) if resume else start(recipe, read, init, say)
-            if ranks.leads and not resume:
+            if ranks.is_rank_zero and not resume:
                 keep_description(out, recipe, config, vocabulary)
         photos = {split: len(examples) for split, examples in read.examples.items()}
         say(f"{photos['train']} training photos, {photos['val']} held out, {len(vocabulary)} {vocabulary.split}")
@@ -95,11 +95,11 @@ def train(
         objective = make_objective(recipe, read.examples["train"], vocabulary, targets)
         module = make_module(model, objective, recipe, read.examples["val"], vocabulary)
         record = EpochRecord(out / "metrics.csv", objective.value, recipe.training.written_scores())
-        trainer = make_trainer(recipe, ranks, objective, record, out, progress and ranks.leads)
+        trainer = make_trainer(recipe, ranks, objective, record, out, progress and ranks.is_rank_zero)
         features = cache or cache_folder("features")
         loaders = make_loaders(recipe, read, targets, vocabulary, model.encoder, features, ranks, say)
         fit(trainer, module.train(), loaders, out, resume)
-        if not ranks.leads:
+        if not ranks.is_rank_zero:
             return out
         check_learned(out, record.rows, module.objective, len(vocabulary))
         leave_results(out, module, config, vocabulary, record.rows, read.examples["val"], say)

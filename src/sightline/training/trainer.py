@@ -15,15 +15,15 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy, Strategy
 from torch.utils.data import DataLoader
 
-from sightline.data.ranks import Ranks
+from sightline.training.callbacks import EpochRecord
 from sightline.training.checkpoints import CHECKPOINTS, KeptEpoch, WholeCheckpoints, last_checkpoint
 from sightline.training.divergence import StopAtDivergence
 from sightline.training.interruption import OwnSigterm
 from sightline.training.module import CaptioningModule
 from sightline.training.objective import Objective
+from sightline.training.ranks import Ranks
 from sightline.training.recipe import Recipe
-from sightline.training.record import EpochRecord
-from sightline.training.statistics import WholeBatchStatistics
+from sightline.training.sync_batch_norm import WholeBatchStatistics
 
 _PRECISION = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}
 

@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import load_file
 
 from sightline.errors import SightlineError
-from sightline.nn.checkpoint import load_model
 from sightline.nn.encoder import Encoder
+from sightline.nn.model_files import load_model
 
 
 def load_encoder_weights(encoder: Encoder, weights: str) -> None:

@@ -2,7 +2,7 @@
 
 import {join} from "./container.js";
 
-const SAME = 4;  // 255ths on any colour: `sightline.photos.colours`
+const SAME = 4;  // 255ths on any colour: `sightline.images.colour`
 const SIDE = 18;  // steps of red, green and blue
 
 const known = new Map();  // a profile's size and sum -> the promise of an answer

@@ -1,0 +1,1 @@
+"""Caption files of every form: who said what about which photo."""

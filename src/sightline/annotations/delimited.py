@@ -1,0 +1,189 @@
+"""Tables of captions: a header, then one row a line, its cells apart by a comma, semicolon, tab or bar.
+
+A cell that opens with a quote is closed if its last quote stands before a delimiter or the line's end, quotes inside it
+are doubled, and no line inside it is a row of its own. A file is quoted if more of its cells are closed than are left
+open or hold a delimiter bare; then a row with one left open is no row. In any other file a quote is a character like
+the rest.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from sightline.images.columns import find_column, plain_column
+from sightline.images.formats import is_photo
+
+_DELIMITERS = ",;\t|"
+
+# The line a row begins on, and its cells by column, stripped; None where the line makes no sense.
+Row = tuple[int, dict[str, str] | None]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that names photos and captions.
+
+    Attributes:
+        columns: their names, as `plain_column` has them.
+        photo: the column that names the photo.
+        caption: the column of its caption; a delimiter that no quotes guard belongs to it.
+        rows: all that are not blank, to be gone through once; a million of them would fill the memory.
+    """
+
+    columns: tuple[str, ...]
+    photo: str
+    caption: str
+    rows: Iterable[Row]
+
+
+def parse_table(text: str, photo_names: Sequence[str], caption_names: Sequence[str]) -> Table | None:
+    """The table in ``text``; None if its first line names no column for the photo or none for the caption.
+
+    Args:
+        text: with any of the usual line ends.
+        photo_names: lower-case names of the photo's column; the first that is there counts (`columns.find_column`).
+        caption_names: likewise for the caption's.
+    """
+    text = text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\n")
+    header = text.partition("\n")[0]
+    for delimiter in _DELIMITERS:
+        columns = _header_cells(header, delimiter)
+        photo, caption = find_column(photo_names, columns), find_column(caption_names, columns)
+        if photo and caption:
+            reader = _Reader(text, delimiter, columns, columns.index(photo), columns.index(caption))
+            rows = (
+                (line, None if cells is None else dict(zip(columns, cells, strict=True)))
+                for line, cells in reader.rows()
+            )
+            return Table(tuple(columns), photo, caption, islice(rows, 1, None))
+    return None
+
+
+def _header_cells(header: str, delimiter: str) -> list[str]:
+    try:
+        cells = next(csv.reader([header], delimiter=delimiter, skipinitialspace=True), [])
+    except csv.Error:  # a line longer than any header
+        return []
+    return [plain_column(cell) for cell in cells]
+
+
+class _Reader:
+    """Reads one text, first as quoted, then, if that does not hold, as it stands.
+
+    ``closed`` counts the cells in quotes, ``against`` the quotes left open and the captions with a bare delimiter.
+    """
+
+    def __init__(self, text: str, delimiter: str, columns: Sequence[str], photo: int, caption: int) -> None:
+        self.text, self.delimiter, self.width = text, delimiter, len(columns)
+        self.photo, self.caption = photo, caption
+        self.closed = self.against = 0
+        end = re.escape(delimiter)
+        self._quoted_cell = re.compile(rf' *"((?:[^"]++|"")*+)" *(?={end}|\n|\Z)')
+        self._only_delimiters = re.compile(rf"[ {end}]*(?=\n|\Z)")
+
+    def rows(self) -> Iterator[tuple[int, list[str] | None]]:
+        """Line and cells of every row that is not blank, the header's too."""
+        quoted = '"' in self.text
+        if quoted:
+            for _ in self._rows(quoted=True):
+                pass
+            quoted = self.closed > self.against
+        yield from self._rows(quoted)
+
+    def _rows(self, quoted: bool) -> Iterator[tuple[int, list[str] | None]]:
+        at, line, length = 0, 1, len(self.text)
+        while at < length:
+            end = self._line_end(at)
+            content = self.text[at:end]
+            lines = 1
+            if quoted and '"' in content:
+                cells, end = self._quoted(at)
+                lines += self.text.count("\n", at, end)
+            else:
+                cells = self._split(content)
+            if cells is None or any(cells):
+                yield line, cells
+            line += lines
+            at = end + 1
+
+    def _line_end(self, at: int) -> int:
+        end = self.text.find("\n", at)
+        return len(self.text) if end < 0 else end
+
+    def _split(self, content: str) -> list[str] | None:
+        """The cells of a line whose quotes mean nothing; what is too much belongs to the caption."""
+        cells = [cell.strip() for cell in content.split(self.delimiter)]
+        extra = len(cells) - self.width
+        if extra > 0 and self.caption == self.width - 1 and not any(cells[self.width :]):
+            del cells[self.width :]  # delimiters at the line's end
+        elif extra > 0:
+            self.against += 1
+            # As it stands, blanks around its delimiters too.
+            parts = content.split(self.delimiter)[self.caption : self.caption + extra + 1]
+            cells[self.caption : self.caption + extra + 1] = [self.delimiter.join(parts).strip()]
+        return cells if extra >= 0 or not any(cells) else None
+
+    def _quoted(self, at: int) -> tuple[list[str] | None, int]:
+        """The cells of the row from ``at``, and where it ends; if it makes no sense, where its line ends."""
+        cells: list[str] = []
+        while True:
+            cell, after = self._cell(at, cells)
+            if cell is None:
+                self.against += 1
+                return None, after
+            cells.append(cell.strip())
+            if self.text[after : after + 1] != self.delimiter:
+                return cells if len(cells) == self.width else None, after
+            at = after + 1
+
+    def _cell(self, at: int, before: Sequence[str]) -> tuple[str | None, int]:
+        """The cell from ``at`` and where it ends; None and the line's end if its quote is left open."""
+        end, is_last = self._line_end(at), len(before) == self.width - 1
+        match = self._quoted_cell.match(self.text, at)
+        after = match.end() if match else end
+        if match and is_last:
+            rest = self._only_delimiters.match(self.text, after)
+            match, after = (match, rest.end()) if rest else (None, end)
+        if match and not self._swallows_a_row(match[1], after, before):
+            self.closed += 1
+            return match[1].replace('""', '"'), after
+        line = self.text[at:end].strip(" ")
+        if not line.startswith('"'):
+            self.against += is_last and self.delimiter in line
+            return (line, end) if is_last else self._plain(at)
+        if is_last and not match and len(line) > 1 and line.endswith('"'):
+            # Opened and closed on one line, by a writer that does not double the quotes inside.
+            return line[1:-1].replace('""', '"'), end
+        return None, end
+
+    def _plain(self, at: int) -> tuple[str, int]:
+        end = self._line_end(at)
+        cut = self.text.find(self.delimiter, at, end)
+        cut = end if cut < 0 else cut
+        return self.text[at:cut], cut
+
+    def _swallows_a_row(self, cell: str, end: int, before: Sequence[str]) -> bool:
+        """Whether a line inside a quoted cell, which ends at ``end``, has a photo and a caption of its own."""
+        if "\n" not in cell:
+            return False
+        lines = (cell + self.text[end : self._line_end(end)]).split("\n")
+        # The photo of this very row stands before the cell, or, after the caption, in its last line.
+        if self.photo > self.caption:
+            photo, others = self._photo_in(lines[-1]), lines[:-1]
+        else:
+            photo, others = "".join(before[self.photo : self.photo + 1]), lines[1:]
+        names = map(self._photo_in, others)
+        return any(name.isdigit() if photo.isdigit() else is_photo(name) for name in names)
+
+    def _photo_in(self, line: str) -> str:
+        """The cell that would name the photo, were the line a row without quotes; empty if it could be none."""
+        cells = line.split(self.delimiter)
+        if len(cells) < self.width:
+            return ""
+        # From the end, if the caption comes first: it may hold delimiters.
+        place = self.photo - self.width if self.photo > self.caption else self.photo
+        return cells[place].strip(' "')

@@ -1,0 +1,245 @@
+"""What lies where in a folder of shards, found out once and kept beside them.
+
+The index is a folder, called after the shards' names, sizes and times, so that changed shards have another. For each
+photo it has sixteen bytes that tell where it is, eight that tell where its words are, and these words themselves. They
+are mapped, not read: to open the index of ten million photos takes a moment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sightline.annotations.split_names import SPLITS, derive_split
+from sightline.data.large.packed import Places, Texts, record, to_bytes
+from sightline.data.large.tar import BLOCK, Sample, TruncatedShard, read_samples
+from sightline.errors import SightlineError
+from sightline.images.source import ImageSource, TarSource
+from sightline.model_folder import cache_folder
+
+_TOGETHER = 10_000  # rows that are looked up at once
+
+Progress = Callable[[int, int], None]
+
+FOLDER = ".sightline-index"
+_VERSION = 1
+_FACTS, _PHOTOS, _RECORDS, _ENDS = "shards.json", "photos.bin", "records.bin", "records.ends"
+
+# Where a photo is, in 16 bytes: its shard; offset in blocks of 512 bytes; length in bytes, 0 if it is not there; how
+# many captions it has, as far as 16 bits count; and the split that its name decides, as a place in SPLITS.
+_PHOTO = np.dtype([("shard", "<u4"), ("block", "<u4"), ("length", "<u4"), ("captions", "<u2"), ("split", "<u2")])
+
+
+@dataclass(frozen=True)
+class Shard:
+    """What is known of a shard.
+
+    Attributes:
+        name: its path, relative to the dataset's folder.
+        size, time: of its file, in bytes and in nanoseconds.
+        photos: how many are in it.
+        torn: why not all of it could be read; empty if it could.
+        problems: what in it makes no sense and is left out.
+    """
+
+    name: str
+    size: int
+    time: int
+    photos: int = 0
+    torn: str = ""
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Index:
+    """All shards of a dataset's folder, and the photos in them.
+
+    Attributes:
+        root: the folder.
+        shards: in the order of their names.
+        photos: (N,) of `_PHOTO`, mapped.
+        records: each photo's `sightline.data.large.packed.record`, mapped.
+    """
+
+    root: Path
+    shards: tuple[Shard, ...]
+    photos: NDArray[Any]
+    records: Texts
+
+
+class Members(Places):
+    """The places of an index's photos."""
+
+    def __init__(self, index: Index) -> None:
+        self.photos, self.records = index.photos, index.records
+        self.paths = [os.path.join(index.root, shard.name) for shard in index.shards]  # noqa: PTH118
+        self.stems = [f"{shard.name.removesuffix('.tar')}/" for shard in index.shards]
+
+    def __len__(self) -> int:
+        return len(self.photos)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._place(self.photos[index].item(), self.records[index])
+
+    def at(self, chosen: NDArray[np.int64]) -> Iterator[ImageSource]:
+        """See `sightline.data.large.packed.Places`."""
+        for start in range(0, len(chosen), _TOGETHER):
+            some = chosen[start : start + _TOGETHER]
+            yield from map(self._place, self.photos[some].tolist(), self.records.at(some))
+
+    def _place(self, photo: tuple[int, int, int, int, int], record: str) -> TarSource:
+        shard, block, length, *_ = photo
+        image = record.partition("\0")[0]
+        return TarSource(self.paths[shard], image.removeprefix(self.stems[shard]), block * BLOCK, length)
+
+
+def open_index(root: Path, names: Sequence[str], progress: Progress = lambda done, total: None) -> Index:
+    """The index of the shards in ``root``; those that are new or changed are read, ``progress(done, total)`` of them.
+
+    Raises:
+        SightlineError: no index can be written, neither beside the shards nor in the cache.
+    """
+    shards = [_look(root, name) for name in sorted(names)]
+    identity = json.dumps([_VERSION, [(shard.name, shard.size, shard.time) for shard in shards]])
+    wanted = hashlib.sha256(identity.encode(errors="surrogatepass")).hexdigest()[:20]
+    homes = _homes(root)
+    for home in homes:
+        if index := _opened(root, home / wanted):
+            return index
+    old = [index for home in homes for index in _others(root, home, wanted)]
+    reasons = []
+    for home in homes:
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            scratch = Path(tempfile.mkdtemp(prefix=".new-", dir=home))
+        except OSError as error:
+            reasons.append(f"{home} ({error.strerror})")
+            continue
+        try:
+            _build(root, shards, old, scratch, progress)
+            _take_place(scratch, home / wanted)
+        except OSError as error:
+            reasons.append(f"{home} ({error.strerror})")
+            continue
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        if index := _opened(root, home / wanted):
+            return index
+    raise SightlineError(f"{root}: its index cannot be written: {'; '.join(reasons)}; make room, or set XDG_CACHE_HOME")
+
+
+def _look(root: Path, name: str) -> Shard:
+    found = (root / name).stat()
+    return Shard(name, found.st_size, found.st_mtime_ns)
+
+
+def _homes(root: Path) -> list[Path]:
+    """Where an index may be: beside the shards, or in the user's cache under a name for the folder."""
+    here = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:20]
+    return [root / FOLDER, cache_folder("index") / here]
+
+
+def _opened(root: Path, folder: Path) -> Index | None:
+    """The index in ``folder``; None if there is none, or not a whole one."""
+    try:
+        facts = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
+        shards = tuple(Shard(**{**each, "problems": tuple(each["problems"])}) for each in facts)
+        photos = _mapped(folder / _PHOTOS, _PHOTO)
+        records = Texts(_mapped(folder / _RECORDS, np.dtype(np.uint8)), _mapped(folder / _ENDS, np.dtype("<u8")))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    whole = len(photos) == len(records) == sum(shard.photos for shard in shards)
+    return Index(root, shards, photos, records) if whole and records.ends[-1] == len(records.block) else None
+
+
+def _mapped(path: Path, dtype: np.dtype[Any]) -> NDArray[Any]:
+    return np.asarray(np.memmap(path, dtype, "r")) if path.stat().st_size else np.zeros(0, dtype)
+
+
+def _others(root: Path, home: Path, wanted: str) -> list[Index]:
+    """The indexes of an earlier state of the shards."""
+    try:
+        folders = [path for path in home.iterdir() if path.name != wanted and not path.name.startswith(".")]
+    except OSError:
+        return []
+    return [index for folder in folders if (index := _opened(root, folder))]
+
+
+def _take_place(new: Path, target: Path) -> None:
+    """Rename ``new`` to ``target`` and do away with the indexes beside it; another process may have been first."""
+    try:
+        new.rename(target)
+    except OSError:
+        if not (target / _FACTS).is_file():
+            shutil.rmtree(target, ignore_errors=True)  # half an index: its files were deleted one by one
+            new.rename(target)
+    for path in target.parent.iterdir():
+        if path != target and not path.name.startswith(".new-"):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _build(root: Path, shards: Sequence[Shard], old: Sequence[Index], folder: Path, progress: Progress) -> None:
+    """Write the index of ``shards`` into ``folder``, shard by shard, so that memory does not grow with them."""
+    known = {(s.name, s.size, s.time): (index, number) for index in old for number, s in enumerate(index.shards)}
+    facts: list[Shard] = []
+    with (
+        (folder / _PHOTOS).open("wb") as photos,
+        (folder / _RECORDS).open("wb") as records,
+        (folder / _ENDS).open("wb") as ends,
+    ):
+        ends.write(bytes(8))
+        written = 0
+        for number, shard in enumerate(shards):
+            if before := known.get((shard.name, shard.size, shard.time)):
+                shard, rows, block, lengths = _again(*before)
+            else:
+                shard, rows, block, lengths = _read(root, shard)
+            rows["shard"] = number
+            photos.write(rows.tobytes())
+            records.write(block)
+            ends.write((written + np.cumsum(lengths, dtype=np.uint64)).astype("<u8").tobytes())
+            written += len(block)
+            facts.append(shard)
+            progress(number + 1, len(shards))
+    (folder / _FACTS).write_text(json.dumps([asdict(shard) for shard in facts]), encoding="utf-8")
+
+
+def _again(index: Index, number: int) -> tuple[Shard, NDArray[Any], bytes, NDArray[np.uint64]]:
+    """What an older index has of a shard."""
+    first = sum(shard.photos for shard in index.shards[:number])
+    last = first + index.shards[number].photos
+    ends = index.records.ends[first : last + 1]
+    block = index.records.block[int(ends[0]) : int(ends[-1])].tobytes()
+    return index.shards[number], index.photos[first:last].copy(), block, np.diff(ends)
+
+
+def _read(root: Path, shard: Shard) -> tuple[Shard, NDArray[Any], bytes, NDArray[np.uint64]]:
+    rows, texts, problems, torn = [], [], list[str](), ""
+    try:
+        for sample in read_samples(root / shard.name):
+            problems += [f"{shard.name}: {problem}" for problem in sample.problems]
+            name = _name(shard, sample)
+            count, split = min(len(sample.captions), 0xFFFF), SPLITS.index(derive_split(name))
+            rows.append((0, sample.offset // BLOCK, sample.length, count, split))
+            texts.append(to_bytes(record(name, sample.captions)))
+    except TruncatedShard as error:
+        torn = f"{shard.name}: {error}"
+    except OSError as error:
+        torn = f"{shard.name}: cannot be read ({error.strerror})"
+    known = Shard(shard.name, shard.size, shard.time, len(rows), torn, tuple(problems))
+    return known, np.array(rows, _PHOTO), b"".join(texts), np.array(list(map(len, texts)), np.uint64)
+
+
+def _name(shard: Shard, sample: Sample) -> str:
+    """A photo's name in the dataset: what the shard says, or else that of its file, after the shard's."""
+    return sample.image or f"{shard.name.removesuffix('.tar')}/{sample.file or sample.key}"

@@ -1,0 +1,171 @@
+"""Any dataset -> WebDataset shards, which move to a cluster as a few large files."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tarfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from sightline.data.dataset import Dataset, read_dataset
+from sightline.data.example import Example
+from sightline.data.large.tar import BLOCK, read_samples
+from sightline.data.provenance import fingerprint
+from sightline.data.regions.shards import regions_to_json
+from sightline.errors import SightlineError
+from sightline.model_folder import as_path, replacing
+
+PLAN = "shards.json"
+_SAMPLES = 10_000  # a shard, at most
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Written:
+    """What `write_shards` did.
+
+    Attributes:
+        photos: how many are in the shards now.
+        shards: how many shards there are.
+        before: how many of these were there before.
+        left_out: the photos that could not be read now, each with the reason.
+    """
+
+    photos: int
+    shards: int
+    before: int
+    left_out: tuple[str, ...]
+
+
+def write_shards(
+    root: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    shard_bytes: int = 256_000_000,
+    progress: Progress = lambda done, total: None,
+) -> Written:
+    """Write the photos of every split of the dataset in ``root``, with their captions, into shards in ``out``.
+
+    They are ``train-000000.tar`` and so on, or ``000000.tar`` where the photos' names decide on the splits, as they
+    will again. A photo's bytes are copied as they are. Its ``.json`` has its name in the dataset ("file_name") and all
+    "captions", and "regions" where the dataset knows any (`sightline.data.regions.shards`); its ``.txt`` the captions,
+    one a line.
+
+    A shard appears once it is whole. Called again, this goes on after the shards that are there.
+
+    Args:
+        root: the dataset's folder, of any layout.
+        out: a new or empty folder, or one where this was interrupted.
+        shard_bytes: how many bytes of photos fill a shard, 1 or more; ten thousand photos fill it, too.
+        progress: called with (photos done, photos) after each.
+
+    Raises:
+        SightlineError: the dataset cannot be read, ``out`` holds something else or cannot be written, or the dataset
+            is not what it was when the shards were begun.
+    """
+    root, out = as_path(root), as_path(out)
+    if shard_bytes < 1:
+        raise SightlineError(f"shards of {shard_bytes} bytes: a shard holds at least a photo; name a size above 0")
+    dataset = read_dataset(root)
+    total = sum(map(len, dataset.splits.values()))
+    if not total:
+        raise SightlineError(f"{root}: no photo with a caption to write")
+    _begin(dataset, out, shard_bytes)
+    photos = shards = before = done = 0
+    left_out: list[str] = []
+    for path, first, part in _plan(dataset, out, shard_bytes):
+        if path.exists():
+            before, photos = before + 1, photos + sum(1 for _ in read_samples(path))
+        else:
+            odd = _write(path, first, part, partial(_counted, progress, done, total))
+            left_out += odd
+            photos += len(part) - len(odd)
+        shards, done = shards + 1, done + len(part)
+        progress(done, total)
+    return Written(photos, shards, before, tuple(left_out))
+
+
+def _counted(progress: Progress, before: int, total: int, count: int) -> None:
+    progress(before + count, total)
+
+
+def _begin(dataset: Dataset, out: Path, shard_bytes: int) -> None:
+    """Make ``out``, or find that it is where just these shards were begun."""
+    plan = {"shard_bytes": shard_bytes, "photos": fingerprint(dataset.splits)}
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        names = {path.name for path in out.iterdir() if not path.name.startswith(".")}
+        for path in out.glob(".sightline-*.tar"):  # of a process that was killed
+            path.unlink()
+        begun = json.loads((out / PLAN).read_text(encoding="utf-8")) if PLAN in names else None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else f"its {PLAN} is damaged"
+        raise SightlineError(f"{out}: no shards can be written there ({reason}); name another folder") from None
+    if begun is not None and begun != plan:
+        raise SightlineError(
+            f"{out}: holds shards of another dataset, or of another size, or the dataset has changed; name a new folder"
+        )
+    if begun is None and names:
+        raise SightlineError(f"{out}: holds something else ({min(names)}); name a new or empty folder")
+    if begun is None:
+        with replacing(out / PLAN) as path:
+            path.write_text(json.dumps(plan), encoding="utf-8")
+
+
+def _plan(dataset: Dataset, out: Path, shard_bytes: int) -> Iterator[tuple[Path, int, Sequence[Example]]]:
+    """Each shard, the number of its first photo, and its photos; the same every time."""
+    number = first = 0
+    for split in filter(dataset.splits.get, dataset.splits):
+        examples, prefix = dataset.located_split(split), ""
+        if dataset.split_source == "files":
+            prefix, number, first = f"{split}-", 0, 0
+        for part in _parts(examples, shard_bytes):
+            yield out / f"{prefix}{number:06d}.tar", first, part
+            number, first = number + 1, first + len(part)
+
+
+def _parts(examples: Sequence[Example], shard_bytes: int) -> Iterator[list[Example]]:
+    part: list[Example] = []
+    size = 0
+    for example in examples:
+        part.append(example)
+        size += 3 * BLOCK + (example.photo.size() or 0)
+        if size >= shard_bytes or len(part) == _SAMPLES:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
+
+
+def _write(path: Path, first: int, part: Sequence[Example], progress: Callable[[int], None]) -> list[str]:
+    """Write a shard; what is left out, with the reason."""
+    left_out = []
+    located = any(example.regions for example in part)
+    with replacing(path) as temporary, tarfile.open(temporary, "w") as tar:
+        for count, example in enumerate(part):
+            try:
+                photo = example.photo.read()
+            except OSError as error:
+                left_out.append(f"{example.photo.name}: cannot be read ({error.strerror})")
+                continue
+            key = f"{first + count:09d}"
+            facts: dict[str, Any] = {"file_name": example.image, "captions": example.captions}
+            if located:
+                facts["regions"] = regions_to_json(example.regions)
+            lines = "\n".join(" ".join(caption.split()) for caption in example.captions)
+            _add(tar, key + PurePosixPath(example.image).suffix.lower(), photo)
+            _add(tar, f"{key}.txt", lines.encode(errors="replace"))
+            _add(tar, f"{key}.json", json.dumps(facts).encode())
+            progress(count + 1)
+    return left_out
+
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    tar.addfile(member, io.BytesIO(content))

@@ -1,0 +1,59 @@
+"""Photos with a text each: ``cat.jpg`` and ``cat.txt``, one caption a line, in folders that may be splits."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from sightline.annotations.match import find_photos, folder_of, walk
+from sightline.annotations.records import splits_of_folders
+from sightline.annotations.text import read_lines
+from sightline.data.layout import Progress, Source, register_layout
+from sightline.data.splits import find_splits, is_split_list
+from sightline.images.source import FileSource
+
+_NO_CAPTIONS = re.compile(r"(readme|licen[cs]e|requirements|classes|labels|notes?)\b.*", re.IGNORECASE)
+
+
+@register_layout("pairs", looks_for="photos and a .txt of the same name for each, one caption a line", rank=4)
+def read(root: Path, progress: Progress) -> Source | None:
+    """Read every ``.txt`` below ``root`` whose name is a photo's, beside it or in another folder.
+
+    ``cat.jpg.txt`` is of ``cat.jpg``, too. A photo is called by its path; a text beside such texts of which there is
+    no photo is one that is missing.
+    """
+    texts = dict(_texts(root))
+    found = find_photos(root, texts)
+    paths = {name: _path(root, photo) for name, photo in found.photos.items() if isinstance(photo, FileSource)}
+    homes = {folder_of(name) for name in texts if name in paths}
+    if not homes:
+        return None
+    captions: dict[str, tuple[str, ...]] = {}
+    unclear: dict[str, str] = {}
+    for number, (name, path) in enumerate(texts.items(), start=1):
+        if name in paths or folder_of(name) in homes:
+            photo = paths.get(name, name)
+            captions[photo] = (*captions.get(photo, ()), *(line for _, line in read_lines(Path(path))))
+            if name in found.unclear:
+                unclear[photo] = found.unclear[name]
+        progress(number, len(texts))
+    photos = {paths[name]: photo for name, photo in found.photos.items()}
+    splits, lists = find_splits([root], captions)
+    splits = splits or splits_of_folders({**captions, **photos})
+    return Source(captions, photos, splits, read=(f"{len(captions)} .txt files", *lists), unclear=unclear)
+
+
+def _path(root: Path, photo: FileSource) -> str:
+    return os.path.relpath(photo.path, root).replace(os.sep, "/")
+
+
+def _texts(root: Path) -> Iterator[tuple[str, str]]:
+    """What a text's photo would be called, without a suffix unless the text's name holds it, and the text's path."""
+    for folder, path, files in walk(os.fspath(root)):
+        for file in sorted(files):
+            stem, suffix = os.path.splitext(file)  # noqa: PTH122
+            is_other = file.startswith(".") or _NO_CAPTIONS.match(file) or (is_split_list(file) and not folder)
+            if suffix.lower() == ".txt" and not is_other:
+                yield folder + stem, os.path.join(path, file)  # noqa: PTH118

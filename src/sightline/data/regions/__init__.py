@@ -1,0 +1,7 @@
+"""Where things are in photos: bounding boxes of phrases, one source a file."""
+
+from importlib import import_module
+from pkgutil import iter_modules
+
+for _module in iter_modules(__path__):  # each registers what it defines
+    import_module(f"{__name__}.{_module.name}")

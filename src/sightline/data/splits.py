@@ -1,0 +1,108 @@
+"""Which photos are of which split, where a dataset says so beside its captions: lists of names, or Karpathy's JSON."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from itertools import islice
+from pathlib import Path
+
+from sightline.annotations.match import base_of, stem_of
+from sightline.annotations.split_names import SPLITS, split_named
+from sightline.annotations.text import files_in, read_lines
+from sightline.data.layouts.karpathy import read_karpathy
+from sightline.errors import SightlineError
+
+# Flickr8k's own lists, which can be nothing else; and what others call theirs: train.txt, flickr30k_val.txt, test_ids.
+_OWN = re.compile(r".*(train|dev|test)Images\.txt")
+_OTHERS = re.compile(
+    r"(?:.*[^a-z])?(?:flickr\d+k)?(train|training|val|valid|validation|dev|test)"
+    r"[^a-z]*(?:images?|imgs?|list|ids?|split|set|names|files)?\.(?:txt|lst|list)",
+    re.IGNORECASE,
+)
+_LOOKED_AT = 100
+
+
+def is_split_list(file: str) -> bool:
+    """Whether a file is called as a split's list is."""
+    return bool(_OWN.fullmatch(file) or _OTHERS.fullmatch(file))
+
+
+def find_splits(
+    folders: Iterable[Path], named: Collection[str]
+) -> tuple[dict[str, tuple[str, ...]] | None, tuple[str, ...]]:
+    """Split -> image names, from lists in one of ``folders``, else from Karpathy's JSON there; and the files' names.
+
+    Of several JSON files that one counts that knows most of the photos.
+
+    Raises:
+        SightlineError: two files claim the same split, or a JSON cannot be read.
+    """
+    folders = dict.fromkeys(folders)
+    for folder in folders:
+        if lists := find_lists(folder, named):
+            return read_lists(lists, named), tuple(path.name for path in lists.values())
+    best: tuple[int, dict[str, tuple[str, ...]], str] = (0, {}, "")
+    for path in (path for folder in folders for path in sorted(folder.glob("dataset*.json"))):
+        said = read_karpathy(path)
+        splits = as_named(said.splits, named, only=True) if said and said.splits else {}
+        best = max(best, (sum(map(len, splits.values())), splits, path.name), key=lambda found: found[0])
+    return (best[1], (best[2],)) if best[0] else (None, ())
+
+
+def find_lists(folder: Path, named: Collection[str]) -> dict[str, Path]:
+    """Split -> its list in ``folder``.
+
+    ``*trainImages.txt`` and so on are Flickr8k's. Other lists that are called for a split count if half of their first
+    lines name photos.
+
+    Raises:
+        SightlineError: two files claim the same split.
+    """
+    files = files_in(folder, "")
+    for pattern in (_OWN, _OTHERS):
+        lists: dict[str, Path] = {}
+        for file in files:
+            match, path = pattern.fullmatch(file), folder / file
+            if not match or not path.is_file() or (pattern is _OTHERS and not _names_photos(path, named)):
+                continue
+            split = split_named(match[1], str(path))
+            if split in lists:
+                raise SightlineError(
+                    f"{folder}: {lists[split].name} and {path.name} both list the {split} split; keep one"
+                )
+            lists[split] = path
+        if lists:
+            return {split: lists[split] for split in SPLITS if split in lists}
+    return {}
+
+
+def read_lists(lists: Mapping[str, Path], named: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Split -> the image names in its list; as in ``named``, where the list leaves out the suffix or the folder."""
+    return as_named({split: [line for _, line in read_lines(path)] for split, path in lists.items()}, named)
+
+
+def _names_photos(path: Path, named: Collection[str]) -> bool:
+    lines = [line for _, line in islice(read_lines(path), _LOOKED_AT)]
+    known = as_named({"": lines}, named)[""]
+    return 2 * sum(name in named for name in known) >= len(lines) > 0
+
+
+def as_named(
+    listed: Mapping[str, Collection[str]], named: Collection[str], only: bool = False
+) -> dict[str, tuple[str, ...]]:
+    """The same lists with the names as in ``named``, where only one there has the same file name but for its suffix.
+
+    ``only``: without the names that are not there at all.
+    """
+    if all(name in named for names in listed.values() for name in names):
+        return {split: tuple(dict.fromkeys(names)) for split, names in listed.items()}
+    alike: dict[str, str] = {}
+    for name in named:
+        key = stem_of(base_of(name))
+        alike[key] = "" if key in alike else name
+
+    def mean(name: str) -> str:
+        return name if name in named else alike.get(stem_of(base_of(name))) or ("" if only else name)
+
+    return {split: tuple(dict.fromkeys(filter(None, map(mean, names)))) for split, names in listed.items()}

@@ -1,0 +1,221 @@
+"""A model is a folder: config.json, vocabulary.json, and its weights. This file needs no torch."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Set
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sightline.errors import SightlineError
+from sightline.preprocess import Preprocessing
+from sightline.vocabulary import Vocabulary
+
+FORMAT = 1
+CONFIG, VOCABULARY, WEIGHTS = "config.json", "vocabulary.json", "model.safetensors"
+ONNX, CARD = "model.onnx", "MODEL_CARD.md"
+
+# What model.onnx takes and gives; shapes and meaning are told by `sightline.export.graph.to_onnx`.
+INPUTS = ("pixels", "first_scores", "length_penalty", "explain")
+SEARCHED = ("tokens", "log_probs", "lengths", "scores", "attention")
+OUTPUTS = (*SEARCHED, "evidence")
+
+# A disk, a quota or a limit on a file's size that is used up; a disk that fails, or was mounted for reading alone.
+_CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What config.json says of a model.
+
+    Attributes:
+        encoder: name of a registered encoder.
+        projection: width of the linear layer on its annotation vectors, or None.
+        decoder: name of a registered decoder.
+        decoder_options: its constructor's keyword arguments, sizes of vocabulary and features apart.
+        grid: ``(h, w)`` of the attention.
+        max_words: the longest sentence it writes.
+        preprocessing: how photos must be prepared.
+        training: what is known of its training (data, epochs, losses), for people to read.
+        members: the models that an ensemble is made of; encoder and decoder are then named ``"ensemble"``.
+    """
+
+    encoder: str
+    projection: int | None
+    decoder: str
+    decoder_options: Mapping[str, Any]
+    grid: tuple[int, int]
+    max_words: int
+    preprocessing: Preprocessing
+    training: Mapping[str, Any]
+    members: tuple[ModelConfig, ...] = ()
+
+    def save(self, path: Path) -> None:
+        """Write config.json."""
+        values = {**self._as_dict(), "format": FORMAT}
+        path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    def _as_dict(self) -> dict[str, Any]:
+        values = {**self.__dict__, "preprocessing": self.preprocessing.as_dict()}
+        members = [member._as_dict() for member in values.pop("members")]
+        return values | ({"members": members} if members else {})
+
+    @classmethod
+    def _from_dict(cls, values: dict[str, Any]) -> ModelConfig:
+        preprocessing = Preprocessing.from_dict(values.pop("preprocessing"))
+        height, width = values.pop("grid")
+        members = tuple(map(cls._from_dict, values.pop("members", ())))
+        return cls(**values, grid=(height, width), preprocessing=preprocessing, members=members)
+
+    @classmethod
+    def load(cls, path: Path) -> ModelConfig:
+        """Read config.json; a missing, malformed or newer one raises `SightlineError`."""
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            version = values.pop("format")
+            if version != FORMAT:
+                raise SightlineError(
+                    f"{path}: model format {version}, this sightline reads {FORMAT}; upgrade sightline or export again"
+                )
+            return cls._from_dict(values)
+        except FileNotFoundError:
+            raise SightlineError(
+                f"{path.parent}: no model folder (no {path.name}); train or export one there"
+            ) from None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise SightlineError(f"{path}: not a model's configuration ({error!r}); train or export again") from None
+
+
+def load_description(folder: Path) -> tuple[ModelConfig, Vocabulary]:
+    """A model folder's configuration and vocabulary; raises `SightlineError` where either is missing or damaged."""
+    if not folder.is_dir():
+        raise SightlineError(f"{folder}: no such model folder")
+    return ModelConfig.load(folder / CONFIG), Vocabulary.load(folder / VOCABULARY)
+
+
+def identity(config: ModelConfig, vocabulary: Vocabulary) -> dict[str, str]:
+    """What model.onnx records of the folder it was made for, so that a file from another folder is noticed."""
+    digest = hashlib.sha256("\n".join(vocabulary.words).encode()).hexdigest()[:12]
+    return {
+        "sightline.format": str(FORMAT),
+        "sightline.vocabulary": f"{len(vocabulary)} {vocabulary.split}, sha256 {digest}",
+        "sightline.grid": json.dumps(config.grid),
+        "sightline.max_words": str(config.max_words),
+        "sightline.preprocessing": json.dumps(config.preprocessing.as_dict()),
+    }
+
+
+@contextmanager
+def naming_write_errors(path: Path) -> Iterator[None]:
+    """Raise `SightlineError` naming ``path`` where the block fails because its disk is full, broken or read-only."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _CANNOT_WRITE:
+            raise
+        raise SightlineError(f"{path}: cannot be written ({error.strerror}); make room or name another place") from None
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside ``path`` that takes its place when the block ends well, and vanishes otherwise.
+
+    Raises:
+        SightlineError: nothing can be written there, or the disk is full; what was at ``path`` is still there.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".sightline-", suffix=path.suffix, dir=path.parent)
+    except OSError as error:
+        raise SightlineError(f"{path}: cannot be written ({error.strerror}); name another place") from None
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        with naming_write_errors(path):
+            yield temporary
+            # Some file systems find out only now that they are full; and a name must not outlive its content.
+            with temporary.open("r+b") as written:
+                os.fsync(written)
+            temporary.chmod(0o644)
+            temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder to write into, where it is not there; `SightlineError` where that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SightlineError(f"{folder}: no folder can be made there ({error.strerror}); give another --out") from None
+    if not os.access(folder, os.W_OK):
+        raise SightlineError(f"{folder}: this folder cannot be written to; give another --out")
+
+
+def replacing_bundle(folder: Path) -> AbstractContextManager[Path]:
+    """`replacing_folder` for what an export writes."""
+    return replacing_folder(folder, {CONFIG, VOCABULARY, ONNX, CARD}, "bundle")
+
+
+@contextmanager
+def replacing_folder(folder: Path, names: Set[str], what: str) -> Iterator[Path]:
+    """A new temporary folder that becomes ``folder`` when the block ends well, and vanishes otherwise.
+
+    Raises:
+        SightlineError: it cannot be made, the disk is full, or ``folder`` exists and holds anything but files of these
+            ``names``: it is then no ``what`` ("bundle"), and would be wrong to delete.
+    """
+    if folder.exists() and (others := _others(folder, names)):
+        raise SightlineError(f"{folder}: not a {what} to replace (it holds {others}); name another folder")
+    target = folder.resolve()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    except OSError as error:
+        raise SightlineError(f"{folder}: cannot be written ({error.strerror}); name another folder") from None
+    try:
+        with naming_write_errors(folder):
+            (new := temporary / "new").mkdir()
+            yield new
+            _change_places(new, target, temporary / "old")
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _change_places(new: Path, target: Path, old: Path) -> None:
+    """Rename ``new`` to ``target`` and what is there to ``old``; it comes back if that fails or is interrupted."""
+    try:
+        if target.exists():
+            target.rename(old)
+        new.rename(target)
+    except BaseException:
+        if old.exists() and not target.exists():
+            old.rename(target)
+        raise
+
+
+def _others(folder: Path, names: Set[str]) -> str:
+    """The first of what ``folder`` holds beside ``names``; empty if nothing."""
+    if not folder.is_dir():
+        return "no files: it is a file itself"
+    others = sorted({path.name for path in folder.iterdir()} - names)
+    return ", ".join(others[:3]) + (" and more" if len(others) > 3 else "")
+
+
+def as_path(path: object) -> Path:
+    """A path as a person may pass it; `SightlineError` if it is none."""
+    if not isinstance(path, str | os.PathLike) or isinstance(path, bytes):
+        raise SightlineError(f"{path!r}: not a path; pass a string or a Path")
+    return Path(path)
+
+
+def cache_folder(kind: str) -> Path:
+    """``sightline/KIND`` in the user's cache folder."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sightline" / kind

@@ -1,0 +1,1 @@
+"""A dataset of drawn shapes whose captions are true by construction."""

@@ -1,0 +1,184 @@
+"""A frozen encoder's annotation vectors, computed once and kept in a memory-mapped file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from io import FileIO
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from filelock import FileLock
+from numpy.typing import NDArray
+
+from sightline.errors import SightlineError
+from sightline.images.source import ImageSource
+from sightline.model_folder import naming_write_errors
+from sightline.nn.encoder import Encoder, fused
+from sightline.preprocess import preprocess
+from sightline.training.digests import Digests
+from sightline.training.ranks import ALONE, Ranks
+
+# Few photos at a time: the activations of larger batches leave the processor's caches, and encoding slows to a half.
+_BATCH = 8
+
+_NAME_BYTES = 65  # a SHA-256 in hexadecimal digits, and the end of its line
+
+
+class FeatureCache:
+    """Rows of float16 annotation vectors ``(L, D)``, one for each distinct photo content.
+
+    A cache folder belongs to one encoder with one set of weights and one preprocessing: its name is a fingerprint of
+    all three. A row belongs to the SHA-256 of a photo's bytes, which are read for it once, see `Digests`. So other
+    weights and changed photos never meet a stale row. Rows are appended to ``rows.f16`` and only then named in
+    ``rows.sha256``: what an interruption or a full disk leaves unnamed is written over by the next run, and what was
+    named before stays.
+
+    Raises:
+        SightlineError: no folder can be made in ``root``.
+    """
+
+    def __init__(self, root: Path, encoder: Encoder) -> None:
+        self.encoder = encoder
+        self.shape = (encoder.grid[0] * encoder.grid[1], encoder.feature_size)
+        self.folder = root / fingerprint(encoder)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SightlineError(
+                f"{self.folder}: no features can be kept there ({error.strerror}); name another --cache"
+            ) from None
+        self._names = self.folder / "rows.sha256"
+        self._data = self.folder / "rows.f16"
+
+    def rows(
+        self,
+        photos: Sequence[ImageSource],
+        progress: Callable[[int, int], None] = lambda done, total: None,
+        ranks: Ranks = ALONE,
+    ) -> tuple[NDArray[np.float16], NDArray[np.int64]]:
+        """A read-only memory map of all rows (R, L, D), and for each photo its row, int64 (len(photos),).
+
+        Photos that have no row yet are encoded first; ``progress(done, total)`` is told of these. The processes of one
+        training, ``ranks``, all ask for the same photos, and encode a share each. Others may ask at once, but wait.
+
+        Raises:
+            SightlineError: a photo cannot be read, or the cache cannot be written.
+        """
+        threads = ThreadPoolExecutor(os.cpu_count())  # more of them get in each other's way where photos are small
+        with naming_write_errors(self.folder), threads as pool, self._lock(ranks):
+            digests = Digests(self.folder.parent / "photos.sha256").of(photos, pool)
+            distinct = dict(zip(digests, photos, strict=True))
+            for number, among in ranks.shares():
+                known = self._known()
+                ranks.meet()  # every process has looked at what is there before the first adds to it
+                share = {digest: distinct[digest] for digest in list(distinct)[number::among] if digest not in known}
+                total = len(distinct.keys() - known)
+                for _ in self._append(share, pool):
+                    progress(self._count() - len(known), total)
+                    ranks.check()
+                ranks.meet()
+                if total:
+                    progress(total, total)
+            known = self._known()
+        rows = np.memmap(self._data, np.float16, "r", shape=(len(known), *self.shape))
+        return rows, np.array([known[digest] for digest in digests], np.int64)
+
+    def has_room(self, photos: int) -> bool:
+        """Whether so many photos' rows, were all of them new, would leave half of the disk's free space."""
+        return photos * self.row_bytes <= (shutil.disk_usage(self.folder).free + self._size()) / 2
+
+    def _size(self) -> int:
+        return self._data.stat().st_size if self._data.exists() else 0
+
+    def _lock(self, ranks: Ranks) -> AbstractContextManager[object]:
+        if not os.access(self.folder, os.W_OK):
+            raise SightlineError(f"{self.folder}: this cache cannot be written to; name another --cache")
+        return FileLock(self.folder / "lock") if ranks.is_rank_zero else nullcontext()
+
+    def _known(self) -> dict[str, int]:
+        if not (whole := self._count()):
+            return {}
+        names = self._names.read_text().split("\n")[:whole]
+        return {name: row for row, name in enumerate(names)}
+
+    def _count(self) -> int:
+        """Whole rows that have whole names."""
+        if not (self._names.exists() and self._data.exists()):
+            return 0
+        return min(self._data.stat().st_size // self.row_bytes, self._names.stat().st_size // _NAME_BYTES)
+
+    @property
+    def row_bytes(self) -> int:
+        """What a photo's features take."""
+        return 2 * self.shape[0] * self.shape[1]
+
+    def _append(self, missing: dict[str, ImageSource], pool: ThreadPoolExecutor) -> Iterator[None]:
+        """Encode these photos and add their rows, a block at a time."""
+        digests = iter(missing)
+        writing = FileLock(self.folder / "writing")
+        for block in self._encode(list(missing.values()), pool):
+            with writing:
+                self._write(block, list(islice(digests, len(block))))
+            yield
+
+    def _write(self, block: NDArray[np.float16], digests: Sequence[str]) -> None:
+        self._data.touch()
+        self._names.touch()
+        rows = self._count()
+        # Unbuffered: what does not fit on the disk is not tried again when the files are closed.
+        with self._data.open("r+b", buffering=0) as data, self._names.open("r+b", buffering=0) as names:
+            for file, row_bytes in ((data, self.row_bytes), (names, _NAME_BYTES)):
+                file.truncate(rows * row_bytes)
+                file.seek(0, os.SEEK_END)
+            _write_all(data, block.tobytes())
+            _write_all(names, "".join(f"{digest}\n" for digest in digests).encode())
+
+    @torch.inference_mode()
+    def _encode(self, photos: Sequence[ImageSource], pool: ThreadPoolExecutor) -> Iterator[NDArray[np.float16]]:
+        # Convolutions are quicker on channels that lie together.
+        encoder = fused(self.encoder).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        device = next(encoder.parameters()).device
+        decoded = _ahead(pool, lambda photo: preprocess(photo, self.encoder.preprocessing), photos, 8 * _BATCH)
+        while batch := list(islice(decoded, _BATCH)):
+            pixels = torch.from_numpy(np.stack(batch)).to(device)
+            yield encoder(pixels).to(torch.float16).cpu().numpy()
+
+
+def fingerprint(encoder: Encoder) -> str:
+    """Twenty hexadecimal digits that change with the encoder's weights, its kind and its preprocessing."""
+    digest = hashlib.sha256(json.dumps([type(encoder).__name__, encoder.preprocessing.as_dict()]).encode())
+    for name, tensor in sorted(encoder.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:20]
+
+
+def _write_all(file: FileIO, content: bytes) -> None:
+    """Write all of it; a file without a buffer takes a part of it where the disk has no room for the whole."""
+    left = memoryview(content)
+    while left:
+        left = left[file.write(left) :]
+
+
+def _ahead(
+    pool: ThreadPoolExecutor,
+    function: Callable[[ImageSource], NDArray[np.float32]],
+    photos: Iterable[ImageSource],
+    depth: int,
+) -> Iterator[NDArray[np.float32]]:
+    """``map``, in order, with at most ``depth`` results waiting."""
+    waiting: list[Future[NDArray[np.float32]]] = []
+    for photo in photos:
+        waiting.append(pool.submit(function, photo))
+        if len(waiting) >= depth:
+            yield waiting.pop(0).result()
+    while waiting:
+        yield waiting.pop(0).result()
