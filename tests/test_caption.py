@@ -16,6 +16,7 @@ from PIL import Image
 
 import sightline
 from sightline.errors import SightlineError
+from sightline.images.source import FileSource
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +37,22 @@ def test_a_caption_keeps_the_very_photo_it_was_given(captioner, photos):
         assert html.escape(caption.text) in caption.html()
 
 
-def test_a_stream_s_captions_keep_theirs_and_no_others(captioner, photos, tmp_path):
+def test_every_result_of_a_stream_or_batch_has_its_photo(captioner, photos, tmp_path):
     bad = tmp_path / "bad.png"
     bad.write_text("no picture")
-    results = list(captioner.stream([photos[0], bad, photos[1].read_bytes()]))
-    assert results[0].photo == photos[0] and results[2].photo == photos[1].read_bytes()
-    assert isinstance(results[1], SightlineError)
+    given = [photos[0], bad, photos[1].read_bytes(), b"no picture", np.zeros((0, 4, 3)), FileSource(str(bad))]
+    for results in (list(captioner.stream(iter(given), batch_size=4)), captioner.caption_batch(given)):
+        assert [isinstance(result, SightlineError) for result in results] == [0, 1, 0, 1, 1, 1]
+        assert all(result.photo is photo for result, photo in zip(results, given, strict=True))
+    travelled = pickle.loads(pickle.dumps(results))
+    assert [error.photo for error in travelled if isinstance(error, SightlineError)] == [bad, None, None, given[-1]]
+    assert [str(error) for error in travelled] == [str(error) for error in results]
+    with pytest.raises(SightlineError) as raised:
+        captioner(b"no picture")
+    assert raised.value.photo is None
+
+
+def test_a_stream_s_captions_let_go_of_their_photos(captioner):
     arrays = [pixels() for _ in range(3)]
     alive = [weakref.ref(array) for array in arrays]
     kept = [caption.with_photo(None) for caption in captioner.stream(arrays)]

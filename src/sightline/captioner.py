@@ -149,10 +149,10 @@ class Captioner:
     ) -> Iterator[Caption | SightlineError]:
         """Caption many photos, in their order: every core decodes a batch of photos, then runs the model on them.
 
-        A photo that cannot be read gives its error in its place, which holds nothing but its message. At most
-        ``batch_size * (cores + 1)`` photos more than were asked for are taken from ``photos``, so memory does not grow
-        with their number. Each caption refers to its photo (`Caption.photo`): whoever keeps thousands of
-        captions of photos that were given as pixels keeps ``caption.with_photo(None)``.
+        A photo that cannot be read gives its `SightlineError` instead of a caption. Every result, caption or error,
+        has its photo as ``result.photo``; to keep thousands of captions of photos given as pixels, keep
+        ``caption.with_photo(None)``. At most ``batch_size * (cores + 1)`` photos are taken from ``photos`` ahead of the
+        results, so memory does not grow with their number.
 
         Raises:
             SightlineError: an option is impossible, or ``photos`` is a single photo.
@@ -173,7 +173,7 @@ class Captioner:
         """Caption some photos in one run on one core, for who has threads or processes of their own.
 
         Together they take less time than one after the other, and memory in proportion to their number. Each has the
-        caption that it has alone, or its error in its place, which holds nothing but its message.
+        caption that it has alone, or its error; either has the photo as ``result.photo``.
 
         Raises:
             SightlineError: an option is impossible, or ``photos`` is a single photo.
@@ -217,6 +217,7 @@ class Captioner:
         try:
             return preprocess(photo, self.config.preprocessing)
         except SightlineError as error:
+            error.photo = photo
             return error.bare()
 
     def _search(

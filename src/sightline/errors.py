@@ -1,11 +1,12 @@
-"""The one exception a user's mistake raises, and that it keeps nothing alive."""
+"""`SightlineError`, the one exception that a user's mistake raises; it keeps no decoded photo alive."""
 
 from __future__ import annotations
 
 import functools
+import os
 import re
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -20,10 +21,22 @@ class SightlineError(Exception):
 
     The command line prints the message without a traceback and exits with status 1. Names of files are part of
     messages, and may hold anything; what a terminal would obey is shown by its number, see `printable`.
+
+    Attributes:
+        photo: in a result of `Captioner.stream` or `caption_batch`, the photo that has no caption, as it was given (the
+            same object, as in `Caption.photo`); otherwise None. Pickled, an error keeps a path or an `ImageSource`
+            alone.
     """
 
     def __init__(self, message: str = "") -> None:
         super().__init__(printable(message))
+        self.photo: Any = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from sightline.images.source import ImageSource  # here, as images/ may import this file
+
+        kept = self.photo if isinstance(self.photo, str | os.PathLike | ImageSource) else None
+        return type(self), self.args, {**self.__dict__, "photo": kept}
 
     def bare(self) -> SightlineError:
         """This error with nothing but its message: no traceback, cause or context, and so none of their photos."""
