@@ -7,23 +7,19 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import onnx
 import pytest
-import torch
 from PIL import Image
-from torch import nn
 
-from sightline.export.agreement import random_photos
-from sightline.export.export import export_model
-from sightline.export.graph import to_onnx
 from sightline.model_folder import ModelConfig
-from sightline.nn.library_encoders import make_encoder
-from sightline.nn.model import CaptionModel
-from sightline.nn.model_files import build_model, save_model
 from sightline.vocabulary import Vocabulary
+
+if TYPE_CHECKING:  # torch takes seconds to import: only the tests that use these fixtures wait for it
+    import onnx
+
+    from sightline.nn.model import CaptionModel
 
 CAPTIONS = ("a dog runs over the green grass", "two people sit on a red bench", "one black cat's ball lies here")
 OPTIONS = {
@@ -42,6 +38,12 @@ class Tiny(NamedTuple):
 
 
 def make_tiny(encoder: str = "small_cnn", decoder: str = "gru", **options: object) -> Tiny:
+    import torch
+
+    from sightline.export.agreement import random_photos
+    from sightline.nn.library_encoders import make_encoder
+    from sightline.nn.model_files import build_model
+
     kind = make_encoder(encoder)
     options = OPTIONS.get(decoder, {}) | options
     config = ModelConfig(encoder, 16, decoder, options, kind.grid, 9, kind.preprocessing, {"data": "nothing"})
@@ -51,7 +53,7 @@ def make_tiny(encoder: str = "small_cnn", decoder: str = "gru", **options: objec
     with torch.no_grad():
         # Statistics of real activations, without which an untrained encoder's features all but vanish.
         for module in model.encoder.modules():
-            if isinstance(module, nn.BatchNorm2d):
+            if isinstance(module, torch.nn.BatchNorm2d):
                 module.momentum = 1.0
         model.encoder.train()(torch.from_numpy(random_photos(kind.preprocessing.size)))
         # Large weights, so that what is said depends on the photo, and words are far from equally likely.
@@ -69,6 +71,8 @@ def tiny() -> Tiny:
 @pytest.fixture(scope="session")
 def tiny_run(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The model as a training leaves it. Copy it before changing it."""
+    from sightline.nn.model_files import save_model
+
     folder = tmp_path_factory.mktemp("tiny") / "run"
     save_model(folder, *tiny)
     return folder
@@ -77,17 +81,23 @@ def tiny_run(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_bundle(tiny_run: Path) -> Path:
     """The model exported. Copy it before changing it."""
+    from sightline.export.export import export_model
+
     return export_model(tiny_run, tiny_run.parent / "bundle").path.parent
 
 
 @pytest.fixture(scope="session")
 def tiny_graph(tiny_bundle: Path) -> onnx.ModelProto:
+    import onnx
+
     return onnx.load(tiny_bundle / "model.onnx")
 
 
 @pytest.fixture(scope="session")
 def transformer_graph() -> onnx.ModelProto:
     """`make_tiny` with a transformer, as float32."""
+    from sightline.export.graph import to_onnx
+
     return to_onnx(*make_tiny(decoder="transformer"))
 
 
