@@ -2,11 +2,12 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 
 from sightline.data.example import Example, Region
 from sightline.images.source import FileSource
 from sightline.nn.prefix_tree import PrefixTree
-from sightline.training.attention_targets import Phrases, Things
+from sightline.training.attention_targets import NounBoxes, PhraseBoxes
 from sightline.training.batches import encode_captions
 from sightline.vocabulary import END, SPECIAL_TOKENS, Vocabulary
 
@@ -23,41 +24,39 @@ EXAMPLES = (
 )
 
 
-def by_node(taught):
-    """Node -> the sum of what all words that it foretells ask for."""
-    return {
-        int(node): taught.shares[taught.phrases[taught.nodes == node]].sum(0).numpy().round(3).tolist()
-        for node in taught.nodes.unique()
-    }
+def by_node(targets, tree):
+    """Node -> the sum of the shares of all words that it predicts."""
+    nodes, rows = targets.rows(tree)
+    return {int(node): targets.shares[rows[nodes == node]].sum(0).numpy().round(3).tolist() for node in nodes.unique()}
 
 
-def test_every_word_of_a_phrase_asks_for_its_boxes():
+def test_every_word_of_a_phrase_has_its_boxes_as_target():
     vocabulary = Vocabulary.from_captions(caption for example in EXAMPLES for caption in example.captions)
     tree = PrefixTree.from_captions(encode_captions(EXAMPLES, vocabulary, 20)[[2, 1, 0]])
-    taught = Phrases(EXAMPLES, (2, 2), vocabulary).taught([2, 1, 0], tree)
+    targets = PhraseBoxes(EXAMPLES, (2, 2), vocabulary).targets([2, 1, 0], tree)
     node = tree.node_of_word[1].tolist()
     left, right, both = [0.5, 0, 0.5, 0], [0, 0.5, 0, 0.5], [0.5] * 4
     assert node[0][:2] == node[1][:2]
-    assert by_node(taught) == {
+    assert by_node(targets, tree) == {
         **{node[0][word]: both for word in (0, 1)},
         **{node[0][word]: right for word in (3, 4)},
         **{node[1][word]: left for word in (3, 4)},  # a box within another adds nothing
     }
-    assert len(taught.nodes) == 8
+    assert len(targets.nodes) == 8
 
 
-def test_what_is_cut_off_or_cropped_away_asks_for_nothing():
+def test_what_is_cut_off_or_cropped_away_has_no_target():
     vocabulary = Vocabulary.from_captions(caption for example in EXAMPLES for caption in example.captions)
     tree = PrefixTree.from_captions(encode_captions(EXAMPLES, vocabulary, 4)[[1, 0]])
-    phrases = Phrases(EXAMPLES, (1, 2), vocabulary)
+    phrases = PhraseBoxes(EXAMPLES, (1, 2), vocabulary)
     node = tree.node_of_word[0].tolist()
-    taught = phrases.taught([1, 0], tree)
-    assert set(by_node(taught)) == {node[0][0], node[0][1], node[0][3], node[1][3]}
+    targets = phrases.targets([1, 0], tree)
+    assert set(by_node(targets, tree)) == {node[0][0], node[0][1], node[0][3], node[1][3]}
     boxes = phrases.boxes[1].copy()
     boxes[[0, 3]] = [0.2, 0.0, 0.2, 1.0]
     boxes[2] = [0.25, 0.0, 0.75, 0.5]
-    taught = phrases.taught([1, 0], tree, [boxes, phrases.boxes[0]])
-    assert by_node(taught) == {
+    targets = phrases.targets([1, 0], tree, [boxes, phrases.boxes[0]])
+    assert by_node(targets, tree) == {
         node[0][0]: pytest.approx([0.5, 0.5]),
         node[0][1]: pytest.approx([0.5, 0.5]),
         node[0][3]: pytest.approx([0, 1]),
@@ -65,36 +64,47 @@ def test_what_is_cut_off_or_cropped_away_asks_for_nothing():
     }
 
 
-def test_a_batch_without_any_box_teaches_nothing():
+def test_a_batch_without_any_box_has_no_target():
     tree = PrefixTree.from_captions(np.array([[[4, 5, 2]]]))
     vocabulary = Vocabulary.from_captions([])
-    assert len(Phrases(EXAMPLES, (7, 7), vocabulary).taught([0], tree).nodes) == 0
+    assert len(PhraseBoxes(EXAMPLES, (7, 7), vocabulary).targets([0], tree).nodes) == 0
 
 
-def test_a_phrase_is_taught_at_every_unit_of_its_words():
+def test_a_phrase_has_a_target_at_every_unit_of_its_words():
     example = dataclasses.replace(EXAMPLES[0], captions=("a red dog's ball",), regions=((Region(1, 3, (LEFT,)),),))
     vocabulary = Vocabulary((*SPECIAL_TOKENS, *["▁a", "▁re", "d", "▁do", "g's", "▁ball"]), "subwords")
     tree = PrefixTree.from_captions(encode_captions([example], vocabulary, 20))
-    taught = Phrases([example], (1, 2), vocabulary).taught([0], tree)
-    assert taught.nodes.tolist() == tree.node_of_word[0, 0, 1:5].tolist()  # re d do g's: no unit ends at the dog
+    targets = PhraseBoxes([example], (1, 2), vocabulary).targets([0], tree)
+    assert targets.nodes.tolist() == tree.node_of_word[0, 0, 1:5].tolist()  # re d do g's: no unit ends at the dog
 
 
-def test_a_noun_that_the_model_says_asks_for_its_thing():
+def test_a_noun_of_a_sampled_caption_has_its_thing_as_target():
     vocabulary = Vocabulary.from_captions(["a dog sees cats , a cat and red dogs"])
     word = {name: index for index, name in enumerate(vocabulary.words)}
-    said = [["cat", "sees", "dogs"], ["a", "red", "cats"]]
-    targets = np.array([[[word[name] for name in words] + [END, 0] for words in said]] * 2)
-    tree = PrefixTree.from_captions(targets)
-    things = Things(EXAMPLES, (2, 2), vocabulary)
-    taught = things.taught([1, 0], tree).taught(tree)
+    sampled = [["cat", "sees", "dogs"], ["a", "red", "cats"]]
+    captions = np.array([[[word[name] for name in words] + [END, 0] for words in sampled]] * 2)
+    tree = PrefixTree.from_captions(captions)
+    things = NounBoxes(EXAMPLES, (2, 2), vocabulary)
+    targets = things.targets([1, 0], tree)
     node = tree.node_of_word[0].tolist()
     anywhere = [0.25] * 4
-    assert by_node(taught) == {node[0][0]: anywhere, node[0][2]: anywhere, node[1][2]: anywhere}
+    assert by_node(targets, tree) == {node[0][0]: anywhere, node[0][2]: anywhere, node[1][2]: anywhere}
     boxes = things.boxes[1].copy()
     boxes[:, 2] = boxes[:, 2].clip(max=0.5)  # what was on the right is cropped away
     boxes[:, 2] = np.maximum(boxes[:, 0], boxes[:, 2])
-    taught = things.taught([0, 1], tree, [things.boxes[0], boxes]).taught(tree)
+    targets = things.targets([0, 1], tree, [things.boxes[0], boxes])
     left = [0.5, 0, 0.5, 0]
     node = tree.node_of_word[1].tolist()
-    assert by_node(taught) == {node[0][0]: left, node[0][2]: left, node[1][2]: left}
-    assert len(things.taught([0], tree, None).taught(PrefixTree.from_captions(targets[:1])).nodes) == 0
+    assert by_node(targets, tree) == {node[0][0]: left, node[0][2]: left, node[1][2]: left}
+    alone = PrefixTree.from_captions(captions[:1])
+    assert by_node(things.targets([0], alone), alone) == {}
+
+
+def test_targets_of_phrases_refuse_other_captions_than_the_annotated_ones():
+    vocabulary = Vocabulary.from_captions(caption for example in EXAMPLES for caption in example.captions)
+    ids = encode_captions(EXAMPLES, vocabulary, 20)[[1]]
+    targets = PhraseBoxes(EXAMPLES, (2, 2), vocabulary).targets([1], PrefixTree.from_captions(ids))
+    for other in (ids[:, ::-1], ids[:, :1]):
+        tree = PrefixTree.from_captions(other)
+        with pytest.raises(ValueError, match="NounBoxes"):
+            targets.loss(torch.full((len(tree.nodes), 4), 0.25), tree)

@@ -13,7 +13,7 @@ from sightline.nn.model_files import load_model
 from sightline.nn.prefix_tree import PrefixTree
 from sightline.preprocess import preprocess
 from sightline.training import self_critical
-from sightline.training.attention_targets import AttentionTargets, Named, Phrases
+from sightline.training.attention_targets import NounTargets, PhraseBoxes, PhraseTargets
 from sightline.training.augment import augment
 from sightline.training.batches import Batch, Share, encode_captions
 from sightline.training.generate import generate
@@ -108,7 +108,9 @@ def test_what_nobody_saw_takes_from_the_reward(trained, monkeypatch):
     features, batch = batch_of(model, written)
     monkeypatch.setattr(self_critical, "sample", lambda *args: torch.from_numpy(drawn))
     plain, costly = (
-        SelfCritical(written, written, 2, 5, faults=[(unknown, penalty)]).training(model, features, batch, seed=0)
+        SelfCritical(written, written, samples=2, max_words=5, penalties=[(unknown, penalty)]).training(
+            model, features, batch, seed=0
+        )
         for penalty in (0.0, 0.3)
     )
     first, second = log_probs_of(model, features, drawn)
@@ -123,7 +125,9 @@ def test_bleu_counts_beside_cider_in_the_reward(trained, monkeypatch):
     features, batch = batch_of(model, written)
     monkeypatch.setattr(self_critical, "sample", lambda *args: torch.from_numpy(drawn))
     plain, beside = (
-        SelfCritical(written, written, 2, 5, bleu_weight=weight).training(model, features, batch, seed=0)
+        SelfCritical(written, written, samples=2, max_words=5, bleu_weight=weight).training(
+            model, features, batch, seed=0
+        )
         for weight in (0.0, 2.0)
     )
     first, second = log_probs_of(model, features, drawn)
@@ -150,7 +154,9 @@ def test_peoples_captions_count_beside_the_reward_as_in_teacher_forcing(trained,
     features, batch = batch_of(model, written)
     monkeypatch.setattr(self_critical, "sample", lambda *args: torch.from_numpy(drawn))
     alone, beside = (
-        SelfCritical(written, written, 2, 5, captions_weight=weight).training(model, features, batch, seed=0)
+        SelfCritical(written, written, samples=2, max_words=5, cross_entropy_weight=weight).training(
+            model, features, batch, seed=0
+        )
         for weight in (0.0, 0.25)
     )
     logits = model(features, tree := PrefixTree.from_captions(written)).logits
@@ -173,7 +179,7 @@ def test_wide_attention_costs_what_the_recipe_says(trained, monkeypatch):
     monkeypatch.setattr(self_critical, "sample", lambda *args: torch.from_numpy(targets))
     for make in (
         lambda weight: CrossEntropy(attention_entropy=weight),
-        lambda weight: SelfCritical(targets, targets, 2, 4, attention_entropy=weight),
+        lambda weight: SelfCritical(targets, targets, samples=2, max_words=4, attention_entropy=weight),
     ):
         plain, narrow = (make(weight).training(model, features, batch, seed=0) for weight in (0.0, 0.3))
         assert (narrow.loss - plain.loss).item() == pytest.approx(0.3 * entropy.item(), rel=1e-4)
@@ -209,12 +215,15 @@ def test_a_named_thing_costs_what_attention_misses_of_it(trained):
     words = [(0, 0, 1, 0), (0, 1, 1, 1), (1, 1, 0, 1), (1, 1, 1, 1)]  # photo, caption, word, phrase
     nodes = torch.stack([batch.captions.node_of_word[p, c, t] for p, c, t, _ in words])
     assert nodes[0] == nodes[1]  # two captions that begin alike and name two things
-    taught = AttentionTargets(nodes, torch.tensor([phrase for *_, phrase in words]), shares)
+    phrases = torch.tensor([phrase for *_, phrase in words])
+    supervised = PhraseTargets(shares, batch.captions.targets, nodes, phrases)
     alpha = model(features, batch.captions).attention
     missed = sum(-(shares[phrase] * alpha[node]).sum().log() for node, (*_, phrase) in zip(nodes, words, strict=True))
     plain, costly, unknown = (
-        CrossEntropy(attention_supervision=weight).training(model, features, batch._replace(taught=known), seed=0)
-        for weight, known in ((0.0, taught), (0.3, taught), (0.3, None))
+        CrossEntropy(attention_supervision=weight).training(
+            model, features, batch._replace(attention_targets=known), seed=0
+        )
+        for weight, known in ((0.0, supervised), (0.3, supervised), (0.3, None))
     )
     assert (costly.loss - plain.loss).item() == pytest.approx(0.3 * missed.item() / 12, rel=1e-4)
     assert costly.value == plain.value == unknown.loss
@@ -230,8 +239,8 @@ def test_self_critical_training_points_at_the_nouns_it_drew(trained, monkeypatch
     rows[0, 5], rows[1, 5], rows[1, 0] = 1, 0, 0
     shares = torch.rand(2, 64).softmax(1)
     plain, costly = (
-        SelfCritical(targets, targets, 2, 4, attention_supervision=weight).training(
-            model, features, batch._replace(taught=Named(rows, shares)), seed=0
+        SelfCritical(targets, targets, samples=2, max_words=4, attention_supervision=weight).training(
+            model, features, batch._replace(attention_targets=NounTargets(shares, rows)), seed=0
         )
         for weight in (0.0, 0.3)
     )
@@ -240,6 +249,10 @@ def test_self_critical_training_points_at_the_nouns_it_drew(trained, monkeypatch
     missed = -(shares[1] * alpha[tree.node_of_word[0, 0, 1]]).sum().log()
     missed = missed - (shares[0] * alpha[tree.node_of_word[1, 1, 0]]).sum().log()
     assert (costly.loss - plain.loss).item() == pytest.approx(0.3 * missed.item() / 12, rel=1e-4)
+    phrases = PhraseTargets(shares, batch.captions.targets, torch.tensor([0]), torch.tensor([0]))
+    objective = SelfCritical(targets, targets, samples=2, max_words=4, attention_supervision=0.3)
+    with pytest.raises(ValueError, match="NounBoxes"):  # which know no sampled captions
+        objective.training(model, features, batch._replace(attention_targets=phrases), seed=0)
 
 
 def test_attention_that_is_taught_lies_on_what_is_named(trained, shapes, tmp_path):
@@ -249,11 +262,11 @@ def test_attention_that_is_taught_lies_on_what_is_named(trained, shapes, tmp_pat
     for folder in (trained, out):
         model, _, vocabulary = load_model(folder)
         tree = PrefixTree.from_captions(encode_captions(examples, vocabulary, 20))
-        taught = Phrases(examples, (8, 8), vocabulary).taught(range(len(examples)), tree)
+        targets = PhraseBoxes(examples, (8, 8), vocabulary).targets(range(len(examples)), tree)
         pixels = np.stack([preprocess(example.photo, model.encoder.preprocessing) for example in examples])
         with torch.no_grad():
-            alpha = model(model.features(torch.from_numpy(pixels)), tree).attention[taught.nodes]
-        inside.append(float((alpha * (taught.shares[taught.phrases] > 0)).sum(1).mean()))
+            alpha = model(model.features(torch.from_numpy(pixels)), tree).attention[targets.nodes]
+        inside.append(float((alpha * (targets.shares[targets.phrases] > 0)).sum(1).mean()))
     assert inside[1] > 2 * inside[0], inside
 
 

@@ -1,9 +1,10 @@
-"""Where attention should lie: at the words of a phrase, on what the phrase names."""
+"""Attention supervision: which cells attention should cover at the words that name things with known boxes."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,43 +17,92 @@ from sightline.data.regions.nouns import boxes_by_noun, nouns_of, singular
 from sightline.nn.prefix_tree import PrefixTree
 from sightline.vocabulary import PAD, Vocabulary
 
-# Of a cell; so little of a thing is not seen.
-_SPECK = 1e-3
+_VISIBLE = 1e-3  # in cells: boxes that cover less than this are not visible
 
 
-class AttentionTargets(NamedTuple):
-    """Where attention should lie at S words of a batch, those of R phrases whose boxes are known.
+@dataclass
+class AttentionTargets(ABC):
+    """Where attention should lie at some words about the photos of a batch.
 
     Attributes:
-        nodes: int64 (S,), the node that foretells the word, a place in `PrefixTree.nodes`. Where captions share a node
-            and name different things by their next words, attention there should lie on all of them.
-        phrases: int64 (S,), the word's phrase.
-        shares: float32 (R, L), the share of a phrase's boxes that lies in each cell; each row sums to one.
+        shares: float32 (R, L), the share of each of R things' boxes that lies in each cell; each row sums to one, or is
+            zero where nothing of the thing is visible.
     """
 
-    nodes: Tensor
-    phrases: Tensor
     shares: Tensor
 
-    def missed(self, attention: Tensor) -> Tensor:
-        """-log sum_i share_i alpha_i, in nats, summed over the S words; ``attention`` (N, L) at all real nodes.
+    @abstractmethod
+    def rows(self, tree: PrefixTree) -> tuple[Tensor, Tensor]:
+        """Two int64 (S,): the nodes of ``tree`` with a target, and the row of ``shares`` that each should match.
 
-        How unlikely it is that attention looks at the thing, wherever on it that is. The cross-entropy between the
-        shares and attention (Liu et al. 2017, "Attention Correctness in Neural Image Captioning", eq. 10) lies above
-        it (Jensen): that also asks attention to spread over the whole of a box, corners and all.
+        Where captions share a node and continue with different things, the node appears once for each of them.
         """
-        inside = (attention[self.nodes].float() * self.shares[self.phrases]).sum(1)
-        # What is added keeps the gradient of the logarithm finite.
-        return -(inside + 1e-8).log().sum()
+
+    def loss(self, attention: Tensor, tree: PrefixTree) -> Tensor:
+        """-log sum_i share_i alpha_i, in nats, summed over the S words of ``tree`` that have a target.
+
+        The negative log-probability that attention falls on the thing, anywhere on it. The cross-entropy between shares
+        and attention (Liu et al. 2017, "Attention Correctness in Neural Image Captioning", eq. 10) is an upper bound
+        (Jensen): it also asks attention to spread over the whole box, corners included.
+
+        Args:
+            attention: (N, L), at all real nodes of ``tree``.
+            tree: the captions that attention was computed for.
+
+        Raises:
+            ValueError: these targets belong to other captions than those of ``tree``.
+        """
+        nodes, rows = self.rows(tree)
+        inside = (attention[nodes].float() * self.shares[rows]).sum(1)
+        return -(inside + 1e-8).log().sum()  # 1e-8 keeps the gradient of the logarithm finite
 
 
-class Phrases:
-    """The phrases of a split's captions whose boxes are known.
+@dataclass
+class PhraseTargets(AttentionTargets):
+    """Targets at the words of annotated phrases, in the captions that were annotated.
+
+    Attributes:
+        captions: int64 (P, C, T), `PrefixTree.targets` of the annotated captions.
+        nodes: int64 (S,), the node of each word in their tree.
+        phrases: int64 (S,), the word's row of ``shares``.
+    """
+
+    captions: Tensor
+    nodes: Tensor
+    phrases: Tensor
+
+    def rows(self, tree: PrefixTree) -> tuple[Tensor, Tensor]:
+        """The words of all phrases; `ValueError` where ``tree`` holds other captions, such as sampled ones."""
+        if not torch.equal(tree.targets, self.captions):
+            raise ValueError("phrases have boxes in annotated captions alone; for other captions use NounBoxes")
+        return self.nodes, self.phrases
+
+
+@dataclass
+class NounTargets(AttentionTargets):
+    """Targets at every noun, in any captions of these photos, such as those that a model samples.
+
+    Attributes:
+        row_of_word: int64 (P, V), the row of ``shares`` for each word of the vocabulary in a caption of each photo; -1
+            where the word names nothing with boxes.
+    """
+
+    row_of_word: Tensor
+
+    def rows(self, tree: PrefixTree) -> tuple[Tensor, Tensor]:
+        """Those words of ``tree`` that name something with boxes."""
+        photos = torch.arange(len(self.row_of_word), device=self.row_of_word.device)[:, None, None]
+        rows = self.row_of_word[photos, tree.targets].where(tree.targets != PAD, -1)  # (P, C, T)
+        return tree.node_of_word[rows >= 0], rows[rows >= 0]
+
+
+class PhraseBoxes:
+    """The boxes of the phrases that a split's captions are annotated with: supervision of teacher forcing.
 
     Args:
         examples: the split, with regions.
         grid: (h, w), of the annotation vectors.
-        vocabulary: the model's, in whose units captions are taught.
+        vocabulary: the model's; its units are the words of the targets.
 
     Attributes:
         boxes: for each photo its phrases' boxes, float32 (B, 4), see `sightline.data.example.Box`.
@@ -69,58 +119,46 @@ class Phrases:
             self._owners.append(np.array([number for number, _ in owned], np.int64))
             self.boxes.append(np.array([box for _, box in owned], np.float32).reshape(-1, 4))
 
-    def taught(
+    def targets(
         self, photos: Sequence[int], tree: PrefixTree, boxes: Sequence[NDArray[np.float32]] | None = None
-    ) -> AttentionTargets:
-        """What attention should do along the captions of these photos; ``boxes``: as they lie now, if otherwise.
+    ) -> PhraseTargets:
+        """The targets of a batch.
 
-        A phrase whose boxes are cropped away teaches nothing.
+        Args:
+            photos: P indices into the split.
+            tree: their captions.
+            boxes: the photos' ``boxes`` after augmentation, in the same order; None: as they are. A phrase whose boxes
+                are cropped away has no target.
         """
         boxes = [self.boxes[photo] for photo in photos] if boxes is None else boxes
         spans = [self._spans[photo] for photo in photos]
         counts = list(map(len, spans))
-        place = np.repeat(np.arange(len(photos)), counts)
+        row = np.repeat(np.arange(len(photos)), counts)
         caption, start, stop = np.concatenate(spans).T
         shares, area = _shares(boxes, [self._owners[photo] for photo in photos], counts, self.grid)
 
-        words = np.where(area > _SPECK, stop - start, 0)
-        phrases = np.repeat(np.arange(len(place)), words)
-        within = np.arange(len(phrases)) - np.repeat(np.cumsum(words) - words, words)
-        word = place[phrases], caption[phrases], start[phrases] + within
+        lengths = np.where(area > _VISIBLE, stop - start, 0)
+        phrases = np.repeat(np.arange(len(row)), lengths)
+        within = np.arange(len(phrases)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        word = row[phrases], caption[phrases], start[phrases] + within
         kept = word[2] < tree.targets.shape[2]
         kept[kept] = tree.targets.numpy()[tuple(index[kept] for index in word)] != PAD  # long captions are cut off
         nodes = tree.node_of_word.numpy()[tuple(index[kept] for index in word)]
-        return AttentionTargets(*map(torch.from_numpy, (nodes, phrases[kept], shares)))
+        return PhraseTargets(torch.from_numpy(shares), tree.targets, *map(torch.from_numpy, (nodes, phrases[kept])))
 
 
 def _span(region: Region, caption: str, vocabulary: Vocabulary) -> tuple[int, int]:
-    """Where a phrase begins and ends among the units that its caption is written in."""
+    """The first unit of a phrase in its caption, and the one after its last."""
     if vocabulary.split == "words":
         return region.start, region.stop
     spans = vocabulary.spans(caption)
     return spans[region.start][0], spans[region.stop - 1][1]
 
 
-class Named(NamedTuple):
-    """Where attention should lie at any word that may be said of the photos of a batch.
+class NounBoxes:
+    """The boxes of the things that nouns name in a split's photos: supervision of sampled captions.
 
-    Attributes:
-        rows: int64 (P, V), the row of ``shares`` for a word said of a photo; -1 where the word names nothing known.
-        shares: float32 (R, L), see `AttentionTargets`.
-    """
-
-    rows: Tensor
-    shares: Tensor
-
-    def taught(self, tree: PrefixTree) -> AttentionTargets:
-        """What attention should do along other captions of these photos, such as the model's own."""
-        photos = torch.arange(len(self.rows), device=self.rows.device)[:, None, None]
-        rows = self.rows[photos, tree.targets].where(tree.targets != PAD, -1)  # (P, C, T)
-        return AttentionTargets(tree.node_of_word[rows >= 0], rows[rows >= 0], self.shares)
-
-
-class Things:
-    """The things of a split's photos that nouns name and whose boxes are known (`sightline.data.regions.nouns`).
+    Nouns are those of `sightline.data.regions.nouns`.
 
     Args:
         examples: the split, with regions.
@@ -145,19 +183,19 @@ class Things:
             self._owners.append(np.repeat(np.arange(len(named)), [len(boxes) for _, boxes in named]))
             self.boxes.append(np.concatenate([np.zeros((0, 4), np.float32), *(boxes for _, boxes in named)]))
 
-    def taught(
+    def targets(
         self, photos: Sequence[int], tree: PrefixTree, boxes: Sequence[NDArray[np.float32]] | None = None
-    ) -> Named:
-        """Where attention should lie at words about these photos, whatever ``tree`` says; else as `Phrases.taught`."""
+    ) -> NounTargets:
+        """The targets of a batch, as `PhraseBoxes.targets`; they do not depend on ``tree``."""
         boxes = [self.boxes[photo] for photo in photos] if boxes is None else boxes
         words = [self._words[photo] for photo in photos]
         counts = [int(each[:, 1].max(initial=-1)) + 1 for each in words]
         shares, area = _shares(boxes, [self._owners[photo] for photo in photos], counts, self.grid)
         rows = np.full((len(photos), self._size), -1)
-        for place, (each, first) in enumerate(zip(words, np.cumsum([0, *counts]), strict=False)):
-            seen = area[each[:, 1] + first] > _SPECK
-            rows[place, each[seen, 0]] = each[seen, 1] + first
-        return Named(torch.from_numpy(rows), torch.from_numpy(shares))
+        for photo, (each, first) in enumerate(zip(words, np.cumsum([0, *counts]), strict=False)):
+            visible = area[each[:, 1] + first] > _VISIBLE
+            rows[photo, each[visible, 0]] = each[visible, 1] + first
+        return NounTargets(torch.from_numpy(shares), torch.from_numpy(rows))
 
 
 def _shares(
@@ -166,16 +204,16 @@ def _shares(
     counts: Sequence[int],
     grid: tuple[int, int],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The share of each thing's boxes that lies in each cell, and the cells that they cover.
+    """The share of each thing's boxes that lies in each cell, and how many cells they cover.
 
-    For each photo its boxes (B, 4), which of its ``counts`` things each belongs to (B,) -> (R, L), rows summing to one
-    where there is anything to see, and (R,); R is the sum of ``counts``.
+    For each photo its boxes (B, 4), which of its ``counts`` things each belongs to (B,) -> (R, L), rows that sum to one
+    where anything is visible, and (R,); R is the sum of ``counts``.
     """
     first = np.cumsum([0, *counts])
     rows = np.concatenate([each + base for each, base in zip(owners, first, strict=False)])
     cells = np.zeros((first[-1], *grid), np.float32)
     np.add.at(cells, rows, cell_shares(np.concatenate(boxes), grid))
-    # Two boxes that overlap count once, as far as a cell can tell.
+    # Where two boxes of a thing overlap, a cell counts once.
     shares = cells.clip(max=1).reshape(len(cells), grid[0] * grid[1])
     area = shares.sum(1)
-    return shares / area.clip(min=_SPECK)[:, None], area
+    return shares / area.clip(min=_VISIBLE)[:, None], area

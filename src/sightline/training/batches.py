@@ -18,7 +18,7 @@ from sightline.data.example import Example
 from sightline.data.large.packed import captions_of
 from sightline.nn.prefix_tree import PrefixTree
 from sightline.preprocess import Preprocessing, open_photo, preprocess
-from sightline.training.attention_targets import AttentionTargets, Named, Phrases, Things
+from sightline.training.attention_targets import AttentionTargets, NounBoxes, PhraseBoxes
 from sightline.training.augment import augment
 from sightline.training.sampler import Shards, in_turn
 from sightline.vocabulary import PAD, Vocabulary
@@ -64,14 +64,14 @@ class Batch(NamedTuple):
         captions: what teacher forcing reads and foretells.
         photos: int64 (P,), their places in the split.
         share: what these photos are of a batch that several processes share.
-        taught: where attention should lie, if it is to be taught.
+        attention_targets: where attention should lie, if it is supervised.
     """
 
     inputs: Tensor
     captions: PrefixTree
     photos: Tensor
     share: Share
-    taught: AttentionTargets | Named | None = None
+    attention_targets: AttentionTargets | None = None
 
 
 class Draw(NamedTuple):
@@ -125,14 +125,14 @@ def _zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Ids:
 
 
 class CachedFeatures(Dataset[Batch]):
-    """Batches whose inputs come from a `FeatureCache`; ``things`` if attention is to be taught."""
+    """Batches whose inputs come from a `FeatureCache`; ``things`` if attention is supervised."""
 
     def __init__(
         self,
         rows: NDArray[np.float16],
         row_of_photo: NDArray[np.int64],
         targets: Ids,
-        things: Phrases | Things | None = None,
+        things: PhraseBoxes | NounBoxes | None = None,
     ) -> None:
         self.rows, self.row_of_photo, self.targets, self.things = rows, row_of_photo, targets, things
 
@@ -140,8 +140,8 @@ class CachedFeatures(Dataset[Batch]):
         """The batch of these photos."""
         features = torch.from_numpy(self.rows[self.row_of_photo[draw.photos]]).float()
         captions = PrefixTree.from_captions(self.targets[draw.photos])
-        taught = self.things.taught(draw.photos, captions) if self.things else None
-        return Batch(features, captions, torch.tensor(draw.photos), draw.share, taught)
+        targets = self.things.targets(draw.photos, captions) if self.things else None
+        return Batch(features, captions, torch.tensor(draw.photos), draw.share, targets)
 
 
 class Pixels(Dataset[Batch]):
@@ -152,7 +152,7 @@ class Pixels(Dataset[Batch]):
         preprocessing: the encoder's.
         targets: see `encode_captions`.
         augment_seed: None shows every photo as it is; otherwise `augment` changes it, in each epoch in another way.
-        things: if attention is to be taught.
+        things: if attention is supervised.
     """
 
     def __init__(
@@ -161,7 +161,7 @@ class Pixels(Dataset[Batch]):
         preprocessing: Preprocessing,
         targets: Ids,
         augment_seed: int | None = None,
-        things: Phrases | Things | None = None,
+        things: PhraseBoxes | NounBoxes | None = None,
     ) -> None:
         self.examples, self.preprocessing, self.targets = examples, preprocessing, targets
         self.augment_seed, self.things = augment_seed, things
@@ -170,8 +170,8 @@ class Pixels(Dataset[Batch]):
         """The batch of these photos."""
         pixels, boxes = zip(*(self._look(photo, draw.epoch) for photo in draw.photos), strict=True)
         captions = PrefixTree.from_captions(self.targets[draw.photos])
-        taught = self.things.taught(draw.photos, captions, boxes) if self.things else None
-        return Batch(torch.from_numpy(np.stack(pixels)), captions, torch.tensor(draw.photos), draw.share, taught)
+        targets = self.things.targets(draw.photos, captions, boxes) if self.things else None
+        return Batch(torch.from_numpy(np.stack(pixels)), captions, torch.tensor(draw.photos), draw.share, targets)
 
     def _look(self, photo: int, epoch: int | None) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """The photo's pixels, and its things' boxes in them (B, 4)."""

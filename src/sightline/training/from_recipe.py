@@ -10,7 +10,7 @@ from sightline.training.batches import Ids
 from sightline.training.module import CaptioningModule
 from sightline.training.objective import CrossEntropy, Objective
 from sightline.training.recipe import Recipe
-from sightline.training.reward_penalties import Fault, TruncatedCaption, UnknownNouns
+from sightline.training.reward_penalties import Penalty, TruncatedCaption, UnknownNouns
 from sightline.training.self_critical import SelfCritical
 from sightline.training.validation_metrics import Written
 from sightline.vocabulary import Vocabulary
@@ -21,16 +21,24 @@ def make_objective(
 ) -> Objective:
     """What the training strives for; ``examples``: its photos; ``targets``, of train and val, see `encode_captions`."""
     settings = recipe.training
-    attention = settings.attention_entropy, settings.attention_supervision
     if settings.objective == "cross_entropy":
-        return CrossEntropy(settings.label_smoothing, *attention)
-    faults: list[tuple[Fault, float]] = []
+        return CrossEntropy(settings.label_smoothing, settings.attention_entropy, settings.attention_supervision)
+    penalties: list[tuple[Penalty, float]] = []
     if settings.hallucination_penalty:
-        faults.append((UnknownNouns(examples, vocabulary), settings.hallucination_penalty))
+        penalties.append((UnknownNouns(examples, vocabulary), settings.hallucination_penalty))
     if settings.break_off_penalty:
-        faults.append((TruncatedCaption(targets["train"]), settings.break_off_penalty))
-    longest, weights = recipe.vocabulary.max_words, (settings.captions_weight, settings.bleu_weight)
-    return SelfCritical(targets["train"], targets["val"], settings.samples, longest, *attention, faults, *weights)
+        penalties.append((TruncatedCaption(targets["train"]), settings.break_off_penalty))
+    return SelfCritical(
+        targets["train"],
+        targets["val"],
+        samples=settings.samples,
+        max_words=recipe.vocabulary.max_words,
+        attention_entropy=settings.attention_entropy,
+        attention_supervision=settings.attention_supervision,
+        penalties=penalties,
+        bleu_weight=settings.bleu_weight,
+        cross_entropy_weight=settings.captions_weight,
+    )
 
 
 def make_module(

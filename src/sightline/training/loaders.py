@@ -10,7 +10,7 @@ from typing import Any
 from torch.utils.data import DataLoader
 
 from sightline.nn.encoder import Encoder
-from sightline.training.attention_targets import Phrases, Things
+from sightline.training.attention_targets import NounBoxes, PhraseBoxes
 from sightline.training.batches import CachedFeatures, Ids, LengthSampler, Pixels
 from sightline.training.data import TrainingData
 from sightline.training.features import FeatureCache
@@ -39,10 +39,10 @@ def make_loaders(
     loaders = {}
     for split, photos in read.examples.items():
         seed = settings.seed if split == "train" else None
-        things: Phrases | Things | None = None
+        things: PhraseBoxes | NounBoxes | None = None
         if split == "train" and settings.attention_supervision:
             by_caption = settings.objective == "cross_entropy"
-            things = (Phrases if by_caption else Things)(photos, encoder.grid, vocabulary)
+            things = (PhraseBoxes if by_caption else NounBoxes)(photos, encoder.grid, vocabulary)
         data: CachedFeatures | Pixels
         if recipe.encoder.trainable or not _keeps_features(
             cache, encoder, read, ranks, say if split == "train" else None

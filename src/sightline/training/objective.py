@@ -1,4 +1,4 @@
-"""What a training strives for, and how its epochs are told apart."""
+"""Training objectives: the loss of a batch, and the value that epochs are compared by. Here: cross-entropy."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ import torch
 from torch import Tensor
 
 from sightline.nn.model import CaptionModel
-from sightline.training.attention_targets import AttentionTargets
 from sightline.training.batches import Batch
 from sightline.vocabulary import PAD
 
 
 class Step(NamedTuple):
-    """What an objective says of a batch.
+    """An objective's result for a batch.
 
     Attributes:
-        loss: (), what the optimiser lowers, a mean over words.
-        words: how many those were.
-        value: (), what is shown and recorded by epoch, the mean over ``weight`` things.
-        weight: how many words or sentences that were.
+        loss: (), to minimise, a mean over ``words``.
+        words: the number of words.
+        value: (), reported and recorded for each epoch, a mean over ``weight`` words or sentences.
+        weight: the number of words or sentences.
     """
 
     loss: Tensor
@@ -30,12 +29,12 @@ class Step(NamedTuple):
 
 
 class Objective(Protocol):
-    """A way to learn.
+    """A training objective.
 
     Attributes:
-        value: the name of what is recorded: ``train_{value}`` and ``val_{value}``.
+        value: the name of the recorded value: ``train_{value}`` and ``val_{value}``.
         better: whether the best epoch has the lowest or the highest held-out value.
-        label: the value with its unit, for people.
+        label: the value with its unit, for axes and messages.
     """
 
     value: str
@@ -43,14 +42,18 @@ class Objective(Protocol):
     label: str
 
     def training(self, model: CaptionModel, features: Tensor, batch: Batch, seed: int) -> Step:
-        """One training batch; ``features`` (P, L, D) are those of its photos.
+        """One training batch.
 
-        ``seed`` is the step's own, and the same in all processes that share the batch.
+        Args:
+            model: in training mode.
+            features: (P, L, D), of the batch's photos.
+            batch: the photos and their captions.
+            seed: differs from step to step, and is the same in all processes that share the batch.
         """
         ...
 
     def held_out(self, model: CaptionModel, features: Tensor, batch: Batch) -> Step:
-        """One held-out batch; its ``loss`` is not used."""
+        """One held-out batch; ``loss`` is not used."""
         ...
 
 
@@ -58,12 +61,11 @@ class CrossEntropy:
     """Teacher forcing: the mean over all words, ``<end>`` included, of -log p(word | photo, words before), in nats.
 
     Args:
-        label_smoothing: e; training then lowers ``(1 - e) * -log p(word) + e * mean over V of -log p``
-            (Szegedy et al. 2016, section 7). The recorded value stays the plain loss.
-        attention_entropy: what training adds to its loss for every nat of attention's mean entropy over the words
-            (Grandvalet & Bengio 2005, of attention instead of classes), so that attention points instead of spreading.
-        attention_supervision: what training adds to a word's loss for every nat by which attention misses the thing
-            that the word names, if the batch knows where that is, see `AttentionTargets.missed`.
+        label_smoothing: e; training minimises ``(1 - e) * -log p(word) + e * mean over V of -log p`` (Szegedy et al.
+            2016, section 7). The recorded value stays the plain loss.
+        attention_entropy: weight of the entropy of attention, in nats, mean over the words (Grandvalet & Bengio 2005,
+            of attention instead of classes); it makes attention concentrate.
+        attention_supervision: weight of `AttentionTargets.loss`, per word, where the batch has targets.
     """
 
     value: str = "loss"
@@ -77,11 +79,11 @@ class CrossEntropy:
         self.attention_supervision = attention_supervision
 
     def training(self, model: CaptionModel, features: Tensor, batch: Batch, seed: int) -> Step:
-        """As the class says; nothing is drawn, so ``seed`` is not used."""
+        """As the class says; nothing is sampled, so ``seed`` is not used."""
         return self._step(model, features, batch, training=True)
 
     def held_out(self, model: CaptionModel, features: Tensor, batch: Batch) -> Step:
-        """The plain loss, whatever attention does."""
+        """The plain loss, without terms on attention."""
         return self._step(model, features, batch, training=False)
 
     def _step(self, model: CaptionModel, features: Tensor, batch: Batch, training: bool) -> Step:
@@ -94,12 +96,13 @@ class CrossEntropy:
         if not training:
             return Step(value, len(words), value, len(words))
         if self.label_smoothing:
-            # Captions that begin alike share a node: each word counts, so a node counts as often as it is read.
+            # Captions with a common beginning share nodes: each node counts once for every caption through it.
             counts = torch.bincount(nodes, minlength=len(log_probs)).to(log_probs.dtype)
             smooth = -(counts @ log_probs.mean(dim=1)) / len(words)
             loss = (1 - self.label_smoothing) * value + self.label_smoothing * smooth
         if self.attention_entropy:
             loss = loss + self.attention_entropy * forced.entropy()[nodes].mean()
-        if self.attention_supervision and isinstance(batch.taught, AttentionTargets):
-            loss = loss + self.attention_supervision * batch.taught.missed(forced.attention) / len(words)
+        if self.attention_supervision and batch.attention_targets is not None:
+            missed = batch.attention_targets.loss(forced.attention, captions)
+            loss = loss + self.attention_supervision * missed / len(words)
         return Step(loss, len(words), value.detach(), len(words))

@@ -1,4 +1,4 @@
-"""What may be wrong with a sentence that a model draws, though its CIDEr-D be high."""
+"""Reward penalties: faults of sampled captions that CIDEr-D does not punish."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from sightline.metrics.endings import Endings
 from sightline.vocabulary import END, Vocabulary
 
 
-class Fault(Protocol):
-    """Something that can be counted."""
+class Penalty(Protocol):
+    """A fault that can be counted in captions."""
 
-    def count(self, drawn: Tensor, written: Tensor) -> Tensor:
-        """How often it is in each sentence drawn.
+    def count(self, drawn: Tensor, references: Tensor) -> Tensor:
+        """How often the fault occurs in each sampled caption.
 
         Args:
-            drawn: int64 (P, C, T), ids.
-            written: int64 (P, K, U), the ids of what people wrote of the same photos.
+            drawn: int64 (P, C, T), ids of the sampled captions.
+            references: int64 (P, K, U), ids of people's captions of the same photos.
 
         Returns:
             int64 (P, C).
@@ -33,10 +33,13 @@ class Fault(Protocol):
 
 
 class UnknownNouns:
-    """Words that are nouns, singular or plural, in none of the photo's own captions.
+    """Hallucinated nouns: those that no caption by people of the photo has, in singular or plural.
 
-    So `sightline.evaluation.hallucination` counts them; the nouns are those of ``examples`` (`nouns_of`), ids the
-    ``vocabulary``'s.
+    Counted as by `sightline.evaluation.hallucination`.
+
+    Args:
+        examples: the training photos, with regions; their nouns are those of `nouns_of`.
+        vocabulary: the model's.
     """
 
     def __init__(self, examples: Sequence[Example], vocabulary: Vocabulary) -> None:
@@ -44,18 +47,18 @@ class UnknownNouns:
         self._nouns = len(numbers) + 1
         self._noun_of_word = torch.tensor([numbers.get(singular(word), 0) for word in vocabulary.words])
 
-    def count(self, drawn: Tensor, written: Tensor) -> Tensor:
-        """See `Fault.count`."""
+    def count(self, drawn: Tensor, references: Tensor) -> Tensor:
+        """See `Penalty.count`."""
         noun_of_word = self._noun_of_word.to(drawn.device)
         known = torch.zeros(len(drawn), self._nouns, dtype=torch.bool, device=drawn.device)
-        known.scatter_(1, noun_of_word[written].flatten(1), True)
-        known[:, 0] = True  # no noun
-        said = noun_of_word[drawn]
-        return (~known.gather(1, said.flatten(1))).reshape(said.shape).sum(2)
+        known.scatter_(1, noun_of_word[references].flatten(1), True)
+        known[:, 0] = True  # every word that is no noun
+        nouns = noun_of_word[drawn]
+        return (~known.gather(1, nouns.flatten(1))).reshape(nouns.shape).sum(2)
 
 
 class TruncatedCaption:
-    """Whether a sentence ends where nobody's does: before its noun, which then cannot be wrong.
+    """Captions that end where people's never do (`sightline.metrics.endings`), such as before their noun.
 
     Args:
         targets: (N, C, T), of the training captions, see `encode_captions`.
@@ -64,14 +67,14 @@ class TruncatedCaption:
     def __init__(self, targets: NDArray[np.integer[Any]]) -> None:
         self._endings = Endings(ids for photo in targets for caption in photo if (ids := _whole(caption)))
 
-    def count(self, drawn: Tensor, written: Tensor) -> Tensor:
-        """See `Fault.count`; 0 or 1, and 0 of a sentence that was cut off."""
+    def count(self, drawn: Tensor, references: Tensor) -> Tensor:
+        """See `Penalty.count`; 0 or 1; 0 for a caption that was cut off at its greatest length."""
         ended = [[_whole(caption) for caption in photo] for photo in drawn.cpu().numpy()]
         broken = [[bool(ids) and self._endings.break_off(ids) for ids in photo] for photo in ended]
         return torch.tensor(broken, dtype=torch.int64, device=drawn.device)
 
 
 def _whole(caption: NDArray[np.integer[Any]]) -> list[int]:
-    """The words' ids of a caption with an end, without it; none of another."""
+    """The ids of a caption up to its ``<end>``; empty if it has none."""
     ids: list[int] = caption.tolist()
     return ids[: ids.index(END)] if END in ids else []

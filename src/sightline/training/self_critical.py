@@ -1,4 +1,4 @@
-"""Self-critical sequence training: the sentences a model draws are judged, and the better ones made likelier."""
+"""Self-critical sequence training (Rennie et al. 2017): policy gradient on the CIDEr-D of sampled captions."""
 
 from __future__ import annotations
 
@@ -19,37 +19,36 @@ from sightline.nn.model import CaptionModel
 from sightline.nn.prefix_tree import PrefixTree
 from sightline.nn.sampling import sample, without_specials
 from sightline.nn.search import search
-from sightline.training.attention_targets import Named
 from sightline.training.batches import Batch
 from sightline.training.objective import Step
-from sightline.training.reward_penalties import Fault
+from sightline.training.reward_penalties import Penalty
 from sightline.vocabulary import PAD, UNKNOWN
 
-Reward = Callable[[list[list[int]], NDArray[np.int64]], NDArray[np.float64]]  # N sentences, whose photos -> (N,)
+Reward = Callable[[list[list[int]], NDArray[np.int64]], NDArray[np.float64]]  # N captions, each one's photo -> (N,)
 
 
 class SelfCritical:
-    """REINFORCE with the photo's other samples as baseline (Rennie et al. 2017; Luo 2020, "A better variant", eq. 6).
+    """REINFORCE, the baseline being the mean reward of the photo's other samples (Luo 2020, "A better variant", eq. 6).
 
-    For each photo C sentences y are drawn from the model, without gradients; r(y) is the CIDEr-D of a sentence, in
-    [0, 10], and what else the arguments let count. ``<end>`` counts as a word, so that a sentence is not rewarded for
-    breaking off. One scored forward then lowers  -(r(y) - mean of the other samples' r) * log p(y | photo),  the mean
-    over all words drawn.
+    For each photo C captions y are sampled from the model, without gradients. The reward r(y) is the caption's CIDEr-D,
+    in [0, 10], plus ``bleu_weight`` times its BLEU-4, less the penalties. ``<end>`` counts as a word in it, so that
+    truncated captions gain nothing. One forward with gradients then minimises
+    -(r(y) - mean reward of the photo's other samples) * log p(y | photo), averaged over all sampled words.
 
-    Dropout is off in both, or the model that is corrected would not be the one that drew.
+    Dropout is off in both forwards, as the policy that is updated must be the one that sampled.
 
     Args:
         train_targets, val_targets: (N, C, T), the captions of all training and held-out photos, see
-            `encode_captions`; document frequencies come from either's own captions.
+            `encode_captions`; document frequencies come from each split's own captions.
         samples: C, at least 2.
-        max_words: the longest sentence drawn.
-        attention_entropy: as in `CrossEntropy`, over the words drawn.
-        attention_supervision: as in `CrossEntropy`, at those words drawn that are nouns of things in the photo; each is
-            pointed at where its thing is, whether or not the sentence is rewarded.
-        faults: what is counted in each sentence drawn, with what each one takes from the reward.
-        bleu_weight: what a sentence's BLEU-4, in [0, 1], counts beside its CIDEr-D, see `sentence_bleu`.
-        captions_weight: what the cross-entropy of people's own captions counts beside the reward. They are read in the
-            same forward, and keep the words that the reward alone would let go: it makes sentences alike.
+        max_words: the longest caption that is sampled.
+        attention_entropy: as in `CrossEntropy`, over the sampled words.
+        attention_supervision: as in `CrossEntropy`, at those sampled words that name things with known boxes,
+            whatever the caption's reward.
+        penalties: each with its weight: what one occurrence takes from a caption's reward.
+        bleu_weight: weight of a caption's BLEU-4, in [0, 1], see `sentence_bleu`.
+        cross_entropy_weight: weight of the cross-entropy of people's captions, computed in the same forward. It keeps
+            words in use that the reward alone would drop; without it captions become alike.
     """
 
     value: str = "cider"
@@ -60,68 +59,70 @@ class SelfCritical:
         self,
         train_targets: NDArray[np.integer[Any]],
         val_targets: NDArray[np.integer[Any]],
+        *,
         samples: int,
         max_words: int,
         attention_entropy: float = 0.0,
         attention_supervision: float = 0.0,
-        faults: Sequence[tuple[Fault, float]] = (),
-        captions_weight: float = 0.0,
+        penalties: Sequence[tuple[Penalty, float]] = (),
         bleu_weight: float = 0.0,
+        cross_entropy_weight: float = 0.0,
     ) -> None:
         self._references = ReferenceNgrams(_words(train_targets))
         self._cider, self._held_out = CiderD(self._references), CiderD(_words(val_targets))
         self.samples, self.max_words = samples, max_words
         self.attention_entropy, self.attention_supervision = attention_entropy, attention_supervision
-        self.faults, self.captions_weight, self.bleu_weight = faults, captions_weight, bleu_weight
+        self.penalties, self.bleu_weight, self.cross_entropy_weight = penalties, bleu_weight, cross_entropy_weight
 
     def training(self, model: CaptionModel, features: Tensor, batch: Batch, seed: int) -> Step:
-        """As the class says; the value is the samples' mean CIDEr-D."""
+        """As the class says; the value is the mean CIDEr-D of the samples."""
         model.decoder.eval()
         memory = model.prepare(features)
         generator = torch.Generator(features.device).manual_seed(seed)
         share = batch.share
         drawn = sample(model.decoder, memory, self.samples, self.max_words, generator, share.places, share.whole)
-        scores = rewards = _judged(self._cider.score, drawn, batch)  # (P, C)
+        scores = rewards = _rewards(self._cider.score, drawn, batch)  # (P, C)
         if self.bleu_weight:
-            rewards = rewards + self.bleu_weight * _judged(partial(sentence_bleu, self._references), drawn, batch)
-        for fault, price in self.faults:
-            rewards = rewards - price * fault.count(drawn, batch.captions.targets)
+            rewards = rewards + self.bleu_weight * _rewards(partial(sentence_bleu, self._references), drawn, batch)
+        for penalty, weight in self.penalties:
+            rewards = rewards - weight * penalty.count(drawn, batch.captions.targets)
         advantage = (rewards - rewards.mean(dim=1, keepdim=True)) * self.samples / (self.samples - 1)
 
-        read = batch.captions.targets[:, : None if self.captions_weight else 0]
-        tree = move_data_to_device(PrefixTree.from_captions(_together(drawn, read)), drawn.device)
+        references = batch.captions.targets[:, : None if self.cross_entropy_weight else 0]
+        tree = move_data_to_device(PrefixTree.from_captions(_concatenated(drawn, references)), drawn.device)
         forced = model(features, tree)
         log_probs = without_specials(forced.logits.float()).log_softmax(dim=1)[tree.node_of_word, tree.targets]
         real, samples = tree.targets != PAD, self.samples
         own, people = real[:, :samples], real[:, samples:] & (tree.targets[:, samples:] != UNKNOWN)
         loss = -(advantage.unsqueeze(2).expand(own.shape)[own] * log_probs[:, :samples][own]).mean()
-        if self.captions_weight:
-            loss = loss - self.captions_weight * log_probs[:, samples:][people].mean()
+        if self.cross_entropy_weight:
+            loss = loss - self.cross_entropy_weight * log_probs[:, samples:][people].mean()
         if self.attention_entropy:
             loss = loss + self.attention_entropy * forced.entropy()[tree.node_of_word[:, :samples][own]].mean()
-        if self.attention_supervision and isinstance(batch.taught, Named):
-            missed = batch.taught.taught(tree).missed(forced.attention)
+        if self.attention_supervision and batch.attention_targets is not None:
+            missed = batch.attention_targets.loss(forced.attention, tree)
             loss = loss + self.attention_supervision * missed / real.sum()
         return Step(loss, int(own.sum()), scores.mean(), scores.numel())
 
     def held_out(self, model: CaptionModel, features: Tensor, batch: Batch) -> Step:
-        """The reward of the greedy sentences."""
+        """CIDEr-D of the greedy captions."""
         sentences, _ = search(model.decoder, model.prepare(features), 1, self.max_words, 0.0)
-        reward = _judged(self._held_out.score, sentences.tokens, batch).mean()
+        reward = _rewards(self._held_out.score, sentences.tokens, batch).mean()
         return Step(-reward, 0, reward, len(sentences.tokens))
 
 
-def _judged(reward: Reward, tokens: Tensor, batch: Batch) -> Tensor:
+def _rewards(reward: Reward, tokens: Tensor, batch: Batch) -> Tensor:
+    """The reward of each caption, float32 (P, C), for ``tokens`` (P, C, T)."""
     photos, each, _ = tokens.shape
     hypotheses = _words(tokens.cpu().numpy().reshape(1, photos * each, -1))[0]
     owners = batch.photos.repeat_interleave(each).cpu().numpy()
     return torch.from_numpy(reward(hypotheses, owners)).to(tokens.device, torch.float32).reshape(photos, each)
 
 
-def _together(drawn: Tensor, written: Tensor) -> NDArray[np.int64]:
-    """(P, C, T) and (P, K, U) -> (P, C + K, max(T, U)), the shorter ones with ``<pad>`` after their end."""
-    longest = max(drawn.shape[2], written.shape[2])
-    padded = [torch.nn.functional.pad(ids, (0, longest - ids.shape[2]), value=PAD) for ids in (drawn, written)]
+def _concatenated(drawn: Tensor, references: Tensor) -> NDArray[np.int64]:
+    """(P, C, T) and (P, K, U) -> (P, C + K, max(T, U)), padded with ``<pad>``."""
+    longest = max(drawn.shape[2], references.shape[2])
+    padded = [torch.nn.functional.pad(ids, (0, longest - ids.shape[2]), value=PAD) for ids in (drawn, references)]
     return torch.cat(padded, dim=1).cpu().numpy()
 
 
