@@ -2,7 +2,7 @@
 
     python tools/release_model.py RUN --name NAME [--precision int8]
 
-leaves models/NAME/ (weights to train on from, see sightline.nn.compact) and src/sightline/model/ (the bundle in the
+leaves models/NAME/ (weights to train on from, see sightline.nn.model_files) and src/sightline/model/ (the bundle in the
 wheel, and the same weights, for `train --init bundled`), each with MODEL_CARD.md as it stands in models/NAME/, which a
 person writes.
 """
@@ -21,8 +21,7 @@ from sightline.errors import SightlineError
 from sightline.export.export import export_model
 from sightline.export.precision import PRECISIONS
 from sightline.model_folder import CARD, CONFIG, ONNX, VOCABULARY, WEIGHTS, replacing
-from sightline.nn.compact import compact
-from sightline.nn.model_files import load_model
+from sightline.nn.model_files import compact, load_model
 
 ROOT = Path(__file__).parents[1]
 LARGEST = 12e6  # bytes a file

@@ -63,9 +63,9 @@ def test_models_that_do_not_go_together_are_refused(tiny: Tiny, tiny_run, tmp_pa
     large = make_tiny("mobilenet_v2")
     save_model(tmp_path / "large", *large)
     for members, told in (
-        ([tiny_run], "two members at least"),
-        ([tiny_run, strange], "knows other words than"),
-        ([tiny_run, tmp_path / "large"], "see photos differently"),
+        ([tiny_run], "two model folders"),
+        ([tiny_run, strange], "vocabulary"),
+        ([tiny_run, tmp_path / "large"], "grid or preprocessing"),
         ([tiny_run, tmp_path / "none"], "no such model folder"),
     ):
         with pytest.raises(SightlineError, match=told):

@@ -4,9 +4,8 @@ import torch
 
 from sightline.nn.decoder import Decoder
 from sightline.nn.encoder import Encoder
-from sightline.nn.ensemble import DecoderEnsemble
 from sightline.nn.library_encoders import ENCODERS  # importing it registers every encoder
-from sightline.nn.model import CaptionModel
+from sightline.nn.model import CaptionModel, DecoderEnsemble
 from sightline.nn.model_files import DECODERS  # importing it registers every decoder
 from sightline.vocabulary import END
 

@@ -80,7 +80,7 @@ def test_efficientnet_lite_gives_what_the_published_network_gives(name):
     torch.manual_seed(0)
     theirs = published.EfficientNet.from_name(name.replace("_", "-"), image_size=224).eval()
     ours = ENCODERS[name]().eval()
-    ours.load_state_dict(ours.named_here(theirs.state_dict()))
+    ours.load_state_dict(ours.convert_published(theirs.state_dict()))
     pixels = torch.randn(1, 3, 224, 224)
     with torch.no_grad():
         expected = theirs.extract_features(pixels)

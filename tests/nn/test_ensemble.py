@@ -1,6 +1,6 @@
 import torch
 
-from sightline.nn.ensemble import DecoderEnsemble
+from sightline.nn.model import DecoderEnsemble
 from sightline.nn.prefix_tree import PrefixTree
 from tests.nn.conftest import captions_with_shared_beginnings, make_members
 

@@ -14,8 +14,7 @@ from sightline import captioner
 from sightline.export.agreement import Agreement
 from sightline.export.export import Export
 from sightline.model_folder import WEIGHTS
-from sightline.nn.compact import compact, restore
-from sightline.nn.model_files import build_model, load_model
+from sightline.nn.model_files import build_model, compact, load_model, restore
 from sightline.nn.prefix_tree import PrefixTree
 from sightline.training.growth import grown, grown_weights
 from sightline.training.recipe import further_recipe

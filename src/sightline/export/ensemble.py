@@ -8,8 +8,7 @@ from pathlib import Path
 from sightline.errors import SightlineError
 from sightline.export.export import Export, export_into
 from sightline.model_folder import replacing_folder
-from sightline.nn.ensemble_folder import load_ensemble
-from sightline.nn.model_files import save_model
+from sightline.nn.model_files import load_ensemble, save_model
 
 
 def make_ensemble(folders: Sequence[Path], out: Path) -> Export:

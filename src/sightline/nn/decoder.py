@@ -7,8 +7,8 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
+from sightline.nn import Registry
 from sightline.nn.prefix_tree import PrefixTree
-from sightline.nn.registry import Registry
 
 Memory: TypeAlias = tuple[Tensor, ...]
 """What a decoder computes once a photo; every tensor begins with P photos, the first with (P, L locations)."""

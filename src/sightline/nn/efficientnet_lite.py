@@ -1,6 +1,6 @@
-"""EfficientNet-Lite (Tan & Le 2019; Lite: Liu 2020): MobileNetV2's kind of network, its depth and widths searched for.
+"""EfficientNet-Lite (Tan & Le 2019; Lite: Liu 2020): inverted residuals as in MobileNetV2, depth and widths scaled.
 
-Lite leaves out what processors for phones lack: there is no squeeze-and-excitation, and ReLU6 in the place of swish.
+Lite has no squeeze-and-excitation, and ReLU6 instead of swish, for accelerators in phones.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from torch.nn.functional import conv2d, pad
 from sightline.nn.encoder import ENCODERS, Encoder, Folding
 from sightline.preprocess import Preprocessing
 
-# Of each stage: the kernel's size, the stride of its first block, and how many times wider blocks are inside.
+# For each stage: kernel size, stride of its first block, expansion ratio of its blocks.
 _STAGES = ((3, 1, 1), (3, 2, 6), (5, 2, 6), (3, 2, 6), (5, 1, 6), (5, 2, 6), (3, 1, 6))
 _STEM, _HEAD = 32, 1280
 
 
 class EfficientNetLite(Encoder):
-    """224x224 pixels -> 7x7 vectors of 1280, by the stages' ``widths`` and ``depths`` (blocks)."""
+    """224x224 pixels -> 7x7 vectors of 1280; ``widths`` (channels) and ``depths`` (blocks) of the seven stages."""
 
     preprocessing = Preprocessing(mean=(127 / 255,) * 3, std=(128 / 255,) * 3)
     grid = (7, 7)
@@ -47,10 +47,10 @@ class EfficientNetLite(Encoder):
         """The first convolution, the inverted residuals, the last convolution."""
         return list(self.features)
 
-    def named_here(self, published: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The state of the PyPI packages, whose names are those of EfficientNet-PyTorch, in the names of this one."""
+    def convert_published(self, published: dict[str, Tensor]) -> dict[str, Tensor]:
+        """As `Encoder.convert_published`, from the PyPI packages, which name tensors as EfficientNet-PyTorch does."""
         last = len(self.features) - 1
-        return {_named_here(name, last): tensor for name, tensor in published.items() if not name.startswith("_fc.")}
+        return {_converted(name, last): tensor for name, tensor in published.items() if not name.startswith("_fc.")}
 
 
 @ENCODERS.register("efficientnet_lite0")
@@ -70,7 +70,7 @@ class EfficientNetLite2(EfficientNetLite):
 
 
 class MBConv(nn.Module):
-    """An inverted residual: widen by 1x1, filter each channel by itself, narrow by 1x1, and add what came in."""
+    """An inverted residual: expand by 1x1, depthwise convolution, project by 1x1, add the input."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
         super().__init__()
@@ -87,10 +87,10 @@ class MBConv(nn.Module):
 
 
 class SameConvolution(nn.Conv2d):
-    """A convolution padded as TensorFlow's "same".
+    """A convolution with TensorFlow's "same" padding.
 
-    Of h places with stride 1 those with stride 2 are every second, beginning with the second: TensorFlow has one
-    place less of padding before a map of even height than after it.
+    With stride 2 and an even height, TensorFlow pads one row less before the map than after it, so the outputs are
+    every second one of stride 1, beginning with the second.
     """
 
     def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -99,7 +99,7 @@ class SameConvolution(nn.Conv2d):
         if self.stride == (1, 1):
             return conv2d(x, weight, bias, padding=around, groups=self.groups)
         if self.groups > 1 and x.requires_grad and x.device.type == "cpu" and not torch.compiler.is_exporting():
-            # See `StridedDepthwise`: on processors the gradient of the other way is several times slower.
+            # See `StridedDepthwise`: on CPUs the gradient of stride 2 is several times slower.
             return conv2d(x, weight, bias, padding=around, groups=self.groups)[:, :, 1::2, 1::2]
         return conv2d(pad(x, (around - 1, around) * 2), weight, bias, self.stride, groups=self.groups)
 
@@ -120,8 +120,8 @@ _LAYERS = {
 }
 
 
-def _named_here(name: str, last: int) -> str:
-    """The name of a published tensor in `EfficientNetLite`, whose last part is ``features.{last}``."""
+def _converted(name: str, last: int) -> str:
+    """A published tensor's name -> its name in `EfficientNetLite`, whose last part is ``features.{last}``."""
     if block := re.fullmatch(r"_blocks\.(\d+)\.(\w+)\.(\w+)", name):
         return f"features.{int(block[1]) + 1}.{_LAYERS.get(block[2], block[2])}.{block[3]}"
     layer, _, tensor = name.partition(".")

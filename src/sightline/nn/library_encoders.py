@@ -1,7 +1,7 @@
-"""Encoders of timm and torchvision, by their names there: whatever gives a map of the photo, or a token for a patch.
+"""Encoders of timm and torchvision by their names there: any network that gives a feature map or a token a patch.
 
-What a library's model is like (size of photos, where its map is, how wide its vectors are) is found by running it once,
-so nothing here knows one model from another.
+A network's photo size, its grid and the width and axis of its vectors are found by running it once, so there is no code
+for a single model here.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from sightline.errors import SightlineError
 from sightline.nn.encoder import ENCODERS, Encoder
 from sightline.preprocess import INTERPOLATIONS, Preprocessing
 
-# What torchvision's models end with; what they give there is of classes, no longer of places.
+# The names of the last parts of torchvision's models: their outputs are classes, no longer locations.
 _CLASSIFIERS = ("classifier", "fc", "head", "heads")
 
 
-class Places(NamedTuple):
-    """Where in a network's result the annotation vectors are.
+class VectorLayout(NamedTuple):
+    """Where the annotation vectors are in a network's output.
 
     Attributes:
         grid: (h, w).
         width: D.
-        axis: that of D, in a map (B, D, h, w) or (B, h, w, D), or in tokens (B, N, D).
-        skipped: how many tokens come before those of patches.
+        axis: the axis of D, in a map (B, D, h, w) or (B, h, w, D), or in tokens (B, N, D).
+        skipped: number of tokens before those of the patches (class token, registers).
     """
 
     grid: tuple[int, int]
@@ -44,48 +44,48 @@ class LibraryEncoder(Encoder):
     """A library's network without its classifier.
 
     Args:
-        network: has the library's names for its weights.
-        run: the network and pixels -> a map or tokens.
-        places: where the vectors are in these.
-        preprocessing: the library's, but for its crop: all of the photo is shown, for attention lies over all of it.
-        published: gives the library's weights for it.
-        parts: names of the network's parts in the order in which pixels pass them; None to find them in it.
+        network: the network; its tensors keep the library's names.
+        run: network and pixels -> a map or tokens.
+        layout: where the annotation vectors are in that output.
+        preprocessing: the library's, without its crop: attention covers the whole photo.
+        published: returns the library's pretrained state.
+        parts: names of the network's parts, first layer first; None to take them from the network.
     """
 
     def __init__(
         self,
         network: nn.Module,
         run: Callable[[Any, Tensor], Tensor],
-        places: Places,
+        layout: VectorLayout,
         preprocessing: Preprocessing,
         published: Callable[[], dict[str, Tensor]],
         parts: Sequence[str] | None = None,
     ) -> None:
         super().__init__()
         self._parts = list(_parts(network)) if parts is None else parts
-        self.network, self._run, self._places, self._published = network, run, places, published
-        self.preprocessing, self.grid, self.feature_size = preprocessing, places.grid, places.width
+        self.network, self._run, self._layout, self._published = network, run, layout, published
+        self.preprocessing, self.grid, self.feature_size = preprocessing, layout.grid, layout.width
 
     def feature_map(self, pixels: Tensor) -> Tensor:
         """(B, 3, size, size) -> (B, D, h, w)."""
-        found = self._run(self.network, pixels)
-        if found.dim() == 3:
-            return found[:, self._places.skipped :].transpose(1, 2).unflatten(2, self.grid)
-        return found if self._places.axis == 1 else found.permute(0, 3, 1, 2)
+        output = self._run(self.network, pixels)
+        if output.dim() == 3:
+            return output[:, self._layout.skipped :].transpose(1, 2).unflatten(2, self.grid)
+        return output if self._layout.axis == 1 else output.permute(0, 3, 1, 2)
 
     def blocks(self) -> Sequence[nn.Module]:
-        """The network's parts that have weights, those that stand in rows one by one."""
+        """The network's parts that have weights; the members of a `Sequential` or `ModuleList` count one by one."""
         parts = dict(self.network.named_modules())
-        found = (parts[name] for name in self._parts if name in parts)
-        return [part for part in found if any(True for _ in part.parameters())]
+        known = (parts[name] for name in self._parts if name in parts)
+        return [part for part in known if any(True for _ in part.parameters())]
 
-    def named_here(self, published: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Those of the library's tensors that this network has; its classifier's are left out."""
+    def convert_published(self, published: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The library's tensors that this network has; those of its classifier are left out."""
         known = self.network.state_dict()
         return {f"network.{name}": tensor for name, tensor in published.items() if name in known}
 
     def download(self) -> dict[str, Tensor]:
-        """As `Encoder.download`."""
+        """The library's pretrained weights."""
         return self._published()
 
 
@@ -94,9 +94,9 @@ class Library:
     """A package of networks.
 
     Attributes:
-        package: what is to be installed.
-        names: gives those of its networks.
-        make: one of these names -> the network with fresh weights.
+        package: the PyPI package to install.
+        names: returns the names of its networks.
+        make: one of these names -> the encoder with fresh weights.
     """
 
     package: str
@@ -105,7 +105,7 @@ class Library:
 
 
 def check_encoder(name: str) -> None:
-    """Raise `SightlineError` where a name is of none of our encoders, nor of a network of a library that is there."""
+    """Raise `SightlineError` unless ``name`` is a registered encoder or a network of an installed library."""
     prefix, slash, network = name.partition("/")
     if not slash and name in ENCODERS.names():
         return
@@ -128,7 +128,7 @@ def make_encoder(name: str) -> Encoder:
     """The encoder of this name in a recipe, with fresh weights.
 
     Raises:
-        SightlineError: there is none of this name, its library is not installed, or it gives no map of the photo.
+        SightlineError: the name is unknown, its library is not installed, or the network gives no feature map.
     """
     check_encoder(name)
     prefix, slash, network = name.partition("/")
@@ -145,20 +145,20 @@ def _from_timm(name: str) -> LibraryEncoder:
     import timm
 
     network = timm.create_model(name, pretrained=False, num_classes=0)
-    said = timm.data.resolve_model_data_config(network)
-    preprocessing = _preprocessing(said["input_size"][-1], said["mean"], said["std"], said["interpolation"])
+    data = timm.data.resolve_model_data_config(network)
+    preprocessing = _preprocessing(data["input_size"][-1], data["mean"], data["std"], data["interpolation"])
 
     def run(network: Any, pixels: Tensor) -> Tensor:
         return network.forward_features(pixels)
 
-    found = _tried(network, run, preprocessing.size)
-    said_of_itself: Any = network  # for mypy, every attribute is a tensor or a module
-    places = _places(f"timm/{name}", found, said_of_itself.num_features, getattr(network, "num_prefix_tokens", 0))
+    output = _run_once(network, run, preprocessing.size)
+    attributes: Any = network  # for mypy, every attribute is a tensor or a module
+    layout = _layout(f"timm/{name}", output, attributes.num_features, getattr(network, "num_prefix_tokens", 0))
 
     def published() -> dict[str, Tensor]:
         return dict(timm.create_model(name, pretrained=True, num_classes=0).state_dict())
 
-    return LibraryEncoder(network, run, places, preprocessing, published)
+    return LibraryEncoder(network, run, layout, preprocessing, published)
 
 
 def _torchvision_names() -> Sequence[str]:
@@ -172,21 +172,23 @@ def _from_torchvision(name: str) -> LibraryEncoder:
     from torchvision.models.feature_extraction import create_feature_extractor
 
     weights = models.get_model_weights(name).DEFAULT
-    said = weights.transforms()
-    preprocessing = _preprocessing(said.crop_size[0], said.mean, said.std, said.interpolation.value)
+    transforms = weights.transforms()
+    preprocessing = _preprocessing(
+        transforms.crop_size[0], transforms.mean, transforms.std, transforms.interpolation.value
+    )
     model = models.get_model(name, weights=None)
     skipped = 1 if isinstance(model, models.VisionTransformer) else 0
-    node, found = _last_of_places(model, preprocessing.size, skipped)
-    places = _places(f"torchvision/{name}", found, found.shape[2 if found.dim() == 3 else 1], skipped)
+    node, output = _last_spatial_node(model, preprocessing.size, skipped)
+    layout = _layout(f"torchvision/{name}", output, output.shape[2 if output.dim() == 3 else 1], skipped)
 
     def run(network: Any, pixels: Tensor) -> Tensor:
-        return network(pixels)["places"]
+        return network(pixels)["vectors"]
 
     def published() -> dict[str, Tensor]:
         return dict(weights.get_state_dict(progress=True, check_hash=True))
 
-    network = create_feature_extractor(model, {node: "places"})
-    return LibraryEncoder(network, run, places, preprocessing, published, list(_parts(model)))
+    network = create_feature_extractor(model, {node: "vectors"})
+    return LibraryEncoder(network, run, layout, preprocessing, published, list(_parts(model)))
 
 
 LIBRARIES = {
@@ -196,14 +198,14 @@ LIBRARIES = {
 
 
 def _parts(network: nn.Module, prefix: str = "") -> Iterator[str]:
-    """The names of a network's parts in their order: of rows, and of what holds rows, the parts of these."""
+    """The names of a network's parts in order; lists of modules, and modules that hold such lists, are opened."""
     for name, child in network.named_children():
-        # What stands in a row is one part, whatever rows it has inside.
-        holds_rows = not _is_row(network) and any(map(_is_row, child.children()))
-        yield from _parts(child, f"{prefix}{name}.") if _is_row(child) or holds_rows else [f"{prefix}{name}"]
+        # A member of a list is one part, whatever lists it holds itself.
+        holds_lists = not _is_list(network) and any(map(_is_list, child.children()))
+        yield from _parts(child, f"{prefix}{name}.") if _is_list(child) or holds_lists else [f"{prefix}{name}"]
 
 
-def _is_row(module: nn.Module) -> bool:
+def _is_list(module: nn.Module) -> bool:
     return type(module) in (nn.Sequential, nn.ModuleList)
 
 
@@ -213,40 +215,40 @@ def _preprocessing(size: int, mean: Sequence[float], std: Sequence[float], inter
 
 
 @torch.no_grad()
-def _tried(network: nn.Module, run: Callable[[Any, Tensor], Any], size: int) -> Any:
-    """What the network gives for one black photo; it is left in training mode, as networks are made."""
-    found = run(network.eval(), torch.zeros(1, 3, size, size))
+def _run_once(network: nn.Module, run: Callable[[Any, Tensor], Any], size: int) -> Any:
+    """The network's output for one black photo, in evaluation mode; it is left in training mode, as it came."""
+    output = run(network.eval(), torch.zeros(1, 3, size, size))
     network.train()
-    return found
+    return output
 
 
-def _last_of_places(model: nn.Module, size: int, skipped: int) -> tuple[str, Tensor]:
-    """The last step of a model of torchvision that still tells places apart, and what it gives for a photo."""
+def _last_spatial_node(model: nn.Module, size: int, skipped: int) -> tuple[str, Tensor]:
+    """The last node of a torchvision model whose output still has locations, and that output for a photo."""
     from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
 
     training, evaluating = get_graph_node_names(model)
     every = create_feature_extractor(model, train_return_nodes=training, eval_return_nodes=evaluating)
-    steps: dict[str, Any] = _tried(every, lambda network, pixels: network(pixels), size)
+    outputs: dict[str, Any] = _run_once(every, lambda network, pixels: network(pixels), size)
     return [
-        (name, found)
-        for name, found in steps.items()
-        if isinstance(found, Tensor) and not name.startswith(_CLASSIFIERS) and name in training
-        if (found.dim() == 4 and min(found.shape[2:]) > 1) or (skipped and found.dim() == 3 and found.shape[1] > 2)
+        (name, output)
+        for name, output in outputs.items()
+        if isinstance(output, Tensor) and not name.startswith(_CLASSIFIERS) and name in training
+        if (output.dim() == 4 and min(output.shape[2:]) > 1) or (skipped and output.dim() == 3 and output.shape[1] > 2)
     ][-1]
 
 
-def _places(name: str, found: object, width: int, skipped: int) -> Places:
-    if isinstance(found, Tensor) and found.dim() == 4 and width in (found.shape[1], found.shape[3]):
-        axis = 1 if found.shape[1] == width else 3
-        height, across = (length for place, length in enumerate(found.shape) if place not in (0, axis))
-        if height * across > 1:
-            return Places((height, across), width, axis)
-    if isinstance(found, Tensor) and found.dim() == 3 and found.shape[2] == width:
-        side = math.isqrt(patches := found.shape[1] - skipped)
+def _layout(name: str, output: object, width: int, skipped: int) -> VectorLayout:
+    if isinstance(output, Tensor) and output.dim() == 4 and width in (output.shape[1], output.shape[3]):
+        axis = 1 if output.shape[1] == width else 3
+        rows, columns = (length for index, length in enumerate(output.shape) if index not in (0, axis))
+        if rows * columns > 1:
+            return VectorLayout((rows, columns), width, axis)
+    if isinstance(output, Tensor) and output.dim() == 3 and output.shape[2] == width:
+        side = math.isqrt(patches := output.shape[1] - skipped)
         if side > 1 and side * side == patches:
-            return Places((side, side), width, 2, skipped)
-    shape = " x ".join(map(str, found.shape[1:])) if isinstance(found, Tensor) else type(found).__name__
+            return VectorLayout((side, side), width, 2, skipped)
+    shape = " x ".join(map(str, output.shape[1:])) if isinstance(output, Tensor) else type(output).__name__
     raise SightlineError(
-        f"encoder.name: {name} gives no map of the photo (but {shape}), so attention would have nowhere to look;"
-        " take one that does, such as a ResNet, a ConvNeXt, a ViT or a Swin"
+        f"encoder.name: {name} gives no map of the photo (its output is {shape}), so there is nothing to attend to;"
+        " choose a network with a feature map, such as a ResNet, a ConvNeXt, a ViT or a Swin"
     )

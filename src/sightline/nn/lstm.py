@@ -11,21 +11,21 @@ from sightline.nn.decoder import DECODERS, Decoder, Memory, State
 
 @DECODERS.register("lstm")
 class LSTMDecoder(Decoder):
-    """At every word: look, let an LSTM read the previous word beside what was seen, and say the next one by all three.
+    """At every word: attend, then an LSTM reads the previous word and the context; all three give the next word.
 
     alpha = attention(a, h)                                  eqs. 4 to 6
     z     = beta sum_i alpha_i a_i,  beta = sigmoid(w h + b)  eq. 13 and the gate of section 4.2.1
     h, c  = LSTM([E y ; z], h, c)                            eqs. 1 to 3
     p(y') = softmax(L_o dropout(E y + L_h h + L_z z))        eq. 7
 
-    Products with z are linear in it: ``W_z a_i`` and ``L_z a_i`` are computed once a photo, and weighed at every word.
+    Products with z are linear in it, so ``W_z a_i`` and ``L_z a_i`` are computed once a photo and averaged every word.
 
     Args:
         vocabulary_size: V.
         feature_size: D, the width of an annotation vector.
         hidden_size, embedding_size, attention_size: widths of the LSTM, of a word and of the attention's tanh layer.
         dropout: probability, on what the output layer reads.
-        gate: whether there is beta, which decides how much of the photo a word needs; 1 otherwise.
+        gate: whether to compute beta, which scales the context at each word; otherwise it is 1.
     """
 
     def __init__(

@@ -1,18 +1,20 @@
-"""Encoder and decoder joined; teacher forcing."""
+"""Encoder and decoder joined: one captioner, or an ensemble of several."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
-from sightline.nn.decoder import Decoder
+from sightline.nn.decoder import Decoder, Memory, State
 from sightline.nn.encoder import Encoder
 from sightline.nn.prefix_tree import PrefixTree
 
 
 class TeacherForced(NamedTuple):
-    """What a decoder says of a `PrefixTree`'s N real nodes.
+    """A decoder's predictions at the N real nodes of a `PrefixTree`.
 
     Attributes:
         logits: (N, V).
@@ -23,9 +25,9 @@ class TeacherForced(NamedTuple):
     attention: Tensor
 
     def entropy(self) -> Tensor:
-        """How wide attention is, -sum_i alpha_i log alpha_i: (N,), in nats, from 0 (one location) to log L (all)."""
+        """The entropy of attention, -sum_i alpha_i log alpha_i: (N,), in nats, from 0 (one location) to log L (all)."""
         alpha = self.attention.float()
-        # An alpha of zero adds nothing; the bound keeps its logarithm's gradient finite.
+        # Zeros add nothing; the clamp keeps the gradient of their logarithm finite.
         return -(alpha * alpha.clamp(min=1e-8).log()).sum(dim=1)
 
 
@@ -33,9 +35,9 @@ class CaptionModel(nn.Module):
     """A photo's pixels -> annotation vectors -> words.
 
     Args:
-        encoder: gives annotation vectors of width D.
-        decoder: reads vectors of width ``projection``, or D without one.
-        projection: width of a linear layer on the annotation vectors, or None to keep them as they are.
+        encoder: its annotation vectors have width D.
+        decoder: reads vectors of width ``projection``, or D where that is None.
+        projection: width of a linear layer on the annotation vectors; None for no such layer.
     """
 
     def __init__(self, encoder: Encoder, decoder: Decoder, projection: int | None = None) -> None:
@@ -57,3 +59,102 @@ class CaptionModel(nn.Module):
         outputs, attention = self.decoder.teacher_force(self.prepare(features), tree)
         logits = self.decoder.logits(outputs.flatten(0, 1)[tree.nodes])
         return TeacherForced(logits, attention.flatten(0, 1)[tree.nodes])
+
+
+def ensemble(members: Sequence[CaptionModel]) -> CaptionModel:
+    """One model of several with the same vocabulary, grid and preprocessing; each word is chosen by their mean."""
+    return CaptionModel(EncoderEnsemble([member.encoder for member in members]), DecoderEnsemble(members))
+
+
+class EncoderEnsemble(Encoder):
+    """The members' annotation vectors, concatenated at each location: D is the sum of the members' D_m.
+
+    Args:
+        members: encoders with the same preprocessing and grid.
+    """
+
+    def __init__(self, members: Sequence[Encoder]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+        self.grid, self.preprocessing = members[0].grid, members[0].preprocessing
+        self.feature_size = sum(member.feature_size for member in members)
+
+    def feature_map(self, pixels: Tensor) -> Tensor:
+        """``pixels`` (B, 3, size, size) -> (B, D, h, w)."""
+        return torch.cat([member.feature_map(pixels) for member in self.members], dim=1)  # type: ignore[operator]
+
+
+class DecoderEnsemble(Decoder):
+    """M decoders that generate one sentence together.
+
+    p(y)  = 1/M sum_m p_m(y)
+    alpha = 1/M sum_m alpha_m
+
+    Each reads its own annotation vectors and keeps its own state. Memory, state, embedded words and outputs are the
+    members' own, concatenated.
+
+    Args:
+        members: models of one vocabulary and grid, of which the projections and decoders are used, in evaluation
+            mode.
+    """
+
+    def __init__(self, members: Sequence[CaptionModel]) -> None:
+        super().__init__()
+        self.projections = nn.ModuleList(member.projection for member in members)
+        self.decoders = nn.ModuleList(member.decoder for member in members)
+        self._features = [member.encoder.feature_size for member in members]
+        self._outputs = [member.decoder.output_size for member in members]
+        self.output_size = sum(self._outputs)
+        self.eval()
+        with torch.no_grad():  # one location is enough to count each member's tensors
+            memories = [member.prepare(torch.zeros(1, 1, member.encoder.feature_size)) for member in members]
+            states = [member.decoder.initial_state(memory) for member, memory in zip(members, memories, strict=True)]
+            words = [member.decoder.embed(torch.zeros(1, dtype=torch.int64)) for member in members]
+        self._memories, self._states = [len(memory) for memory in memories], [len(state) for state in states]
+        self._words = [word.shape[1] for word in words]
+
+    def prepare(self, features: Tensor) -> Memory:
+        """``features`` (P, L, D) -> every member's memory."""
+        each = zip(self.decoders, self.projections, features.split(self._features, dim=2), strict=True)
+        return _joined(decoder.prepare(projection(own)) for decoder, projection, own in each)  # type: ignore[operator]
+
+    def initial_state(self, memory: Memory) -> State:
+        """Every member's state, tensors (P, 1, ...)."""
+        each = zip(self.decoders, _parts(memory, self._memories), strict=True)
+        return _joined(decoder.initial_state(own) for decoder, own in each)  # type: ignore[operator]
+
+    def embed(self, tokens: Tensor) -> Tensor:
+        """``tokens`` int64 (...) -> (..., sum of the members' E)."""
+        return torch.cat([decoder.embed(tokens) for decoder in self.decoders], dim=-1)  # type: ignore[operator]
+
+    def step(
+        self, memory: Memory, state: State, words: Tensor, visible: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, State]:
+        """One word further, as in `Decoder.step`: output (P, C, sum of the members' H), mean alpha, the states."""
+        memories, states = _parts(memory, self._memories), _parts(state, self._states)
+        each = zip(self.decoders, memories, states, words.split(self._words, dim=2), strict=True)
+        steps = [decoder.step(*own, visible) for decoder, *own in each]  # type: ignore[operator]
+        outputs, alphas, after = zip(*steps, strict=True)
+        return torch.cat(outputs, dim=2), torch.stack(alphas).mean(0), _joined(after)
+
+    def teacher_force(self, memory: Memory, tree: PrefixTree) -> tuple[Tensor, Tensor]:
+        """As `Decoder.teacher_force`, by every member's own implementation."""
+        each = zip(self.decoders, _parts(memory, self._memories), strict=True)
+        outputs, alphas = zip(*(decoder.teacher_force(own, tree) for decoder, own in each), strict=True)  # type: ignore[operator]
+        return torch.cat(outputs, dim=2), torch.stack(alphas).mean(0)
+
+    def logits(self, output: Tensor) -> Tensor:
+        """``output`` (..., H) -> log p + log M, (..., V)."""
+        each = zip(self.decoders, output.split(self._outputs, dim=-1), strict=True)
+        logits = [decoder.logits(own).log_softmax(dim=-1) for decoder, own in each]  # type: ignore[operator]
+        return torch.stack(logits).logsumexp(dim=0)
+
+
+def _joined(each: Iterable[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+    return tuple(tensor for tensors in each for tensor in tensors)
+
+
+def _parts(tensors: tuple[Tensor, ...], counts: Sequence[int]) -> Iterator[tuple[Tensor, ...]]:
+    """The first ``counts[0]`` tensors, the next ``counts[1]``, ..."""
+    left = iter(tensors)
+    return (tuple(next(left) for _ in range(count)) for count in counts)

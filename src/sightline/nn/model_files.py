@@ -1,28 +1,34 @@
-"""Model folder <-> torch model."""
+"""Model folders <-> torch models: weights as they were trained or compact, one model or an ensemble of several."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
+from torch import Tensor
 
 import sightline.nn.gru
 import sightline.nn.lstm
 import sightline.nn.transformer  # noqa: F401  (each registers its decoder)
 from sightline.errors import SightlineError
 from sightline.model_folder import CONFIG, VOCABULARY, WEIGHTS, ModelConfig, load_description, replacing
-from sightline.nn.compact import restore
 from sightline.nn.decoder import DECODERS
 from sightline.nn.encoder import Encoder
-from sightline.nn.ensemble import ensemble
 from sightline.nn.library_encoders import make_encoder
-from sightline.nn.model import CaptionModel
+from sightline.nn.model import CaptionModel, ensemble
 from sightline.vocabulary import Vocabulary
+
+_SCALE = "/scale"  # ends the name of a row scale; no module's name holds a slash
+# As in `sightline.export.precision`: filters with so many weights are late layers, where few errors still add up.
+_MANY = 200_000
 
 
 def build_model(config: ModelConfig, vocabulary: Vocabulary, encoder: Encoder | None = None) -> CaptionModel:
-    """A model of this shape with fresh weights; ``encoder``: the one that ``config`` names, where it is there."""
+    """A model of this shape with fresh weights; ``encoder`` saves building the one that ``config`` names."""
     if config.members:
         return ensemble([build_model(member, vocabulary) for member in config.members])
     encoder = encoder or make_encoder(config.encoder)
@@ -42,7 +48,7 @@ def save_model(folder: Path, model: CaptionModel, config: ModelConfig, vocabular
 
 
 def load_model(folder: Path) -> tuple[CaptionModel, ModelConfig, Vocabulary]:
-    """Read a model folder, float32, in evaluation mode; raises `SightlineError` where it is incomplete or damaged."""
+    """A model folder's model, float32, in evaluation mode; `SightlineError` if a file is missing, damaged or misfit."""
     config, vocabulary = load_description(folder)
     try:
         weights = load_file(folder / WEIGHTS)
@@ -57,3 +63,78 @@ def load_model(folder: Path) -> tuple[CaptionModel, ModelConfig, Vocabulary]:
         reason = str(error).splitlines()[-1].strip()
         raise SightlineError(f"{folder}: the weights do not fit {CONFIG} and {VOCABULARY} ({reason})") from None
     return model.eval(), config, vocabulary
+
+
+def load_ensemble(folders: Sequence[Path]) -> tuple[CaptionModel, ModelConfig, Vocabulary]:
+    """The ensemble of two model folders or more, as `load_model` gives a model; see `DecoderEnsemble`.
+
+    Raises:
+        SightlineError: fewer than two folders, one that is no model folder, or one whose vocabulary, grid or
+            preprocessing differs from the first's.
+    """
+    if len(folders) < 2:
+        raise SightlineError("an ensemble needs at least two model folders; add one")
+    models, configs, vocabularies = zip(*map(load_model, folders), strict=True)
+    _check(folders, configs, vocabularies)
+    return ensemble(models), _config(configs), vocabularies[0]
+
+
+def _check(folders: Sequence[Path], configs: Sequence[ModelConfig], vocabularies: Sequence[Vocabulary]) -> None:
+    first, config, vocabulary = folders[0], configs[0], vocabularies[0]
+    for folder, other, words in zip(folders, configs, vocabularies, strict=True):
+        if words != vocabulary:
+            raise SightlineError(
+                f"{folder}: its vocabulary is not that of {first}; train one with --init from the other"
+            )
+        if (other.grid, other.preprocessing) != (config.grid, config.preprocessing):
+            raise SightlineError(
+                f"{folder}: its grid or preprocessing is not that of {first}; combine models whose encoders agree"
+            )
+
+
+def _config(members: Sequence[ModelConfig]) -> ModelConfig:
+    return ModelConfig(
+        encoder="ensemble",
+        projection=None,
+        decoder="ensemble",
+        decoder_options={},
+        grid=members[0].grid,
+        max_words=min(member.max_words for member in members),
+        preprocessing=members[0].preprocessing,
+        training=_training(members),
+        members=tuple(members),
+    )
+
+
+def _training(members: Sequence[ModelConfig]) -> dict[str, Any]:
+    """The keys that all members' training records have: one value where they agree, otherwise a list."""
+    known = [key for key in members[0].training if all(key in member.training for member in members)]
+    values = {key: [member.training[key] for member in members] for key in known}
+    return {key: each[0] if all(value == each[0] for value in each) else each for key, each in values.items()}
+
+
+def compact(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A state dict in a third of the bytes, for publishing; training continues from it in float32.
+
+    Matrices and the largest filters become int8 with a float32 scale a row, ``NAME`` and ``NAME/scale``. Other filters
+    become float16, as the errors of many layers add up. Vectors, batch normalisation's statistics among them, stay.
+    """
+    stored = {}
+    for name, tensor in state.items():
+        if tensor.is_floating_point() and (tensor.dim() == 2 or (tensor.dim() > 2 and tensor.numel() >= _MANY)):
+            others = tuple(range(1, tensor.dim()))
+            scale = tensor.float().abs().amax(others, keepdim=True).clamp(min=1e-12) / 127
+            stored[name], stored[name + _SCALE] = (tensor / scale).round().to(torch.int8), scale
+        else:
+            stored[name] = tensor.half() if tensor.is_floating_point() and tensor.dim() > 2 else tensor
+    return stored
+
+
+def restore(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The float32 state dict of a weights file, compact or not."""
+    state = {}
+    for name, tensor in stored.items():
+        if not name.endswith(_SCALE):
+            scale = stored.get(name + _SCALE)
+            state[name] = tensor.float() if tensor.is_floating_point() else tensor if scale is None else tensor * scale
+    return state

@@ -1,4 +1,4 @@
-"""Sentences drawn at random, word by word, from what the model thinks likely."""
+"""Sampling: captions drawn word by word from the model's distribution, for self-critical training."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def sample(
     """Draw ``sentences`` of each of ``memory``'s P photos from p(word | photo, words before).
 
     Args:
-        decoder, memory: of P photos.
+        decoder, memory: the decoder and its memory of P photos.
         sentences: C.
-        max_words: the longest sentence.
-        generator: draws; torch's global one where it is None.
-        places, whole: where the photos stand in a batch of ``whole`` that several processes share: given generators in
-            the same state, each draws for its photos what one process would draw for them.
+        max_words: the longest sentence, ``<end>`` included.
+        generator: random numbers; None for torch's global generator.
+        places, whole: the photos' indices in a global batch of ``whole`` photos that several processes share: with
+            generators in the same state, each process draws for its photos what a single one would.
 
     Returns:
-        int64 (P, C, T), T <= ``max_words``: words, ``<end>`` where a sentence was not cut off, then ``<pad>``. Special
-        tokens other than ``<end>`` are never drawn.
+        int64 (P, C, T), T <= ``max_words``: words, ``<end>`` unless the sentence was cut off, then ``<pad>``. Other
+        special tokens are never drawn.
     """
     state = decoder.initial_state(memory)
     photos, device = state[0].shape[0], state[0].device
@@ -44,7 +44,7 @@ def sample(
     for _ in range(max_words):
         output, _, state = decoder.step(memory, state, decoder.embed(words))
         probabilities = without_specials(decoder.logits(output).float()).softmax(dim=2)
-        # Exponential times race at rates p: a word comes first with probability p. So does torch's multinomial.
+        # The exponential race, as in torch.multinomial: with rates p, a word arrives first with probability p.
         times = torch.empty((whole or photos, *probabilities.shape[1:]), device=device)
         words = (probabilities / times.exponential_(generator=generator)[places]).argmax(dim=2)
         words = words.masked_fill(ended, PAD)
@@ -56,7 +56,7 @@ def sample(
 
 
 def without_specials(logits: Tensor) -> Tensor:
-    """``logits`` (..., V) with those of ``<pad>``, ``<start>`` and ``<unk>`` at minus infinity."""
+    """``logits`` (..., V) with ``<pad>``, ``<start>`` and ``<unk>`` set to minus infinity."""
     barred = torch.zeros(logits.shape[-1], dtype=torch.bool, device=logits.device)
     barred[list(NEVER_WRITTEN)] = True
     return logits.masked_fill(barred, float("-inf"))

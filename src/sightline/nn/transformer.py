@@ -1,4 +1,4 @@
-"""A transformer as decoder (Vaswani et al. 2017), its attention to the photo read off its last layer."""
+"""A transformer decoder (Vaswani et al. 2017); its attention is the last layer's cross-attention."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sightline.nn.prefix_tree import PrefixTree
 
 @DECODERS.register("transformer")
 class TransformerDecoder(Decoder):
-    """Each word looks at the words before it and at the photo, layer after layer.
+    """Self-attention over the words so far, then cross-attention over the photo, in each layer.
 
     x    = embedding(y_t) + position_t
     x    = x + self_attention(norm(x))       over the words up to t
@@ -21,15 +21,15 @@ class TransformerDecoder(Decoder):
     x    = x + W_2 gelu(W_1 norm(x))         norms come first (Xiong et al. 2020)
     p(y') = softmax(E norm(x))               E, the embedding itself (Press & Wolf 2017)
 
-    Teacher forcing passes a whole tree of captions at once, every node attending to its ancestors. Generation carries
-    the keys and values of the words so far.
+    Teacher forcing runs a whole prefix tree at once, every node attending to its ancestors. Generation caches the keys
+    and values of the words so far.
 
     Args:
         vocabulary_size: V.
         feature_size: D, the width of an annotation vector.
         hidden_size: H, the width of a word in all layers; a multiple of ``heads``.
         layers, heads: how many of each.
-        dropout: probability, on embeddings and on what each sublayer adds.
+        dropout: probability, on embeddings and on the output of each sublayer.
         positions: S, the longest sentence, ``<end>`` included.
     """
 
@@ -58,7 +58,7 @@ class TransformerDecoder(Decoder):
         return tuple(tensor for layer in self.layers for tensor in layer.of_photo(features))  # type: ignore[operator]
 
     def initial_state(self, memory: Memory) -> State:
-        """Keys and values of no words yet, (P, 1, layers, S, H) each, and the place of the first, int64 (P, 1)."""
+        """Keys and values of no words yet, (P, 1, layers, S, H) each, and the next position, int64 (P, 1)."""
         photos = memory[0].shape[0]
         empty = memory[0].new_zeros(photos, 1, len(self.layers), self.positions, self.output_size)
         return empty, empty, torch.zeros(photos, 1, dtype=torch.int64, device=empty.device)
@@ -107,7 +107,7 @@ class TransformerDecoder(Decoder):
 
 
 class Layer(nn.Module):
-    """Self-attention, attention to the photo, and a feed-forward network four times as wide."""
+    """Self-attention, cross-attention to the photo, and a feed-forward network four times as wide."""
 
     def __init__(self, feature_size: int, hidden_size: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -134,7 +134,7 @@ class Layer(nn.Module):
         return query, keys, values
 
     def self_attention(self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
-        """Queries (B, Q, H), keys and values (B, S, H), what each may look at bool (B, Q, S) -> (B, Q, H)."""
+        """Queries (B, Q, H), keys and values (B, S, H), bool mask (B, Q, S), True = visible -> (B, Q, H)."""
         query, keys, values = (t.unflatten(2, (self.heads, -1)).transpose(1, 2) for t in (query, keys, values))
         seen = scaled_dot_product_attention(query, keys, values, attn_mask=mask.unsqueeze(1))
         return seen.transpose(1, 2).flatten(2)
@@ -142,7 +142,7 @@ class Layer(nn.Module):
     def rest(
         self, x: Tensor, seen: Tensor, keys: Tensor, values: Tensor, visible: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Add what self-attention saw, look at the photo, think.
+        """Add the output of self-attention, then cross-attention to the photo and the feed-forward network.
 
         ``x``, ``seen`` (P, C, H), the photo's ``keys`` and ``values`` (P, L, H) -> (P, C, H), alpha (P, C, L);
         ``visible`` as in `Decoder.step`.

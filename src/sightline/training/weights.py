@@ -27,9 +27,9 @@ def load_encoder_weights(encoder: Encoder, weights: str) -> None:
     if Path(weights).is_dir():
         state = _of_model(Path(weights), encoder)
     elif weights == "download":
-        state = encoder.named_here(_download(encoder))
+        state = encoder.convert_published(_download(encoder))
     else:
-        state = encoder.named_here(_read(_in_package(encoder) if weights == "package" else Path(weights)))
+        state = encoder.convert_published(_read(_in_package(encoder) if weights == "package" else Path(weights)))
     try:
         encoder.load_state_dict(state)
     except RuntimeError as error:
