@@ -40,9 +40,9 @@ def main() -> None:
     captions = captioner.stream(paths, beam_size=arguments.beam_size, evidence=True)
     for example, caption in zip(examples, captions, strict=True):
         assert isinstance(caption, Caption), caption
-        true.append(is_true(caption.text, objects[example.image]))
+        true.append(is_true(caption.text, objects[example.name]))
         if true[-1]:
-            looks += looks_of(example.image, caption, example, frozenset(COLORS + SHAPES))
+            looks += looks_of(example.name, caption, example, frozenset(COLORS + SHAPES))
     print(
         json.dumps(
             {

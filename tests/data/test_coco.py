@@ -32,7 +32,7 @@ def test_splits_come_from_the_folders(year, annotations, photos, tmp_path, draw_
     dataset = read_dataset(write(tmp_path, draw_photo, year, annotations, photos))
     assert (dataset.layout, dataset.split_source, list(dataset.splits)) == ("coco", "files", ["train", "val"])
     (val,) = dataset.split("val")
-    assert (val.image, val.captions) == (f"val{year}/000000000139.jpg", ("a dog , 139",) * 2)
+    assert (val.name, val.captions) == (f"val{year}/000000000139.jpg", ("a dog , 139",) * 2)
     assert Path(val.photo) == tmp_path / photos / f"val{year}" / "000000000139.jpg"
     assert len(dataset.split("train")) == 2 and dataset.without_photo == 0
 

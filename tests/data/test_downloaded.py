@@ -43,7 +43,7 @@ def karpathy(path: Path, names: list[str]) -> None:
 def read(root: Path) -> dict[str, dict[str, tuple[str, ...]]]:
     """Split -> image -> captions."""
     splits = read_dataset(root).splits
-    return {split: {each.image: each.captions for each in examples} for split, examples in splits.items()}
+    return {split: {each.name: each.captions for each in examples} for split, examples in splits.items()}
 
 
 def layout(root: Path) -> tuple[str, str, tuple[str, ...]]:
@@ -209,7 +209,7 @@ def test_columns_as_people_name_them(photo: str, caption: str, root: Path) -> No
     touch(root / "photos", ["1.jpg"])
     (root / "mine.tsv").write_text(f"n\t{caption.title()}\t{photo}\n1\ta dog\t1.jpg\n")
     (example,) = (each for examples in read_dataset(root).splits.values() for each in examples)
-    assert (example.image, example.captions) == ("1.jpg", ("a dog",))
+    assert (example.name, example.captions) == ("1.jpg", ("a dog",))
     assert read_references(root / "mine.tsv") == {"1.jpg": ["a dog"]}
     (root / "mine.jsonl").write_text(f"{json.dumps({photo: '1.jpg', caption: 'a dog'})}\n" * 2)
     assert read_references(root / "mine.jsonl") == {"1.jpg": ["a dog", "a dog"]}

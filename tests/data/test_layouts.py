@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
@@ -35,14 +36,14 @@ def test_reads_photos_captions_and_splits_as_they_were_written(layout, write_dat
     assert (dataset.layout, dataset.split_source) == (layout, "files")
     for split, names in SPLITS.items():
         examples = dataset.split(split)
-        assert [example.image for example in examples] == names
+        assert [example.name for example in examples] == names
         for example in examples:
-            assert list(example.captions) == CAPTIONS[example.image]
-            draw_photo(tmp_path / example.image, (list(CAPTIONS).index(example.image), 100, 200))
-            assert example.photo.read() == (tmp_path / example.image).read_bytes()
+            assert list(example.captions) == CAPTIONS[example.name]
+            draw_photo(tmp_path / example.name, (list(CAPTIONS).index(example.name), 100, 200))
+            assert example.photo.read() == (tmp_path / example.name).read_bytes()
             in_cell = isinstance(example.photo, ParquetSource)
             assert example.photo.size() == (None if in_cell else len(example.photo.read()))
-            assert open_photo(example.photo).size == (8, 8) and (in_cell or example.image in example.photo.name)
+            assert open_photo(example.photo).size == (8, 8) and (in_cell or example.name in example.photo.name)
 
 
 @every_layout
@@ -58,7 +59,7 @@ def test_leaves_out_and_counts_what_cannot_be_used(layout, write_dataset):
     captions |= {"a2.jpg": ["x"], "a3.jpg": ["y"]}
     root = write_dataset(layout, captions, splits, photos=[name for name in captions if name != "gone.jpg"])
     dataset = read_dataset(root)
-    assert [(example.image, example.captions) for example in dataset.split("train")] == [
+    assert [(example.name, example.captions) for example in dataset.split("train")] == [
         ("a.jpg", ("a dog",)),
         ("half.jpg", ("b",)),
     ]
@@ -78,7 +79,7 @@ def test_splits_by_file_name_where_no_list_says(layout, write_dataset):
     root = write_dataset(layout, {name: ["a dog"] for name in names}, None)
     dataset = read_dataset(root)
     assert dataset.split_source == "derived"
-    home = {example.image: split for split, examples in dataset.splits.items() for example in examples}
+    home = {example.name: split for split, examples in dataset.splits.items() for example in examples}
     assert sorted(home) == sorted(names)
     sizes = {split: len(dataset.split(split)) for split in ("train", "val", "test")}
     assert 290 <= sizes["train"] <= 350 and 20 <= sizes["val"] <= 60 and 20 <= sizes["test"] <= 60
@@ -90,7 +91,7 @@ def test_splits_by_file_name_where_no_list_says(layout, write_dataset):
 def test_photos_added_later_move_no_other(layout, write_dataset):
     before = {name: derive_split(name) for name in ("a.jpg", "b.jpg")}
     root = write_dataset(layout, {name: ["x"] for name in (*before, *(f"new{i}.jpg" for i in range(30)))})
-    home = {e.image: split for split, examples in read_dataset(root).splits.items() for e in examples}
+    home = {e.name: split for split, examples in read_dataset(root).splits.items() for e in examples}
     assert {name: home[name] for name in before} == before
 
 
@@ -177,7 +178,7 @@ def test_tables_and_lists_as_other_machines_save_them(encoding, line_end, write_
     (root / "captions.txt").write_bytes(line_end.join(lines).encode(encoding))
     (root / "trainImages.txt").write_bytes(line_end.join(["b.jpg", "", "ü.jpg"]).encode(encoding))
     train = read_dataset(str(root)).split("train")
-    assert [(example.image, example.captions) for example in train] == [
+    assert [(example.name, example.captions) for example in train] == [
         ("b.jpg", ("x",)),
         ("ü.jpg", ("ein Hund, ein Ball",)),
     ]
@@ -227,7 +228,7 @@ def test_karpathy_filepath_and_photos_under_the_root(tmp_path, draw_photo):
     for image in images:
         draw_photo(tmp_path / image["filepath"] / image["filename"])
     (train,), (val,) = (read_dataset(tmp_path).split(split) for split in ("train", "val"))
-    assert (train.image, Path(train.photo), train.captions) == (
+    assert (train.name, Path(train.photo), train.captions) == (
         "val2014/1.jpg",
         tmp_path / "val2014" / "1.jpg",
         ("a dog",),
@@ -284,7 +285,7 @@ def test_two_tables_and_unknown_splits_are_refused(tmp_path):
 
 def test_names_match_across_unicode_forms(write_dataset):
     root = write_dataset("kaggle", {"ü.jpg": ["a dog"]}, {"train": ["ü.jpg"]}, photos=["u\u0308.jpg"])
-    assert [example.image for example in read_dataset(root).split("train")] == ["ü.jpg"]
+    assert [example.name for example in read_dataset(root).split("train")] == ["ü.jpg"]
 
 
 def test_eight_thousand_photos_are_read_in_a_moment_and_never_opened(write_dataset):
@@ -310,3 +311,9 @@ def test_the_real_flickr8k_if_it_is_here():
     dataset = read_dataset(root)
     assert [len(dataset.split(split)) for split in ("train", "val")] == [6000, 1000]
     assert all(len(example.captions) == 5 for example in dataset.split("train"))
+
+
+def test_reading_leaves_garbage_collection_as_it_is(write_dataset, monkeypatch):
+    """Its host decides on it: a thread that collects while a dataset is read would find it switched off."""
+    monkeypatch.setattr(gc, "disable", lambda: pytest.fail("switched off garbage collection"))
+    read_dataset(write_dataset("kaggle", CAPTIONS, SPLITS))

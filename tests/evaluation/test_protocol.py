@@ -49,12 +49,12 @@ def trained(captioner: Captioner, training: Mapping[str, Any]) -> Captioner:
 def test_every_photo_is_captioned_once_by_free_running_decoding(shapes, captioner):
     seen = []
     found = evaluate_split(captioner, shapes, "val", 2, 0.5, meteor=False, progress=lambda *done: seen.append(done))
-    images = [example.image for example in shapes.split("val")]
+    images = [example.name for example in shapes.split("val")]
     assert list(found.captions) == list(found.examples) == list(found.scores.photos) == images
     assert seen == [(number, len(images)) for number in range(1, len(images) + 1)]
     # What is scored is what the captioner says of the photo alone.
     for example in shapes.split("val"):
-        assert found.captions[example.image].text == captioner(example.photo, 2, 0.5).text
+        assert found.captions[example.name].text == captioner(example.photo, 2, 0.5).text
     assert not any(word.startswith("<") for caption in found.captions.values() for word in caption.words)
 
 
@@ -63,8 +63,8 @@ def test_references_are_as_they_were_written(shapes, captioner):
     first, *others = shapes.split("val")
     changed = split(shapes, val=(replace(first, captions=(odd, *first.captions)), *others))
     found = evaluate_split(captioner, changed, "val", meteor=False)
-    assert found.references[first.image][0] == odd
-    assert found.references == {example.image: list(example.captions) for example in changed.split("val")}
+    assert found.references[first.name][0] == odd
+    assert found.references == {example.name: list(example.captions) for example in changed.split("val")}
 
 
 def test_a_photo_named_twice_is_refused(shapes, captioner):
@@ -197,7 +197,7 @@ def test_of_a_sample_a_changed_train_split_is_told_and_a_second_dataset_is_no_ch
     for seed in (2, 5):
         draw_shapes(tmp_path / str(seed), photos=40, seed=seed)
         train = read_dataset(tmp_path / str(seed)).split("train")
-        others.append(tuple(replace(example, image=f"{seed}-{example.image}") for example in train))
+        others.append(tuple(replace(example, name=f"{seed}-{example.name}") for example in train))
     both = {"train": (*shapes.split("train"), *others[0]), "val": shapes.split("val")}
     known = {**KNOWN, "data": ["data", "2"], "fingerprint": fingerprint(both)}
     assert warnings_about(split(shapes, test=others[1][:16]), "test", known) == []

@@ -28,7 +28,7 @@ def test_what_one_holds_out_the_other_does_not_learn(shapes, others):
     said = []
     read = read_data([shapes, others], {others.name: 2.5}, boxes=True, say=said.append)
     assert [len(read.examples[split]) for split in ("train", "val")] == [64 + 14, 8 + 2]
-    assert {example.image for example in read.examples["train"][64:]}.isdisjoint(
+    assert {example.name for example in read.examples["train"][64:]}.isdisjoint(
         {"shapes-00000.png", "shapes-00001.png"}
     )
     assert read.shown.tolist() == [1.0] * 64 + [2.5] * 14

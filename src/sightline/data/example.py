@@ -36,7 +36,7 @@ class Example:
     ``regions`` are aligned with the captions, or empty if nothing is known; `Dataset.located_split` fills them in.
     """
 
-    image: str
+    name: str
     photo: ImageSource
     captions: tuple[str, ...]
     regions: Regions = ()

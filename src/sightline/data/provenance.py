@@ -114,7 +114,7 @@ def _key(example: Example) -> bytes:
         size = example.photo.size()
     except OSError as error:
         raise SightlineError(f"{example.photo.name}: cannot be read ({error.strerror})") from None
-    name = example.image.rpartition("/")[2]
+    name = example.name.rpartition("/")[2]
     known = "" if size is None else size
     return hashlib.sha256(f"{known} {name}".encode(errors="surrogateescape")).digest()[:_KEY]
 

@@ -115,7 +115,7 @@ def evaluate_split(
     nouns = nouns_of(examples)
     evidence = bool(nouns) and captioner.explains
     captions, unread = _caption(captioner, examples, beam_size, length_penalty, evidence, progress)
-    scored = {example.image: example for example in examples if example.image in captions}
+    scored = {example.name: example for example in examples if example.name in captions}
     training = captioner.config.training
     protocol = Protocol(
         split,
@@ -162,7 +162,7 @@ def model_fingerprint(folder: Path) -> str:
 
 def data_fingerprint(examples: Iterable[Example]) -> str:
     """``sha256:`` and 64 digits that change with any photo's name, bytes or captions, not with the photos' order."""
-    lines = sorted(json.dumps([example.image, example.captions, _photo_digest(example.photo)]) for example in examples)
+    lines = sorted(json.dumps([example.name, example.captions, _photo_digest(example.photo)]) for example in examples)
     return "sha256:" + hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -176,7 +176,7 @@ def _photo_digest(photo: ImageSource) -> str:
 
 
 def _check_once(dataset: Dataset, split: str) -> None:
-    image, times = Counter(example.image for example in dataset.split(split)).most_common(1)[0]
+    image, times = Counter(example.name for example in dataset.split(split)).most_common(1)[0]
     if times > 1:
         raise SightlineError(f"{dataset.root}: the {split!r} split names {image!r} {times} times; keep one")
 
@@ -197,7 +197,7 @@ def _caption(
         if isinstance(result, SightlineError):
             errors.append(result)
         else:
-            captions[example.image] = result
+            captions[example.name] = result
         progress(number, len(examples))
     if not captions:
         raise errors[0]

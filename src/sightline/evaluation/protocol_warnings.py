@@ -32,7 +32,7 @@ def _about_data(dataset: Dataset, split: str) -> Iterator[str]:
         yield f"left out: {count_photos(dataset.without_captions)} without a caption, in all splits together"
     if dataset.torn:
         yield f"torn: {len(dataset.torn)} of its shards, so photos are lost ({dataset.torn[0]})"
-    images = [{example.image for example in dataset.splits.get(name, ())} for name in (split, "train")]
+    images = [{example.name for example in dataset.splits.get(name, ())} for name in (split, "train")]
     if split != "train" and (shared := images[0] & images[1]):
         yield f"{split} shares {count_photos(len(shared))} with train"
 

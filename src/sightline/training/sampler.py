@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightline.data.large.packed import Examples, Joined
-from sightline.data.large.shard_index import Members
+from sightline.data.large.shard_index import ShardSources
 
 # Constants, not what this machine has: a training may go on elsewhere, in the same order.
 _LARGE = 32_000_000_000  # bytes of photos
@@ -49,12 +49,12 @@ def large_shards(examples: Sequence[object]) -> Shards | None:
     parts = examples.parts if isinstance(examples, Joined) else [examples]
     photos, sizes, shards = [], [], 0
     for part in parts:
-        if not (isinstance(part, Examples) and isinstance(part.places, Members)):
+        if not (isinstance(part, Examples) and isinstance(part.sources, ShardSources)):
             return None
-        rows = part.places.photos[part.order]
+        rows = part.sources.photos[part.order]
         photos.append(rows["shard"].astype(np.int32) + shards)
-        sizes.append(np.bincount(rows["shard"], rows["length"], len(part.places.paths)))
-        shards += len(part.places.paths)
+        sizes.append(np.bincount(rows["shard"], rows["length"], len(part.sources.paths)))
+        shards += len(part.sources.paths)
     if not parts or sum(each.sum() for each in sizes) <= _LARGE:
         return None
     return Shards(np.concatenate(photos), np.concatenate(sizes))

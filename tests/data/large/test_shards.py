@@ -63,7 +63,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def images(root: Path) -> list[str]:
-    return [example.image for examples in read_dataset(root).splits.values() for example in examples]
+    return [example.name for examples in read_dataset(root).splits.values() for example in examples]
 
 
 def test_shards_as_img2dataset_writes_them(root):
@@ -72,9 +72,9 @@ def test_shards_as_img2dataset_writes_them(root):
     assert (dataset.layout, dataset.split_source) == ("shards", "files")
     assert [example.captions for example in train] == [(f"a photo of {number}",) for number in range(5)]
     assert train[3].photo.read() == jpeg(3) and val[0].photo.size() == len(jpeg(5))
-    assert train[3].image == "train-000001/000000003.jpg" and val[0].image == "val/000000/000000005.jpg"
+    assert train[3].name == "train-000001/000000003.jpg" and val[0].name == "val/000000/000000005.jpg"
     assert train[3].photo.name == f"{root / 'train-000001.tar'}: 000000003.jpg"
-    assert [example.image for example in train[1:3]] == [train[1].image, train[2].image] and train[-1] == train[4]
+    assert [example.name for example in train[1:3]] == [train[1].name, train[2].name] and train[-1] == train[4]
     report = check_dataset(root)
     assert (report.photos, report.captions, report.splits) == (6, 6, {"train": 5, "val": 1})
 
@@ -97,7 +97,7 @@ def test_what_a_sample_may_hold(tmp_path):
         "a/b": ("one caption", "another"), "c": ("has no photo",), "d": ("x",), "e": (), "f": ()
     }  # fmt: skip
     assert [sample.length for sample in found.values()] == [len(jpeg(0)), 0, *(len(jpeg(n)) for n in (1, 2, 3))]
-    assert found["d"].image == "beach/ü.png" and found["a/b"].file == "a/b.jpg"
+    assert found["d"].name == "beach/ü.png" and found["a/b"].file == "a/b.jpg"
     assert [problem for sample in found.values() for problem in sample.problems] == [
         "e.txt (not UTF-8 text)",
         "f.json (not a JSON object)",

@@ -40,8 +40,8 @@ def test_the_shards_are_the_same_dataset(layout, splits, write_dataset, tmp_path
     if layout != "parquet":  # whose photos' sizes are not known unread
         assert fingerprint(after.splits) == fingerprint(before.splits)
     for split, examples in before.splits.items():
-        assert [(e.image, e.captions, e.photo.read()) for e in examples] == [
-            (e.image, e.captions, e.photo.read()) for e in after.splits[split]
+        assert [(e.name, e.captions, e.photo.read()) for e in examples] == [
+            (e.name, e.captions, e.photo.read()) for e in after.splits[split]
         ]
 
 

@@ -1,7 +1,7 @@
-"""Photos with their captions, packed: ten million of them without an object for each.
+"""Captioned photos in a few large arrays: ten million examples without a Python object for each.
 
-Packed, they are a few large arrays, which lie in memory or are mapped from files; workers that are forked share them,
-where Python's own objects would be copied one by one as they are looked at.
+The arrays are in memory or mapped from files. Forked workers share them; Python objects would be copied one by one,
+because reading one writes its reference count.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from numpy.typing import NDArray
 from sightline.data.example import Example, Regions
 from sightline.images.source import FileSource, ImageSource
 
-_TOGETHER = 10_000  # rows whose places are looked up at once
+CHUNK = 10_000  # rows looked up at once
 
 
 class Texts(Sequence[str]):
-    """Many strings in one block of bytes.
+    """N strings in one block of bytes.
 
     Args:
-        block: uint8, all of them, UTF-8, one after another.
-        ends: uint64 (N + 1,), where each ends; the first is 0.
+        block: uint8, the strings in UTF-8, concatenated.
+        ends: uint64 (N + 1,): string n is ``block[ends[n]:ends[n + 1]]``.
     """
 
     def __init__(self, block: NDArray[np.uint8], ends: NDArray[np.uint64]) -> None:
-        # As plain arrays, and mapped still: an item of a `numpy.memmap` takes several times as long.
+        # Plain arrays over the same mapping: indexing a `numpy.memmap` takes several times as long.
         self.block, self.ends = np.asarray(block), np.asarray(ends)
 
     @classmethod
     def pack(cls, strings: Iterable[str]) -> Texts:
-        """Take the strings one by one."""
+        """Pack strings as they come from an iterator."""
         block, ends = bytearray(), array("Q", [0])
         for text in strings:
             block += to_bytes(text)
@@ -51,38 +51,38 @@ class Texts(Sequence[str]):
         return str(content.data, "utf-8", "surrogatepass")
 
     def at(self, chosen: NDArray[np.int64]) -> Iterator[str]:
-        """Those at ``chosen`` places, in a fraction of the time that it takes to ask for one after another.
+        """The strings at the indices ``chosen``, much faster than one by one.
 
-        What is mapped for it is let go again: of a gigabyte of captions, a few megabytes are held at a time.
+        Pages mapped for it are released: of a gigabyte of captions, a few megabytes stay in memory.
         """
         block = self.block.data
-        for start in range(0, len(chosen), _TOGETHER):
-            some = chosen[start : start + _TOGETHER]
+        for start in range(0, len(chosen), CHUNK):
+            some = chosen[start : start + CHUNK]
             for first, last in zip(self.ends[some].tolist(), self.ends[some + 1].tolist(), strict=True):
                 yield str(block[first:last], "utf-8", "surrogatepass")
-            _let_go(self.block)
+            _release(self.block)
 
     def __iter__(self) -> Iterator[str]:
         return self.at(np.arange(len(self)))
 
 
-def _let_go(block: NDArray[np.uint8]) -> None:
-    """Give back the memory of a file that is mapped; what is looked at again, is read again."""
+def _release(block: NDArray[np.uint8]) -> None:
+    """Release the memory of a mapped file; it is read from disk again when needed."""
     mapping = block.base.base if isinstance(block.base, np.memmap) else None
     if isinstance(mapping, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
         mapping.madvise(mmap.MADV_DONTNEED)
 
 
-class Places(Sequence[ImageSource]):
-    """The places of many photos; those that are packed are made when they are asked for."""
+class PackedSources(Sequence[ImageSource]):
+    """The sources of N photos, each created when it is used."""
 
     @abstractmethod
     def at(self, chosen: NDArray[np.int64]) -> Iterator[ImageSource]:
-        """Those at ``chosen`` places, in less time than one after another."""
+        """The sources at the indices ``chosen``, faster than one by one."""
 
 
-class Files(Places):
-    """The places of many files, packed."""
+class FileSources(PackedSources):
+    """Files, as packed paths."""
 
     def __init__(self, paths: Texts) -> None:
         self.paths = paths
@@ -94,69 +94,69 @@ class Files(Places):
         return FileSource(self.paths[index])
 
     def at(self, chosen: NDArray[np.int64]) -> Iterator[ImageSource]:
-        """See `Places`."""
+        """See `PackedSources`."""
         return map(FileSource, self.paths.at(chosen))
 
 
-class Listed(Places):
-    """Places of any kind, an object each."""
+class ListedSources(PackedSources):
+    """Sources of any kind, as objects."""
 
-    def __init__(self, places: Sequence[ImageSource]) -> None:
-        self.places = places
+    def __init__(self, sources: Sequence[ImageSource]) -> None:
+        self.sources = sources
 
     def __len__(self) -> int:
-        return len(self.places)
+        return len(self.sources)
 
     def __getitem__(self, index: Any) -> Any:
-        return self.places[index]
+        return self.sources[index]
 
     def at(self, chosen: NDArray[np.int64]) -> Iterator[ImageSource]:
-        """See `Places`."""
-        return map(self.places.__getitem__, chosen.tolist())
+        """See `PackedSources`."""
+        return map(self.sources.__getitem__, chosen.tolist())
 
 
 class Examples(Sequence[Example]):
-    """Examples of one split, each made when it is asked for.
+    """The N examples of one split, each created when it is used.
 
     Args:
-        records: of a dataset's photos, see `record`.
-        places: where they are, aligned.
-        order: int64 (N,), which of them are of this split, in its order.
-        regions: image name -> its `Regions`.
+        records: name and captions of each photo of the dataset, see `record`.
+        sources: where their bytes are, aligned with ``records``.
+        order: int64 (N,), indices of the split's photos, in the split's order.
+        regions: photo's name -> its `Regions`.
     """
 
     def __init__(
         self,
         records: Texts,
-        places: Places,
+        sources: PackedSources,
         order: NDArray[np.int64],
         regions: Mapping[str, Regions] | None = None,
     ) -> None:
-        self.records, self.places, self.order, self.regions = records, places, order, regions or {}
+        self.records, self.sources, self.order, self.regions = records, sources, order, regions or {}
 
     @classmethod
     def pack(cls, examples: Iterable[Example]) -> Examples:
-        """Take the examples one by one."""
-        places: list[ImageSource] = []
+        """Pack examples as they come from an iterator."""
+        sources: list[ImageSource] = []
         regions: dict[str, Regions] = {}
 
         def records() -> Iterator[str]:
             for example in examples:
-                places.append(example.photo)
+                sources.append(example.photo)
                 if example.regions:
-                    regions[example.image] = example.regions
-                yield record(example.image, example.captions)
+                    regions[example.name] = example.regions
+                yield record(example.name, example.captions)
 
         packed = Texts.pack(records())
-        return cls(packed, pack_places(places), np.arange(len(packed)), regions)
+        return cls(packed, pack_sources(sources), np.arange(len(packed)), regions)
 
     def located(self, regions: Mapping[str, Regions]) -> Examples:
         """The same examples with these regions."""
-        return Examples(self.records, self.places, self.order, regions)
+        return Examples(self.records, self.sources, self.order, regions)
 
     def take(self, chosen: NDArray[Any]) -> Examples:
-        """Those at ``chosen`` places, or where that is True."""
-        return Examples(self.records, self.places, self.order[chosen], self.regions)
+        """The examples at the indices ``chosen``, or where a mask is True."""
+        return Examples(self.records, self.sources, self.order[chosen], self.regions)
 
     def __len__(self) -> int:
         return len(self.order)
@@ -165,21 +165,21 @@ class Examples(Sequence[Example]):
         if isinstance(index, slice):
             return self.take(np.arange(len(self))[index])
         at = int(self.order[index])
-        image, *captions = self.records[at].split("\0")
-        return Example(image, self.places[at], tuple(captions), self.regions.get(image, ()))
+        name, *captions = self.records[at].split("\0")
+        return Example(name, self.sources[at], tuple(captions), self.regions.get(name, ()))
 
     def __iter__(self) -> Iterator[Example]:
-        for text, place in zip(self.records.at(self.order), self.places.at(self.order), strict=True):
-            image, *captions = text.split("\0")
-            yield Example(image, place, tuple(captions), self.regions.get(image, ()))
+        for text, photo in zip(self.records.at(self.order), self.sources.at(self.order), strict=True):
+            name, *captions = text.split("\0")
+            yield Example(name, photo, tuple(captions), self.regions.get(name, ()))
 
     def captions(self) -> Iterator[Sequence[str]]:
-        """Each example's captions, without the example."""
+        """Each example's captions, without creating the example."""
         return (text.split("\0")[1:] for text in self.records.at(self.order))
 
 
 class Joined(Sequence[Example]):
-    """The examples of several datasets, one after the other."""
+    """The examples of several datasets, concatenated."""
 
     def __init__(self, parts: Sequence[Sequence[Example]]) -> None:
         self.parts = [part for part in parts if len(part)]
@@ -200,29 +200,29 @@ class Joined(Sequence[Example]):
             yield from part
 
     def captions(self) -> Iterator[Sequence[str]]:
-        """Each example's captions, without the example where that is quicker."""
+        """Each example's captions, without creating the example where that is faster."""
         return chain.from_iterable(map(captions_of, self.parts))
 
 
 def captions_of(examples: Sequence[Example]) -> Iterator[Sequence[str]]:
-    """Each example's captions, the quickest way that there is."""
+    """Each example's captions, by the fastest way its sequence has."""
     if isinstance(examples, Examples | Joined):
         return examples.captions()
     return (example.captions for example in examples)
 
 
-def record(image: str, captions: Sequence[str]) -> str:
-    """An image's name and its captions, a NUL between them; a NUL in them, which says nothing, becomes a blank."""
-    return "\0".join(text.replace("\0", " ") for text in (image, *captions))
+def record(name: str, captions: Sequence[str]) -> str:
+    """A photo's name and its captions, separated by NUL; a NUL inside one becomes a space."""
+    return "\0".join(text.replace("\0", " ") for text in (name, *captions))
 
 
 def to_bytes(text: str) -> bytes:
-    """UTF-8; bytes of a name that are no text, and JSON's half characters, come back as they were."""
+    """UTF-8 with surrogatepass: undecodable file names and lone surrogates of JSON survive the round trip."""
     return text.encode("utf-8", "surrogatepass")
 
 
-def pack_places(places: Sequence[ImageSource]) -> Places:
-    """The same places, in less memory if all are files."""
-    if all(isinstance(place, FileSource) for place in places):
-        return Files(Texts.pack(place.name for place in places))
-    return Listed(places)
+def pack_sources(sources: Sequence[ImageSource]) -> PackedSources:
+    """The same sources, in less memory if all are files."""
+    if all(isinstance(source, FileSource) for source in sources):
+        return FileSources(Texts.pack(source.name for source in sources))
+    return ListedSources(sources)

@@ -21,13 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightline.annotations.split_names import SPLITS, derive_split
-from sightline.data.large.packed import Places, Texts, record, to_bytes
+from sightline.data.large.packed import CHUNK, PackedSources, Texts, record, to_bytes
 from sightline.data.large.tar import BLOCK, Sample, TruncatedShard, read_samples
 from sightline.errors import SightlineError
 from sightline.images.source import ImageSource, TarSource
 from sightline.model_folder import cache_folder
-
-_TOGETHER = 10_000  # rows that are looked up at once
 
 Progress = Callable[[int, int], None]
 
@@ -77,7 +75,7 @@ class Index:
     records: Texts
 
 
-class Members(Places):
+class ShardSources(PackedSources):
     """The places of an index's photos."""
 
     def __init__(self, index: Index) -> None:
@@ -92,9 +90,9 @@ class Members(Places):
         return self._place(self.photos[index].item(), self.records[index])
 
     def at(self, chosen: NDArray[np.int64]) -> Iterator[ImageSource]:
-        """See `sightline.data.large.packed.Places`."""
-        for start in range(0, len(chosen), _TOGETHER):
-            some = chosen[start : start + _TOGETHER]
+        """See `sightline.data.large.packed.PackedSources`."""
+        for start in range(0, len(chosen), CHUNK):
+            some = chosen[start : start + CHUNK]
             yield from map(self._place, self.photos[some].tolist(), self.records.at(some))
 
     def _place(self, photo: tuple[int, int, int, int, int], record: str) -> TarSource:
@@ -242,4 +240,4 @@ def _read(root: Path, shard: Shard) -> tuple[Shard, NDArray[Any], bytes, NDArray
 
 def _name(shard: Shard, sample: Sample) -> str:
     """A photo's name in the dataset: what the shard says, or else that of its file, after the shard's."""
-    return sample.image or f"{shard.name.removesuffix('.tar')}/{sample.file or sample.key}"
+    return sample.name or f"{shard.name.removesuffix('.tar')}/{sample.file or sample.key}"

@@ -24,7 +24,7 @@ class Sample:
 
     Attributes:
         key: what its files are called, up to the first dot.
-        image: the photo's name, by "file_name" in its ``.json``; empty if that has none.
+        name: the photo's name, by "file_name" in its ``.json``; empty if that has none.
         file: the photo's file.
         offset, length: where the photo's bytes begin, and how many they are, 0 if the photo is not there.
         captions: "captions" of its ``.json``, or the lines of its ``.txt``, or "caption" of its ``.json``; stripped.
@@ -33,7 +33,7 @@ class Sample:
     """
 
     key: str
-    image: str = ""
+    name: str = ""
     file: str = ""
     offset: int = 0
     length: int = 0
@@ -44,7 +44,7 @@ class Sample:
     @property
     def is_one(self) -> bool:
         """Whether it has anything of a photo and its captions, which other files in a tar do not."""
-        return bool(self.length or self.captions or self.image)
+        return bool(self.length or self.captions or self.name)
 
 
 class TruncatedShard(Exception):
@@ -98,8 +98,8 @@ def _sample(file: IO[bytes], key: str, files: dict[str, tarfile.TarInfo]) -> Sam
             sample.file, sample.offset, sample.length = member.name, member.offset_data, member.size
             break
     lines, facts = _text(file, files.get("txt"), sample), _facts(file, files.get("json"), sample)
-    if isinstance(image := facts.get("file_name"), str) and image:
-        sample.image = image
+    if isinstance(name := facts.get("file_name"), str) and name:
+        sample.name = name
     sample.regions = facts.get("regions")
     found = facts.get("captions")
     if not isinstance(found, list) or not all(isinstance(caption, str) for caption in found):

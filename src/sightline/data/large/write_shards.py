@@ -154,11 +154,11 @@ def _write(path: Path, first: int, part: Sequence[Example], progress: Callable[[
                 left_out.append(f"{example.photo.name}: cannot be read ({error.strerror})")
                 continue
             key = f"{first + count:09d}"
-            facts: dict[str, Any] = {"file_name": example.image, "captions": example.captions}
+            facts: dict[str, Any] = {"file_name": example.name, "captions": example.captions}
             if located:
                 facts["regions"] = regions_to_json(example.regions)
             lines = "\n".join(" ".join(caption.split()) for caption in example.captions)
-            _add(tar, key + PurePosixPath(example.image).suffix.lower(), photo)
+            _add(tar, key + PurePosixPath(example.name).suffix.lower(), photo)
             _add(tar, f"{key}.txt", lines.encode(errors="replace"))
             _add(tar, f"{key}.json", json.dumps(facts).encode())
             progress(count + 1)

@@ -11,7 +11,7 @@ import numpy as np
 
 from sightline.annotations.split_names import SPLITS, split_in
 from sightline.data.large.packed import Examples
-from sightline.data.large.shard_index import Index, Members, open_index
+from sightline.data.large.shard_index import Index, ShardSources, open_index
 from sightline.data.layout import Packed, Progress, Source, register_layout
 
 Value = TypeVar("Value")
@@ -39,7 +39,7 @@ def read(root: Path, progress: Progress) -> Source | None:
     homes = [split_in(shard.name) for shard in index.shards]
     return Source(
         captions=_Lazy(lambda: {image: captions for image, captions in map(_named, index.records)}),
-        photos=_Lazy(lambda: {place.image: place.photo for place in _there(index)}),
+        photos=_Lazy(lambda: {place.name: place.photo for place in _there(index)}),
         splits=_Lazy(lambda: _listed(index, homes)) if any(homes) else None,
         unread_lines=tuple(problem for shard in index.shards for problem in shard.problems),
         torn=torn,
@@ -48,7 +48,7 @@ def read(root: Path, progress: Progress) -> Source | None:
 
 
 def _packed(index: Index, homes: list[str]) -> Packed:
-    places = Members(index)
+    places = ShardSources(index)
     if any(homes):
         split = np.array([SPLITS.index(home) if home else len(SPLITS) for home in homes])[index.photos["shard"]]
     else:
@@ -63,7 +63,7 @@ def _packed(index: Index, homes: list[str]) -> Packed:
 
 
 def _there(index: Index) -> Examples:
-    return Examples(index.records, Members(index), np.flatnonzero(index.photos["length"]))
+    return Examples(index.records, ShardSources(index), np.flatnonzero(index.photos["length"]))
 
 
 def _listed(index: Index, homes: list[str]) -> dict[str, tuple[str, ...]]:

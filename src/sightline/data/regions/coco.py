@@ -26,14 +26,14 @@ def read(root: Path, examples: Sequence[Example]) -> Located | None:
     files = sorted(path for folder in (root, root / "annotations") for path in folder.glob("instances_*.json"))
     if not files:
         return None
-    wanted = {example.image.rpartition("/")[2]: example for example in examples}
+    wanted = {example.name.rpartition("/")[2]: example for example in examples}
     regions, problems = {}, []
     for path in files:
         boxes, odd = _boxes(path, wanted.keys())
         problems += odd
         for name, found in boxes.items():
             example = wanted[name]
-            regions[example.image] = tuple(tuple(_regions(caption, found)) for caption in example.captions)
+            regions[example.name] = tuple(tuple(_regions(caption, found)) for caption in example.captions)
     return Located(", ".join(map(str, files)), regions, tuple(problems))
 
 

@@ -39,7 +39,7 @@ def read(root: Path, examples: Sequence[Example]) -> Located | None:
     problems: list[str] = []
     with archive:
         for example in examples:
-            number = PurePosixPath(example.image).stem.partition("_")[0]
+            number = PurePosixPath(example.name).stem.partition("_")[0]
             annotation, sentences = archive.annotations.get(number), archive.sentences.get(number)
             if annotation is None or sentences is None:
                 continue
@@ -50,7 +50,7 @@ def read(root: Path, examples: Sequence[Example]) -> Located | None:
                 problems.append(f"{annotation} (cannot be read: {error})")
                 continue
             problems += [f"{annotation} (a box of entity {entity} lies outside the photo)" for entity in outside]
-            regions[example.image] = _of_captions(example.captions, text, boxes)
+            regions[example.name] = _of_captions(example.captions, text, boxes)
     return Located(f"Flickr30k Entities in {archive.path}", regions, tuple(problems))
 
 

@@ -24,9 +24,9 @@ def read(root: Path, examples: Sequence[Example]) -> Located | None:
     try:
         objects = json.loads(read_text(path))
         regions = {
-            example.image: tuple(_regions(caption, objects[example.image]) for caption in example.captions)
+            example.name: tuple(_regions(caption, objects[example.name]) for caption in example.captions)
             for example in examples
-            if example.image in objects
+            if example.name in objects
         }
     except (ValueError, TypeError, KeyError) as error:
         raise SightlineError(f"{path}: not as `sightline data shapes` wrote it ({error!r}); draw it again") from None

@@ -27,7 +27,7 @@ def regions_to_json(regions: Regions) -> list[Any]:
 @register_regions("shards")
 def read(root: Path, examples: Sequence[Example]) -> Located | None:
     """Of each shard the first photo tells whether there are any: then all of its photos have the field."""
-    captions = {example.image: len(example.captions) for example in examples if isinstance(example.photo, TarSource)}
+    captions = {example.name: len(example.captions) for example in examples if isinstance(example.photo, TarSource)}
     shards = {example.photo.shard for example in examples if isinstance(example.photo, TarSource)}
     found: dict[str, Regions] = {}
     problems = []
@@ -40,9 +40,9 @@ def read(root: Path, examples: Sequence[Example]) -> Located | None:
                 continue
             told = True
             for sample in chain([first], samples):
-                if sample.image in captions:
+                if sample.name in captions:
                     try:
-                        found[sample.image] = _regions(sample, captions[sample.image])
+                        found[sample.name] = _regions(sample, captions[sample.name])
                     except (TypeError, ValueError):
                         problems.append(f"{shard}: {sample.key}.json (its regions are not as they should be)")
     regions = {image: each for image, each in found.items() if any(each)}
