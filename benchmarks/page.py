@@ -34,8 +34,7 @@ from PIL import Image, ImageFilter
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from sightline.captioner import Captioner, available_cores, model_folder
-from sightline.serve.runtime import PACKAGE, VERSION
-from sightline.serve.site import write_site
+from sightline.serve.site import PACKAGE, VERSION, write_site
 
 Files: TypeAlias = dict[str, bytes]  # what the site's server holds beside the site
 

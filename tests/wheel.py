@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import sightline
+from sightline.serve.page_files import page_files
 
 work, photos = Path(sys.argv[1]), sys.argv[2:]
 command = str(Path(sys.executable).parent / "sightline")
@@ -38,6 +39,7 @@ assert abs(again.attention.sum((1, 2)) - 1).max() < 1e-4
 run("explain", *photos[:2], "--out", str(work / "explained"))
 run("explain", *photos[:2], "--out", str(work / "explained"), "--evidence")
 assert (work / "explained" / "index.html").stat().st_size > 10_000
+assert len([name for name in page_files("remote") if name.startswith("examples/")]) == 4
 told = run("info").stdout
 assert "CIDEr" in told and "research" in told, told
 assert 'pip install "sightline[train]"' in run("train", "--data", "x", "--out", "y", "--recipe", "z", fails=True).stderr

@@ -12,15 +12,13 @@ import sightline.serve
 from sightline.captioner import load
 from sightline.serve.app import create_app
 from sightline.serve.limits import Limits
-from sightline.serve.pages import folder_files
+from sightline.serve.page_files import folder_files
 
 PHOTOS = "/v1/captions"
 
 
 class Replaced:
     """A captioner that does something else instead."""
-
-    explains = False
 
     def __init__(self, instead):
         self._instead = instead
@@ -70,8 +68,6 @@ def test_a_photo_that_we_fail_on_costs_its_neighbour_nothing(tiny_bundle, photos
     captioner = load(tiny_bundle)
 
     class Fails:
-        explains = True
-
         def caption_batch(self, given, *options):
             if any(content == photos[1].read_bytes() for content in given):
                 raise RuntimeError("no luck")
@@ -84,12 +80,6 @@ def test_a_photo_that_we_fail_on_costs_its_neighbour_nothing(tiny_bundle, photos
         captioner(photos[number]).text if number != 1 else None for number in (0, 1, 2, 1, 0)
     ]
     assert {found["error"]["code"] for found in captions if "error" in found} == {"failed"}
-
-
-def test_a_model_without_evidence_says_so(photos, tmp_path):
-    with client(Replaced(lambda: None), tmp_path) as asked:
-        told = asked.post(PHOTOS, files=files(photos[0]), data={"evidence": "true"})
-    assert told.status_code == 422 and told.json()["error"]["message"].startswith("evidence: this model")
 
 
 def test_the_page_is_served_under_a_policy_that_names_no_other_host(tmp_path):
@@ -129,12 +119,17 @@ def test_the_description_asks_no_other_host(tiny_bundle, tmp_path):
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
 
 
-def test_every_answer_is_described_with_an_example(tiny_bundle, tmp_path):
+def test_every_answer_is_described_and_its_models_have_an_example(tiny_bundle, tmp_path):
     with client(load(tiny_bundle), tmp_path) as asked:
         described = asked.get("/openapi.json").json()
     responses = described["paths"][PHOTOS]["post"]["responses"]
     assert set(responses) == {"200", "400", "408", "413", "415", "422", "429", "500", "503", "504"}
-    assert all(answer["content"]["application/json"]["examples"] for code, answer in responses.items() if code != "200")
-    assert described["components"]["schemas"]["Captions"]["examples"]
+    assert all(
+        answer["description"] and answer["content"]["application/json"]["schema"] for answer in responses.values()
+    )
+    assert {status for status, answer in responses.items() if "Retry-After" in answer.get("headers", {})} == {
+        *("429", "503", "504")
+    }
+    assert all(described["components"]["schemas"][name]["examples"] for name in ("Captions", "Refusal"))
     form = described["paths"][PHOTOS]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert list(form["properties"]) == ["photos", "beam_size", "length_penalty", "attention", "evidence"]

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from sightline.serve.models import Captions
+from sightline.serve.schemas import Captions
 
 
 @pytest.mark.parametrize("options", [{}, {"beam_size": 1}, {"beam_size": 4, "length_penalty": 1.0, "evidence": True}])

@@ -16,8 +16,8 @@ from sightline.serve.limits import MB, Limits
 _NEEDED = ("fastapi", "fastapi_offline", "prometheus_client", "python_multipart", "uvicorn")
 
 
-def _limit(name: str, default: int, told: str) -> Callable[[Any], Any]:
-    return click.option(name, type=click.IntRange(min=1), default=default, help=told)
+def _limit(name: str, default: int, help_text: str) -> Callable[[Any], Any]:
+    return click.option(name, type=click.IntRange(min=1), default=default, help=help_text)
 
 
 @click.command()
@@ -25,12 +25,12 @@ def _limit(name: str, default: int, told: str) -> Callable[[Any], Any]:
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, help="0 takes any that is free.")
 @model_option
 @click.option("--workers", type=click.IntRange(min=1), default=1, help="Processes that share the port.")
-@_limit("--photo-mb", Limits.photo_bytes // MB, "Megabytes a photo.")
-@_limit("--request-mb", Limits.request_bytes // MB, "Megabytes a request.")
-@_limit("--megapixels", Limits.pixels // MB, "Million pixels a photo.")
-@_limit("--photos", Limits.photos, "Photos a request.")
-@_limit("--queue", Limits.queue, "Requests a worker takes at once; more are told to come again.")
-@_limit("--seconds", Limits.seconds, "Seconds a request, from its first byte to its answer.")
+@_limit("--photo-mb", Limits.photo_bytes // MB, "Megabytes per photo.")
+@_limit("--request-mb", Limits.request_bytes // MB, "Megabytes per request.")
+@_limit("--megapixels", Limits.pixels // MB, "Million pixels per photo.")
+@_limit("--photos", Limits.photos, "Photos per request.")
+@_limit("--queue", Limits.queue, "Requests that a worker accepts at once; more get status 429.")
+@_limit("--seconds", Limits.seconds, "Seconds per request, from its first byte to its answer.")
 @_limit("--max-beam-size", Limits.beam_size, "The largest beam size that may be asked for.")
 def serve(
     host: str,
@@ -47,9 +47,9 @@ def serve(
 ) -> None:
     """Caption photos over HTTP: POST /v1/captions, described at /docs.
 
-    A page for people is at /, counters for Prometheus at /metrics, and /healthz and /readyz tell how it is.
+    A page for people is at /, counters for Prometheus at /metrics, health checks at /healthz and /readyz.
 
-    It fetches no URL and reads no path. SIGTERM or Ctrl-C stops it once what it took is answered.
+    The service fetches no URL and reads no path. SIGTERM or Ctrl-C stops it once every accepted request is answered.
     """
     if absent := [name for name in _NEEDED if not is_installed(name)]:
         raise SightlineError(f'this verb needs the service: pip install "sightline[serve]" (no {", ".join(absent)})')

@@ -1,4 +1,4 @@
-"""`sightline site`: a static web site that captions on its visitors' own machines."""
+"""`sightline site`: a static web site that captions photos in its visitors' browsers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sightline.cli.streams import put
 def site(out: Path, model: Path | None) -> None:
     """Write a static web site that captions photos in the visitor's own browser.
 
-    It needs no server but one of files, and no photo leaves the visitor's device. npm, which comes with Node.js,
+    Any server of static files will do, and no photo leaves the visitor's device. npm, which comes with Node.js,
     fetches the runtime for browsers; after that no network is needed.
     """
     from sightline.captioner import model_folder

@@ -1,4 +1,4 @@
-"""The HTTP application: what is asked at which path, and how every answer looks."""
+"""The HTTP application: its routes, and one shape for every error."""
 
 from __future__ import annotations
 
@@ -17,13 +17,20 @@ from starlette.requests import ClientDisconnect
 
 import sightline
 from sightline.captioner import Captioner, available_cores, load
-from sightline.serve.answers import ANSWERS, DESCRIPTION, answer
-from sightline.serve.limits import Limits
+from sightline.serve.limits import Code, Limits, Refused
 from sightline.serve.metrics import Metrics
-from sightline.serve.models import CaptionOptions, Captions, Code, Health, request_schema
 from sightline.serve.page_files import page_files
 from sightline.serve.pages import add_pages
-from sightline.serve.refused import Refused
+from sightline.serve.schemas import (
+    ANSWERS,
+    DESCRIPTION,
+    CaptionOptions,
+    Captions,
+    Health,
+    Result,
+    answer,
+    request_schema,
+)
 from sightline.serve.service import CaptionService
 from sightline.serve.stopping import finish_before_exit
 from sightline.serve.upload import Upload, read_upload
@@ -32,7 +39,7 @@ _RETRY = {"Retry-After": "1"}
 
 
 def load_app(model: Path, limits: Limits, cores: int) -> FastAPI:
-    """`create_app` of a model folder; what every worker process calls."""
+    """`create_app` for a model folder; every worker process calls it."""
     return create_app(load(model, threads=1), limits, cores)
 
 
@@ -45,15 +52,14 @@ def create_app(
     """The application.
 
     Args:
-        captioner: best loaded with ``threads=1``, for it captions a photo a core at once.
-        limits: what is refused; None for the defaults.
-        cores: photos captioned at once; None for as many as this process may use.
-        page: the files at ``/`` by name, None for the page of the package; without any, ``/`` leads to the API's
-            description.
+        captioner: best loaded with ``threads=1``, as it captions one photo per core at the same time.
+        limits: None for the defaults.
+        cores: photos captioned at the same time; None for as many as this process may use.
+        page: files served at ``/``, by name; None for the page of the package; if empty, ``/`` redirects to the
+            description of the API.
     """
     limits, metrics = limits or Limits(), Metrics()
     service = CaptionService(captioner, limits, metrics, cores or available_cores())
-
     service.warm_up()
 
     @asynccontextmanager
@@ -90,13 +96,13 @@ def _add_captions(app: FastAPI, service: CaptionService, limits: Limits, metrics
     async def create_captions(request: Request) -> Response:
         """One or several photos, as files of the form field `photos`; the options are fields of the same form.
 
-        A photo's caption depends on nothing but the photo and the options. A photo that cannot be captioned has its
-        error in its place, and the others are captioned.
+        A photo's caption depends on the photo and the options only. A photo that cannot be captioned has its error
+        in its place, and the others are captioned.
         """
         began = time.perf_counter()
         outcome = "failed"
         try:
-            with service.taken():
+            with service.accepted():
                 status, outcome, body = answer(await _captioned(request, service, limits, metrics))
             return JSONResponse(body, status)
         except Refused as refused:
@@ -110,46 +116,44 @@ def _add_captions(app: FastAPI, service: CaptionService, limits: Limits, metrics
             metrics.seconds.labels("request").observe(time.perf_counter() - began)
 
 
-async def _captioned(
-    request: Request, service: CaptionService, limits: Limits, metrics: Metrics
-) -> list[dict[str, object]]:
+async def _captioned(request: Request, service: CaptionService, limits: Limits, metrics: Metrics) -> list[Result]:
     began = time.perf_counter()
-    late = Refused(408, "too_slow", f"the request did not arrive within {limits.seconds} s")
+    timeout = Refused(408, "too_slow", f"the request did not arrive within {limits.seconds} s")
     try:
         async with asyncio.timeout(limits.seconds):
             upload = await read_upload(request, limits)
             metrics.seconds.labels("reading").observe(time.perf_counter() - began)
-            late = Refused(504, "timeout", f"not done within {limits.seconds} s; send fewer photos", _RETRY)
+            timeout = Refused(504, "timeout", f"not done within {limits.seconds} s; send fewer photos", _RETRY)
             options = _options(upload)
             service.check(options)
-            return await _unless_gone(request, service, upload, options)
+            return await _unless_disconnected(request, service, upload, options)
     except TimeoutError:
-        raise late from None
+        raise timeout from None
 
 
-async def _unless_gone(
+async def _unless_disconnected(
     request: Request, service: CaptionService, upload: Upload, options: CaptionOptions
-) -> list[dict[str, object]]:
-    """The captions; work that nobody waits for any more is dropped, and `ClientDisconnect` raised."""
+) -> list[Result]:
+    """The captions; raises `ClientDisconnect`, and drops the work, once the client is gone."""
     captions = asyncio.ensure_future(service.caption(upload.photos, options))
-    # The body has been read, so all that can still be received is that the client is gone.
-    gone = asyncio.ensure_future(request.receive())
+    # The body has been read: the only message that can still arrive is the disconnection.
+    disconnected = asyncio.ensure_future(request.receive())
     try:
-        await asyncio.wait((captions, gone), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((captions, disconnected), return_when=asyncio.FIRST_COMPLETED)
         if not captions.done():
             raise ClientDisconnect
         return captions.result()
     finally:
         captions.cancel()
-        gone.cancel()
+        disconnected.cancel()
 
 
 def _options(upload: Upload) -> CaptionOptions:
     try:
         return CaptionOptions.model_validate(upload.options)
     except ValidationError as error:
-        told = error.errors(include_url=False, include_context=False)[0]
-        raise Refused(422, "bad_option", f"{'.'.join(map(str, told['loc']))}: {told['msg']}") from None
+        first = error.errors(include_url=False, include_context=False)[0]
+        raise Refused(422, "bad_option", f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
 
 def _add_health(app: FastAPI, service: CaptionService, metrics: Metrics) -> None:
@@ -160,8 +164,8 @@ def _add_health(app: FastAPI, service: CaptionService, metrics: Metrics) -> None
     @app.get(
         "/readyz",
         response_model=Health,
-        responses={503: {"model": Health, "description": "It is stopping, and takes no more requests."}},
-        summary="Whether the model is loaded and requests are taken",
+        responses={503: {"model": Health, "description": "It is stopping, and refuses requests."}},
+        summary="Whether the model is loaded and requests are accepted",
         tags=["operation"],
     )
     async def ready(response: Response) -> Health:
@@ -175,27 +179,27 @@ def _add_health(app: FastAPI, service: CaptionService, metrics: Metrics) -> None
         summary="Counters for Prometheus",
         tags=["operation"],
     )
-    async def counted() -> Response:
+    async def counters() -> Response:
         return Response(metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 def _add_errors(app: FastAPI) -> None:
-    """Every error is JSON of one shape, `Refusal`, those of the framework too."""
+    """Answer every error, the framework's too, with JSON of one shape: `Refusal`."""
 
     @app.exception_handler(Refused)
-    async def refused(_: Request, error: Refused) -> JSONResponse:
+    async def refusal(_: Request, error: Refused) -> JSONResponse:
         return JSONResponse(error.as_dict(), error.status, error.headers)
 
     @app.exception_handler(HTTPException)
-    async def framework(request: Request, error: HTTPException) -> JSONResponse:
+    async def framework_error(request: Request, error: HTTPException) -> JSONResponse:
         code: Code = "method_not_allowed" if error.status_code == 405 else "not_found"
         message = f"{request.method} {request.url.path[:200]}: {error.detail}"
         return JSONResponse(Refused(error.status_code, code, message).as_dict(), error.status_code, error.headers)
 
     @app.exception_handler(ClientDisconnect)
-    async def gone(_: Request, __: ClientDisconnect) -> Response:
+    async def disconnected(_: Request, __: ClientDisconnect) -> Response:
         return Response(status_code=400)  # nobody is left to read it
 
     @app.exception_handler(Exception)
-    async def failed(_: Request, __: Exception) -> JSONResponse:
+    async def failure(_: Request, __: Exception) -> JSONResponse:
         return JSONResponse(Refused(500, "failed", "the service failed; its log says why").as_dict(), 500)

@@ -1,24 +1,46 @@
-"""What the service refuses, so that no client can take it from the others."""
+"""The service's limits, and `Refused`, raised for a request or a photo that it does not take."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 MB = 1_000_000
+
+# Why something was refused, for programs.
+Code: TypeAlias = Literal[
+    "empty",
+    "unreadable",
+    "too_large",
+    "too_many_pixels",
+    "no_photos",
+    "too_many_photos",
+    "bad_option",
+    "malformed",
+    "not_multipart",
+    "queue_full",
+    "stopping",
+    "too_slow",
+    "timeout",
+    "not_found",
+    "method_not_allowed",
+    "failed",
+]
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Every limit of the service; all are 1 or more.
+    """Every limit of the service, so that no client can take it from the others; all are 1 or more.
 
     Attributes:
-        photo_bytes: of one photo as uploaded.
-        request_bytes: of a request's whole body; together with ``queue`` this bounds the memory uploads take.
+        photo_bytes: size of one uploaded photo.
+        request_bytes: size of a request's whole body; together with ``queue`` this bounds the memory of uploads.
         pixels: of one photo, by its header, before anything is decoded.
         photos: in one request.
-        queue: requests taken at once, whether being read, waiting or being captioned; of each worker.
-        seconds: that a request may take, from its first byte to its answer.
-        beam_size: the largest that may be asked for.
+        queue: requests accepted at once, whether being read, waiting or being captioned; per worker.
+        seconds: a request may take, from its first byte to its answer.
+        beam_size: the largest that a request may ask for.
     """
 
     photo_bytes: int = 20 * MB
@@ -28,3 +50,22 @@ class Limits:
     queue: int = 64
     seconds: int = 30
     beam_size: int = 10
+
+
+class Refused(Exception):
+    """A request, or one photo of it, that the service does not take.
+
+    Attributes:
+        status: HTTP status, where the whole request is refused.
+        code: the reason, for programs.
+        message: the reason, for people.
+        headers: of the answer, where the whole request is refused.
+    """
+
+    def __init__(self, status: int, code: Code, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message, self.headers = status, code, message, dict(headers or {})
+
+    def as_dict(self) -> dict[str, object]:
+        """The body of the answer, or the photo's entry in it."""
+        return {"error": {"code": self.code, "message": self.message}}

@@ -1,4 +1,4 @@
-"""What the service counts, in Prometheus' terms."""
+"""The counters of the service, for Prometheus."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from prometheus_client import (
     generate_latest,
 )
 
-disable_created_metrics()  # a second line for every counter, that nobody plots
+disable_created_metrics()  # they would double the lines of every counter
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
 class Metrics:
-    """One worker's counters; each app has its own, for workers share nothing."""
+    """The counters of one worker; workers share nothing, so each application has its own."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
-        Info("sightline_worker", "The process that these numbers are of.", registry=self._registry).info(
+        Info("sightline_worker", "The process that these numbers describe.", registry=self._registry).info(
             {"pid": str(os.getpid())}
         )
         self.requests = Counter(
@@ -38,18 +38,18 @@ class Metrics:
         self.photos = Counter(
             "sightline_photos", "Photos by outcome: captioned, or what was wrong.", ["outcome"], registry=self._registry
         )
-        self.taken = Gauge(
+        self.accepted = Gauge(
             "sightline_requests_taken", "Requests being read, waiting or captioned.", registry=self._registry
         )
-        self.waiting = Gauge("sightline_photos_waiting", "Photos that wait for a core.", registry=self._registry)
+        self.waiting = Gauge("sightline_photos_waiting", "Photos waiting for a core.", registry=self._registry)
         self.seconds = Histogram(
             "sightline_seconds",
-            "Seconds by stage: reading (a request), waiting and captioning (a photo), request (all of it).",
+            "Seconds by stage: reading (a request), waiting and captioning (a photo), request (from start to end).",
             ["stage"],
             buckets=_SECONDS,
             registry=self._registry,
         )
 
     def text(self) -> bytes:
-        """All of it in Prometheus' text format."""
+        """All counters in Prometheus' text format."""
         return generate_latest(self._registry)

@@ -1,4 +1,4 @@
-"""What is looked at before a photo is decoded."""
+"""Checks of a photo before it is decoded."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import io
 
 from PIL import Image, UnidentifiedImageError
 
-from sightline.serve.limits import Limits
-from sightline.serve.refused import Refused
+from sightline.serve.limits import Limits, Refused
 from sightline.serve.upload import UploadedPhoto
 
 # Pillow reads many more; some of their readers start other programs or were never meant for strangers' files.

@@ -1,4 +1,4 @@
-"""Between the signal to stop and the end: answer what was taken, refuse the rest, and only then close the port."""
+"""Graceful shutdown: on a signal, refuse new requests, answer those accepted, and only then close the port."""
 
 from __future__ import annotations
 
@@ -18,38 +18,37 @@ _SECONDS_BETWEEN = 0.02
 
 @contextmanager
 def finish_before_exit(service: CaptionService) -> Iterator[None]:
-    """While this lasts, the first signal stops the service, and reaches the server when nothing is left to answer.
+    """Within this block the first signal stops the service, and is passed on to uvicorn once every request is answered.
 
-    Uvicorn alone would close the port at once: clients that connected a moment earlier would be cut off without an
-    answer, and new ones could not tell a service that is stopping from one that is broken. A second signal reaches it
-    at once.
+    Uvicorn alone would close the port at once: clients that connected a moment earlier would get no answer, and new
+    ones could not tell a stopping service from a broken one. A second signal is passed on at once.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield  # signals are the main thread's
+        yield  # only the main thread can set signal handlers
         return
     loop = asyncio.get_running_loop()
-    waiting: set[asyncio.Future[None]] = set()  # the loop itself would let go of them
-    servers: dict[int, Any] = {number: signal.getsignal(number) for number in _SIGNALS}
+    tasks: set[asyncio.Future[None]] = set()  # the loop itself keeps weak references only
+    handlers: dict[int, Any] = {number: signal.getsignal(number) for number in _SIGNALS}
 
     async def pass_on(number: int, frame: FrameType | None) -> None:
         while service.busy:
             await asyncio.sleep(_SECONDS_BETWEEN)
-        _call(servers[number], number, frame)
+        _call(handlers[number], number, frame)
 
     def stop(number: int, frame: FrameType | None) -> None:
         if service.stopping:
-            _call(servers[number], number, frame)
+            _call(handlers[number], number, frame)
             return
         service.stop()
-        loop.call_soon_threadsafe(lambda: waiting.add(asyncio.ensure_future(pass_on(number, frame))))
+        loop.call_soon_threadsafe(lambda: tasks.add(asyncio.ensure_future(pass_on(number, frame))))
 
-    for known in _SIGNALS:
-        signal.signal(known, stop)
+    for number in _SIGNALS:
+        signal.signal(number, stop)
     try:
         yield
     finally:
-        for known in _SIGNALS:
-            signal.signal(known, servers[known])
+        for number in _SIGNALS:
+            signal.signal(number, handlers[number])
 
 
 def _call(handler: object, number: int, frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""A multipart body -> photos and options, read piece by piece: what is over a limit is never held."""
+"""A multipart body -> photos and options, read in chunks: nothing over a limit is kept in memory."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.requests import Request
 
-from sightline.serve.limits import Limits
-from sightline.serve.models import CaptionOptions
-from sightline.serve.refused import Refused
+from sightline.serve.limits import Limits, Refused
+from sightline.serve.schemas import CaptionOptions
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -21,13 +20,13 @@ if TYPE_CHECKING:
 PHOTOS = "photos"
 _OPTION_BYTES = 100
 
-# It would write a line to the log for every malformed body, which the client is told of anyway.
+# It would log every malformed body, which the client is told about anyway.
 logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 
 @dataclass
 class UploadedPhoto:
-    """A photo as it arrived; one over the limit keeps ``too_large`` and no bytes."""
+    """A photo as it arrived; one over the limit is marked ``too_large`` and has no bytes."""
 
     name: str
     content: bytearray = field(default_factory=bytearray)
@@ -36,7 +35,7 @@ class UploadedPhoto:
 
 @dataclass
 class Upload:
-    """What a request brought: its photos in their order, its options as text."""
+    """The content of a request: its photos in their order, its options as text."""
 
     photos: list[UploadedPhoto] = field(default_factory=list)
     options: dict[str, str] = field(default_factory=dict)
@@ -46,9 +45,9 @@ async def read_upload(request: Request, limits: Limits) -> Upload:
     """Read a request's body.
 
     Raises:
-        Refused: it is no multipart form, is malformed or cut short, is larger than ``limits`` allow, or has a field
-            that is neither photos nor an option.
-        starlette.requests.ClientDisconnect: the client went away.
+        Refused: it is not a multipart form, is malformed or incomplete, is larger than ``limits`` allow, or has a
+            field that is neither photos nor an option.
+        starlette.requests.ClientDisconnect: the client closed the connection.
     """
     kind, parameters = parse_options_header(request.headers.get("content-type"))
     if kind != b"multipart/form-data" or not parameters.get(b"boundary"):
@@ -72,7 +71,7 @@ async def read_upload(request: Request, limits: Limits) -> Upload:
 
 
 class _Form:
-    """Takes what the parser finds, part by part."""
+    """Collects an `Upload` from the parser's callbacks, part by part."""
 
     def __init__(self, limits: Limits) -> None:
         self.upload = Upload()
@@ -88,7 +87,7 @@ class _Form:
             "on_header_field": self._header_name,
             "on_header_value": self._header_value,
             "on_header_end": self._header_end,
-            "on_headers_finished": self._named,
+            "on_headers_finished": self._headers_end,
             "on_part_data": self._data,
             "on_end": self._end,
         }
@@ -107,7 +106,7 @@ class _Form:
             self._disposition = self._value
         self._header, self._value = b"", b""
 
-    def _named(self) -> None:
+    def _headers_end(self) -> None:
         _, parameters = parse_options_header(self._disposition)
         name, filename = (parameters.get(key, b"").decode(errors="replace") for key in (b"name", b"filename"))
         photos = self.upload.photos

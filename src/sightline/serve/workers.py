@@ -1,4 +1,4 @@
-"""Threads that take what waits: one thing at a time, or two at once where more waits than there are cores."""
+"""Worker threads that take one item at a time, or two together where more items wait than there are cores."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ Kind = TypeVar("Kind", bound=Hashable)
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# Two photos in one run of the model take a tenth less of a core's time than one after the other; more take no less.
-_TOGETHER = 2
+# Two photos in one run of the model take a tenth less time than one after the other; three or more gain nothing.
+_BATCH_SIZE = 2
 
 
 @dataclass(eq=False)
@@ -27,21 +27,21 @@ class _Job(Generic[Kind, Item, Result]):
 
 
 class Workers(Generic[Kind, Item, Result]):
-    """A thread for each of ``cores``. Nothing is waited for: what came alone is worked on alone, at once.
+    """A thread for each of ``cores``. None waits for a second item: an item that comes alone is begun at once.
 
     Args:
         cores: how many calls of ``work`` run at the same time.
-        work: given a kind and one or two items of it, gives their results in the same order.
+        work: takes a kind and one or two items of that kind, returns their results in the same order.
     """
 
     def __init__(self, cores: int, work: Callable[[Kind, Sequence[Item]], Sequence[Result]]) -> None:
         self._cores, self._work = cores, work
-        self._pool = ThreadPoolExecutor(cores, "caption", _give_way)
+        self._pool = ThreadPoolExecutor(cores, "caption", _lower_priority)
         self._lock = threading.Lock()
         self._waiting: deque[_Job[Kind, Item, Result]] = deque()
 
     def submit(self, kind: Kind, item: Item) -> Future[Result]:
-        """The result to come; cancelling it before its work has begun takes it out of the queue."""
+        """The future result; cancelling it before its work has begun removes it from the queue."""
         job: _Job[Kind, Item, Result] = _Job(kind, item)
         with self._lock:
             self._waiting.append(job)
@@ -51,7 +51,7 @@ class Workers(Generic[Kind, Item, Result]):
     def _take_and_work(self) -> None:
         jobs = self._take()
         if not jobs:
-            return  # another thread took this one along
+            return  # another thread took this item together with its own
         try:
             results = self._work(jobs[0].kind, [job.item for job in jobs])
             for job, result in zip(jobs, results, strict=True):
@@ -64,16 +64,16 @@ class Workers(Generic[Kind, Item, Result]):
     def _take(self) -> list[_Job[Kind, Item, Result]]:
         jobs: list[_Job[Kind, Item, Result]] = []
         with self._lock:
-            while self._waiting and len(jobs) < _TOGETHER:
+            while self._waiting and len(jobs) < _BATCH_SIZE:
                 if jobs and (self._waiting[0].kind != jobs[0].kind or len(self._waiting) <= self._cores):
-                    break  # what a core can begin with next is left to it: a pair's first answer waits for the second
+                    break  # leave it to a free core: a pair's first answer would wait for the second
                 job = self._waiting.popleft()
                 if job.future.set_running_or_notify_cancel():
                     jobs.append(job)
         return jobs
 
 
-def _give_way() -> None:
-    """Let the thread that answers go first, where a thread may choose so: what it does is short, and awaited."""
+def _lower_priority() -> None:
+    """Let the event loop's thread run first, on Linux: its work is short, and clients wait for it."""
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.getpriority(os.PRIO_PROCESS, 0) + 5)

@@ -28,13 +28,6 @@ FLAGS = [
     *("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),
 ]
 SECONDS = 15  # for anything
-TYPES = {
-    ".mjs": "text/javascript",
-    ".wasm": "application/wasm",
-    ".json": "application/json",
-    ".onnx": "application/octet-stream",
-    ".txt": "text/plain",
-}
 
 
 class Visit:
@@ -151,8 +144,7 @@ def serving(files: dict[str, bytes]) -> Iterator[str]:
         def do_GET(self) -> None:
             name = self.path.partition("?")[0].strip("/") or "index.html"
             if name in files:
-                kind = TYPES.get(Path(name).suffix) or media_type(name)
-                self.answer(200, kind, files[name])
+                self.answer(200, media_type(name), files[name])
             else:
                 self.answer(404, "text/plain", b"no such file")
 

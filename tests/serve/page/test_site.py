@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import stat
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from sightline.serve import runtime
-from sightline.serve.page_files import page_files
+from sightline.serve.page_files import media_type, page_files
+from sightline.serve.site import RUNTIME_FILES
 from tests.serve.page.conftest import Visit
 
 
@@ -19,7 +21,7 @@ def no_download(monkeypatch):
     """Stands in for npm."""
 
     def fetch(folder: Path) -> None:
-        for name in runtime.FILES:
+        for name in RUNTIME_FILES:
             (folder / name).write_bytes(b"runtime")
 
     monkeypatch.setattr("sightline.serve.site.fetch_runtime", fetch)
@@ -64,6 +66,18 @@ def test_no_page_holds_script_or_style_that_a_strict_server_would_refuse():
         assert not re.search(r"<script>|<style|\sstyle=|\son\w+=|https?://", html)
 
 
+def test_the_example_pictures_come_with_the_page():
+    files = page_files("remote")
+    offered = json.loads(re.search(r"EXAMPLES = (.*);", files["examples.js"].decode())[1])
+    assert [f"examples/{name}" for name in offered] == sorted(
+        (name for name in files if name.startswith("examples/")), key=lambda name: offered.index(name[9:])
+    )
+    for name in offered:
+        with Image.open(io.BytesIO(files[f"examples/{name}"])) as picture:
+            assert (picture.format, picture.size) == ("JPEG", (640, 480))
+    assert media_type(offered[0]) == "image/jpeg"
+
+
 def test_a_second_run_replaces_its_own_and_nothing_else(sightline, tiny_bundle, tmp_path, no_download):
     out = tmp_path / "new" / "site"
     assert sightline("site", "--out", out, "--model", tiny_bundle).status == 0
@@ -89,7 +103,7 @@ def test_a_second_run_replaces_its_own_and_nothing_else(sightline, tiny_bundle, 
         (None, "npm: not found"),
         ("echo npm error code ENOTFOUND >&2; echo npm error at https://host.example >&2; exit 1", "(ENOTFOUND)"),
         ("exit 1", "(no reason given)"),
-        ("echo spam > onnxruntime-web-1.30.0.tgz", "not the one that was tried"),
+        ("echo spam > onnxruntime-web-1.30.0.tgz", "another hash"),
     ],
 )
 def test_without_npm_or_a_network_one_line_says_so(sightline, tiny_bundle, tmp_path, monkeypatch, script, said):
