@@ -104,7 +104,7 @@ def test_a_language_is_learned_and_written_as_it_is_read(describe, split, shapes
     out = train(recipe, data, tmp_path / "run", export=exports, progress=False, say=lines.append)
     model, config, vocabulary = load_model(out)
     assert vocabulary.split == split
-    assert len([line for line in lines if "vocabulary.split is subwords" in line]) == (split == "subwords")
+    assert len([line for line in lines if "vocabulary.unit is subwords" in line]) == (split == "subwords")
 
     held_out = [example for name in ("val", "test") for example in read_dataset(data).split(name)]
     ids = [index for example in held_out for text in example.captions for index in vocabulary.encode(text, 99)]

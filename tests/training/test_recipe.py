@@ -1,11 +1,18 @@
+import json
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from sightline.cli.train import train
 from sightline.errors import SightlineError
-from sightline.training.recipe import Recipe, load_recipe
+from sightline.training.recipe import Recipe, list_options, load_recipe
 
-RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
+ROOT = Path(__file__).parents[2]
+RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
@@ -40,9 +47,19 @@ def test_baseline_holds_the_methods_values():
         ("decoder:\n  attention: once\ntraining:\n  objective: self_critical\n", ["every_step", "self_critical"]),
         ("training:\n  hallucination_penalty: 0.1\n", ["hallucination_penalty", "self_critical"]),
         ("training:\n  break_off_penalty: 0.1\n", ["break_off_penalty", "self_critical"]),
-        ("training:\n  captions_weight: 0.1\n", ["captions_weight", "self_critical"]),
+        ("training:\n  cross_entropy_weight: 0.1\n", ["cross_entropy_weight", "self_critical"]),
+        ("training:\n  captions_weight: 0.1\n", ["cross_entropy_weight", "self_critical"]),
+        (
+            "training:\n  captions_weight: 0.1\n  cross_entropy_weight: 0.1\n",
+            ["captions_weight", "cross_entropy_weight"],
+        ),
+        ("vocabulary:\n  split: words\n  unit: words\n", ["vocabulary.split", "vocabulary.unit"]),
+        ("vocabulary:\n  split: letters\n", ["vocabulary.unit", "letters", "characters"]),
+        ("encoder:\n  statistics: true\n", ["encoder.statistics", "freeze_batch_norm"]),
+        ("training:\n  seed: 4294967296\n", ["training.seed", "4294967295"]),
+        ("training:\n  seed: -1\n", ["training.seed", "0"]),
         ("training:\n  bleu_weight: 0.1\n", ["bleu_weight", "self_critical"]),
-        ("decoder:\n  attention: once\n  query: hidden_and_word\n", ["decoder.query", "once"]),
+        ("decoder:\n  attention: once\n  query: hidden_and_word\n", ["decoder.query", "every_step"]),
         ("encoder:\n  name: vgg\n", ["encoder.name", "vgg", "mobilenet_v2", "efficientnet_lite2"]),
         ("encoder:\n  name: 3\n", ["encoder.name", "3"]),
         ("training:\n  attention_supervision: -1\n", ["training.attention_supervision"]),
@@ -89,3 +106,59 @@ def test_settings_override_the_file(tmp_path):
 
 def test_defaults_are_the_baseline():
     assert Recipe().decoder == load_recipe(next(path for path in RECIPES if path.stem == "baseline")).decoder
+
+
+def test_options_may_have_their_old_names(tmp_path):
+    path = tmp_path / "old.yaml"
+    path.write_text(
+        "encoder:\n  trainable: true\n  statistics: keep\nvocabulary:\n  split: characters\n"
+        "training:\n  objective: self_critical\n  captions_weight: 0.1\n"
+    )
+    recipe = load_recipe(path)
+    assert (recipe.encoder.freeze_batch_norm, recipe.vocabulary.unit) == (True, "characters")
+    assert recipe.training.cross_entropy_weight == 0.1
+    old = ["encoder.statistics=learn", "vocabulary.split=subwords", "training.captions_weight=0.2"]
+    new = ["encoder.freeze_batch_norm=false", "vocabulary.unit=subwords", "training.cross_entropy_weight=0.2"]
+    assert load_recipe(path, old) == load_recipe(path, new)
+    assert load_recipe(path, new).training.cross_entropy_weight == 0.2
+    with pytest.raises(SightlineError, match=r"captions_weight.*cross_entropy_weight"):
+        load_recipe(path, [old[2], new[2]])
+
+
+def test_the_packages_last_stage_is_a_recipe():
+    recorded = json.loads((ROOT / "benchmarks/results/9f-lite-bleu.json").read_text())["recipe"]
+    path, *rest = shlex.split(recorded)
+    assert load_recipe(ROOT / path, rest[1::2]) == load_recipe(ROOT / "recipes/lite_bleu.yaml")
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_editors_are_told_the_schema_of_every_recipe(path):
+    first = path.read_text().splitlines()[0]
+    assert (path.parent / first.removeprefix("# yaml-language-server: $schema=")).is_file()
+
+
+def test_every_option_has_a_description_and_a_default_that_it_allows():
+    for summary, options in list_options().values():
+        assert summary
+        for option in options:
+            assert option.key.count(".") == 1 and option.description.endswith(".") and option.values, option
+    training = {option.key: option for option in list_options()["training"][1]}
+    assert training["training.learning_rate"][1:3] == ("0.001", "number above 0, up to 1")
+    assert training["training.seed"][1:3] == ("0", "integer from 0, up to 4294967295")
+    assert training["training.patience"][1:3] == ("null", "integer from 1, or null")
+
+
+def test_the_reference_and_the_schema_are_those_of_the_options():
+    check = subprocess.run(
+        [sys.executable, ROOT / "tools/recipe_reference.py"], capture_output=True, text=True, check=False
+    )
+    assert check.returncode == 0, check.stderr
+
+
+def test_options_are_printed_without_a_dataset():
+    printed = CliRunner().invoke(train, ["--options"])
+    assert printed.exit_code == 0
+    for _, options in list_options().values():
+        for option in options:
+            rows = [line.split() for line in printed.output.splitlines()]
+            assert any(row[:2] == option[:2] for row in map(tuple, rows)), option

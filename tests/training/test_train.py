@@ -154,7 +154,7 @@ def test_a_folder_that_cannot_be_made_is_named(shapes, tmp_path):
 
 def test_fine_tuning_starts_from_another_model(unbroken, shapes, tmp_path):
     recipe = tiny(epochs=1, learning_rate=1e-6)
-    kept = recipe.encoder.model_copy(update={"learning_rate": 1e-5, "statistics": "keep"})
+    kept = recipe.encoder.model_copy(update={"learning_rate": 1e-5, "freeze_batch_norm": True})
     out = run(recipe.model_copy(update={"encoder": kept}), shapes, tmp_path / "tuned", init=unbroken)
     before, after = load_model(unbroken)[0].state_dict(), load_model(out)[0].state_dict()
     moved = {name: float((after[name] - before[name]).abs().max()) for name in before}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import shlex
+import shutil
 import sys
+import textwrap
 import threading
 import warnings
 from pathlib import Path
@@ -27,6 +29,29 @@ def _read_weights(context: click.Context, parameter: click.Parameter, texts: tup
         if not name:
             raise click.BadParameter(f"{text!r} is not of the form NAME=TIMES, such as general=3")
     return weights
+
+
+def _print_options(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
+    """Print every option of a recipe with its default and what it does, and exit."""
+    if not wanted or context.resilient_parsing:
+        return
+    from sightline.cli.training_tier import require_training_tier
+
+    require_training_tier()
+    from sightline.training.recipe import list_options
+
+    width = min(max(shutil.get_terminal_size().columns, 80), 120)
+    for section, (summary, options) in list_options().items():
+        put(f"{section}: {summary}", "")
+        names = max(len(option.key) for option in options)
+        defaults = max(len(option.default) for option in options)
+        for key, default, values, description in options:
+            text = description if values in ("text", "true | false", default) else f"{description} [{values}]"
+            lines = textwrap.wrap(text, width - names - defaults - 6, break_on_hyphens=False)
+            put(f"  {key:{names}}  {default:{defaults}}  {lines[0]}")
+            put(*(" " * (names + defaults + 6) + line for line in lines[1:]))
+        put("")
+    raise click.exceptions.Exit(0)
 
 
 @click.command()
@@ -57,6 +82,14 @@ def _read_weights(context: click.Context, parameter: click.Parameter, texts: tup
     " minutes.",
 )
 @click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Override the recipe: training.epochs=3")
+@click.option(
+    "--options",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_options,
+    help="Print all options of a recipe, their defaults and what they do, and exit.",
+)
 @click.option("--resume", is_flag=True, help="Go on with an interrupted training: --data and --out will do.")
 @click.option(
     "--init",
@@ -90,8 +123,8 @@ def train(
     from sightline.cli.training_tier import require_training_tier
 
     _quieten_libraries()
-    # A thread that spins while it waits takes the processor from whoever works; one that never spins wakes too late for
-    # steps as small as these. A microsecond or so of spinning serves both; this must be said before torch loads.
+    # A waiting thread that spins takes CPU time from working ones; one that never spins wakes too late for steps this
+    # small. About a microsecond of spinning is a good compromise. It must be set before torch is imported.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     require_training_tier()
     from sightline.errors import SightlineError
@@ -118,7 +151,7 @@ def train(
 
 
 def _origin(init: str) -> Path:
-    """The folder of a model to start from; `SightlineError` where it has no weights to train on from."""
+    """The folder of the model to start from; `SightlineError` if the package came without weights to train."""
     from sightline.captioner import BUNDLED_MODEL
     from sightline.errors import SightlineError
     from sightline.model_folder import WEIGHTS
@@ -133,10 +166,10 @@ def _origin(init: str) -> Path:
 
 
 def _quieten_libraries() -> None:
-    """What libraries warn of is for those who program with them; `python -W default` still shows it."""
+    """Hide the warnings of libraries, which concern programmers; `python -W default` still shows them."""
 
     def tell_thread(failed: threading.ExceptHookArgs) -> None:
-        # The thread that writes TensorBoard's logs hands a full disk's error to the trainer as well.
+        # The thread that writes TensorBoard's logs also passes the error of a full disk to the trainer.
         if not issubclass(failed.exc_type, OSError):
             threading.__excepthook__(failed)
 

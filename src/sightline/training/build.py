@@ -139,7 +139,7 @@ def _check_nouns(recipe: Recipe, vocabulary: Vocabulary) -> None:
     nouns = settings.objective == "self_critical" and settings.attention_supervision
     if vocabulary.split != "words" and (nouns or settings.hallucination_penalty):
         raise SightlineError(
-            f"vocabulary.split: {vocabulary.split}, in which no noun is told from other words; set"
+            f"vocabulary.unit: {vocabulary.split}, in which no noun is told from other words; set"
             " training.hallucination_penalty and, with self_critical, training.attention_supervision to 0"
         )
 

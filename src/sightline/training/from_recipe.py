@@ -37,7 +37,7 @@ def make_objective(
         attention_supervision=settings.attention_supervision,
         penalties=penalties,
         bleu_weight=settings.bleu_weight,
-        cross_entropy_weight=settings.captions_weight,
+        cross_entropy_weight=settings.cross_entropy_weight,
     )
 
 
@@ -47,7 +47,7 @@ def make_module(
     """The model with its objective, what of it learns at which rates, and how its captions of photos are scored."""
     rate = recipe.training.learning_rate
     encoder_rate = (recipe.encoder.learning_rate or rate) if recipe.encoder.trainable else None
-    keep = not recipe.encoder.trainable or recipe.encoder.statistics == "keep"
+    keep = not recipe.encoder.trainable or recipe.encoder.freeze_batch_norm
     cosine = recipe.training.schedule == "cosine"
     frozen = recipe.encoder.frozen_blocks
     scores = recipe.training.written_scores()

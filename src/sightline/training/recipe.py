@@ -1,14 +1,25 @@
-"""Recipes: every setting of a training, checked before anything is loaded."""
+"""Recipes: all options of a training, checked before anything is loaded."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 
 from sightline.errors import SightlineError
 from sightline.metrics import SCORES
@@ -20,9 +31,16 @@ Rate = Annotated[float, Field(gt=0, le=1)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
 
+# Options by their names in earlier versions: section -> old name -> new name.
+_RENAMED = {
+    "encoder": {"statistics": "freeze_batch_norm"},
+    "vocabulary": {"split": "unit"},
+    "training": {"captions_weight": "cross_entropy_weight"},
+}
+
 
 class Section(BaseModel):
-    """A part of a recipe: unknown keys and wrong types are refused."""
+    """A part of a recipe; unknown keys and values of the wrong type are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -35,73 +53,91 @@ def _encoder_name(name: str) -> str:
     return name
 
 
+_SCORES = [score for score, metric in SCORES.items() if metric not in ("meteor", "diversity")]
+
+
 def _score_name(name: str) -> str:
-    known = [score for score, metric in SCORES.items() if metric not in ("meteor", "diversity")]
-    if name not in known:
-        raise ValueError(f"training.scores and training.monitor: {name!r} is none of {', '.join(known)}")
+    if name not in _SCORES:
+        raise ValueError(f"training.scores and training.monitor: {name!r} is none of {', '.join(_SCORES)}")
     return name
 
 
-Score = Annotated[str, AfterValidator(_score_name)]
+Score = Annotated[str, AfterValidator(_score_name), WithJsonSchema({"type": "string", "enum": _SCORES})]
 
 
 class EncoderRecipe(Section):
-    """Which encoder gives the annotation vectors, and whether it learns.
+    """The network that turns a photo into annotation vectors."""
 
-    ``name``: one of ours, or ``timm/NAME`` or ``torchvision/NAME``, see `sightline.nn.library_encoders`. ``weights``: a
-    file with a published state dict (the library's; for efficientnet_lite0 and 2 EfficientNet-PyTorch's); a model
-    folder, whose encoder is taken; ``download``: ImageNet weights by torchvision or timm; ``package``: those in the
-    Python package that an error names until it is installed; ``none``: fresh. ``learning_rate``: its own, where it
-    learns; null for the decoder's. ``frozen_blocks``: how many of its blocks, from the pixels on, keep their weights
-    though the others learn: edges and colours are known, and cost most of the time. ``statistics``: whether a learning
-    encoder's batch normalisation goes on learning its means and variances, or keeps those it came with.
-    ``augmentation``: whether a learning encoder sees each photo in another crop, light and, unless a caption says left
-    or right, mirror.
-    """
-
-    name: Annotated[str, AfterValidator(_encoder_name)] = "mobilenet_v2"
-    weights: str = "download"
-    projection: Count | None = None
-    trainable: bool = False
-    learning_rate: Rate | None = None
-    frozen_blocks: Annotated[int, Field(ge=0)] = 0
-    statistics: Literal["learn", "keep"] = "learn"
-    augmentation: bool = False
+    name: Annotated[str, AfterValidator(_encoder_name)] = Field(
+        default="mobilenet_v2",
+        description="One of Sightline's encoders, or timm/NAME or torchvision/NAME for a network of these libraries.",
+    )
+    weights: str = Field(
+        default="download",
+        description="Initial weights: download (ImageNet, from torchvision or timm), package (of the Python package"
+        " that an error message names), none (random), a state dict's file, or a model folder, whose encoder is taken.",
+    )
+    projection: Count | None = Field(
+        default=None, description="Width of a linear layer on the annotation vectors; null: no such layer."
+    )
+    trainable: bool = Field(default=False, description="Train the encoder too; otherwise it is frozen.")
+    learning_rate: Rate | None = Field(
+        default=None, description="Learning rate of a trainable encoder; null: training.learning_rate."
+    )
+    frozen_blocks: int = Field(
+        default=0, ge=0, description="Number of blocks, from the input on, that stay frozen in a trainable encoder."
+    )
+    freeze_batch_norm: bool = Field(
+        default=False, description="Keep the means and variances of batch normalisation in a trainable encoder."
+    )
+    augmentation: bool = Field(
+        default=False,
+        description="Random crops, brightness and, unless a caption says left or right, mirroring of the training"
+        " photos; for a trainable encoder.",
+    )
 
 
 class GRURecipe(Section):
-    """Sizes and form of `sightline.nn.gru.GRUDecoder`."""
+    """A GRU with additive attention."""
 
-    name: Literal["gru"] = "gru"
-    hidden_size: Count = 512
-    embedding_size: Count = 256
-    attention_size: Count = 512
-    dropout: Probability = 0.5
-    attention: Literal["every_step", "once"] = "every_step"
-    initial_state: Literal["zeros", "mean"] = "zeros"
-    query: Literal["hidden", "hidden_and_word"] = "hidden"
+    name: Literal["gru"] = Field(default="gru", description="The kind of decoder.")
+    hidden_size: Count = Field(default=512, description="Units of the recurrent state.")
+    embedding_size: Count = Field(default=256, description="Width of word embeddings.")
+    attention_size: Count = Field(default=512, description="Width of the attention layer.")
+    dropout: Probability = Field(default=0.5, description="Share of units dropped in training.")
+    attention: Literal["every_step", "once"] = Field(
+        default="every_step",
+        description="Attend at every word, or once for the whole caption while training, as in the method's listing.",
+    )
+    initial_state: Literal["zeros", "mean"] = Field(
+        default="zeros", description="The first state: zeros, or computed from the mean annotation vector."
+    )
+    query: Literal["hidden", "hidden_and_word"] = Field(
+        default="hidden",
+        description="What attention is computed from: the state alone, or the state and the previous word.",
+    )
 
 
 class LSTMRecipe(Section):
-    """Sizes and form of `sightline.nn.lstm.LSTMDecoder`."""
+    """The LSTM of Show, Attend and Tell (Xu et al. 2015)."""
 
-    name: Literal["lstm"]
-    hidden_size: Count = 512
-    embedding_size: Count = 512
-    attention_size: Count = 512
-    dropout: Probability = 0.5
-    gate: bool = True
+    name: Literal["lstm"] = Field(description="The kind of decoder.")
+    hidden_size: Count = Field(default=512, description="Units of the recurrent state.")
+    embedding_size: Count = Field(default=512, description="Width of word embeddings.")
+    attention_size: Count = Field(default=512, description="Width of the attention layer.")
+    dropout: Probability = Field(default=0.5, description="Share of units dropped in training.")
+    gate: bool = Field(default=True, description="Scale the context vector by a gate computed from the state.")
 
 
 class TransformerRecipe(Section):
-    """Sizes of `sightline.nn.transformer.TransformerDecoder`."""
+    """A transformer decoder."""
 
-    name: Literal["transformer"]
-    hidden_size: Count = 256
-    layers: Count = 3
-    heads: Count = 4
-    dropout: Probability = 0.3
-    positions: Count = 24
+    name: Literal["transformer"] = Field(description="The kind of decoder.")
+    hidden_size: Count = Field(default=256, description="Width of all layers; a multiple of heads.")
+    layers: Count = Field(default=3, description="Number of layers.")
+    heads: Count = Field(default=4, description="Attention heads in each layer.")
+    dropout: Probability = Field(default=0.3, description="Share of units dropped in training.")
+    positions: Count = Field(default=24, description="Number of position embeddings; more than vocabulary.max_words.")
 
 
 def _decoder_name(decoder: Any) -> str:
@@ -117,92 +153,129 @@ DecoderRecipe = Annotated[
 
 
 class VocabularyRecipe(Section):
-    """Which words the model knows: those that stand at least ``min_count`` times in the training captions.
+    """The words, or units of words, that the model can write."""
 
-    ``split``: whether it learns whole words, characters, or subwords; auto takes words, and subwords where the captions
-    do not part them. ``size``: how many subwords there may be beside the characters; null for 4000, and for two a
-    character where the captions do not part words. ``max_words``: the longest caption, in whichever these are.
-    """
-
-    split: Literal["auto", "words", "characters", "subwords"] = "auto"
-    min_count: Count = 5
-    size: Count | None = None
-    max_words: Count = 20
+    unit: Literal["auto", "words", "characters", "subwords"] = Field(
+        default="auto",
+        description="What captions are written in; auto: words, or subwords where the script has no blanks.",
+    )
+    min_count: Count = Field(
+        default=5, description="How often a unit must occur in the training captions to be learned."
+    )
+    size: Count | None = Field(
+        default=None,
+        description="Greatest number of subwords beside the characters; null: 4000, or twice the number of characters"
+        " where the script has no blanks.",
+    )
+    max_words: Count = Field(
+        default=20, description="Length of the longest caption, in units; longer ones are cut off."
+    )
 
 
 class TrainingRecipe(Section):
-    """How the model learns. A batch is ``batch_size`` photos, each with all its captions.
+    """The objective, the optimiser, and how long to train."""
 
-    ``objective``: cross_entropy, teacher forcing with ``label_smoothing``; self_critical, the CIDEr-D of ``samples``
-    sentences drawn for each photo, for a model that can write already. ``attention_entropy``: what a nat of attention's
-    entropy costs beside either; above zero, attention points instead of spreading. ``attention_supervision``: what a
-    nat by which attention misses a word's thing costs beside the word's own loss, for photos whose boxes are known: at
-    every word of a phrase, or, self-critical, at the nouns that the model itself says. ``hallucination_penalty``: what
-    a noun drawn that no caption of the photo knows takes from its sentence's CIDEr-D, which lies between 0 and 10;
-    ``break_off_penalty``: what a sentence loses that ends where nobody's does (`sightline.metrics.endings`).
-    ``bleu_weight``: what a sentence's BLEU-4 counts beside its CIDEr-D. ``captions_weight``: what the cross-entropy of
-    people's own captions counts beside the reward.
-    ``scores``: of greedy captions of held-out photos after each epoch, e.g. ``[CIDEr, BLEU-4]``. ``monitor``: the one
-    of these by which the best epoch is chosen and ``patience`` waits; null for the objective's own value.
-    ``schedule``: cosine lowers the learning rates along half a cosine to nothing at the last step. ``precision``: auto
-    takes bfloat16 where the device computes in it. ``threads``: of the processor; null for one a core. A small model is
-    quickest on one, which waits for no other.
-    """
+    objective: Literal["cross_entropy", "self_critical"] = Field(
+        default="cross_entropy",
+        description="cross_entropy: teacher forcing; self_critical: CIDEr-D of sampled captions as reward, for a model"
+        " trained by cross_entropy (--init).",
+    )
+    label_smoothing: Probability = Field(default=0.0, description="Label smoothing of the cross-entropy.")
+    samples: int = Field(default=5, ge=2, description="Captions sampled for each photo (self_critical).")
+    attention_entropy: Weight = Field(
+        default=0.0, description="Weight of the entropy of attention, in nats; above 0, attention concentrates."
+    )
+    attention_supervision: Weight = Field(
+        default=0.0,
+        description="Weight of the negative log of the attention that lies in the boxes of the thing a word names, in"
+        " nats; needs boxes.",
+    )
+    hallucination_penalty: Weight = Field(
+        default=0.0,
+        description="Reward lost for each sampled noun that no caption of the photo has, where CIDEr-D is 0 to 10"
+        " (self_critical); needs boxes.",
+    )
+    break_off_penalty: Weight = Field(
+        default=0.0, description="Reward lost by a sampled caption that ends where people's never do (self_critical)."
+    )
+    bleu_weight: Weight = Field(
+        default=0.0, description="Weight of a sampled caption's BLEU-4 beside its CIDEr-D (self_critical)."
+    )
+    cross_entropy_weight: Weight = Field(
+        default=0.0, description="Weight of the cross-entropy of people's captions beside the reward (self_critical)."
+    )
 
-    objective: Literal["cross_entropy", "self_critical"] = "cross_entropy"
-    label_smoothing: Probability = 0.0
-    samples: Annotated[int, Field(ge=2)] = 5
-    attention_entropy: Weight = 0.0
-    attention_supervision: Weight = 0.0
-    hallucination_penalty: Weight = 0.0
-    break_off_penalty: Weight = 0.0
-    bleu_weight: Weight = 0.0
-    captions_weight: Weight = 0.0
+    scores: list[Score] = Field(
+        default=[],
+        description="Scores of greedy captions of the held-out photos after each epoch, such as [CIDEr, BLEU-4].",
+    )
+    monitor: Score | None = Field(
+        default=None,
+        description="The score by which the best epoch is chosen and patience counts; null: the objective's own value.",
+    )
 
-    scores: list[Score] = []
-    monitor: Score | None = None
-
-    batch_size: Count = 32
-    epochs: Count = 10
-    learning_rate: Rate = 1e-3
-    schedule: Literal["constant", "cosine"] = "constant"
-    gradient_clip: Annotated[float, Field(gt=0)] | None = None
-    patience: Count | None = None
-    precision: Literal["auto", "float32", "bfloat16", "float16"] = "float32"
-    devices: Count | Literal["auto"] = "auto"
-    workers: Annotated[int, Field(ge=0)] = 0
-    threads: Count | None = None
-    seed: Annotated[int, Field(ge=0)] = 0
+    batch_size: Count = Field(
+        default=32, description="Photos in a batch, of all devices together, each with all its captions."
+    )
+    epochs: Count = Field(default=10, description="Passes over the training photos; the best epoch is kept.")
+    learning_rate: Rate = Field(default=1e-3, description="Learning rate of Adam.")
+    schedule: Literal["constant", "cosine"] = Field(
+        default="constant", description="Learning rates over the steps; cosine: down to 0 along half a cosine."
+    )
+    gradient_clip: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="Greatest norm of the gradient; null: no limit."
+    )
+    patience: Count | None = Field(
+        default=None, description="Stop after so many epochs without a better held-out value; null: never."
+    )
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        default="float32",
+        description="Number format of the computation; auto: bfloat16 where the device computes in it.",
+    )
+    devices: Count | Literal["auto"] = Field(default="auto", description="Number of GPUs or processes; auto: all GPUs.")
+    workers: int = Field(
+        default=0, ge=0, description="Processes that prepare batches on each device; 0: none of their own."
+    )
+    threads: Count | None = Field(
+        default=None, description="CPU threads; null: one a core. A very small model is fastest with one."
+    )
+    seed: int = Field(default=0, ge=0, le=2**32 - 1, description="Seed of all random numbers.")
 
     @property
     def needs_boxes(self) -> bool:
-        """Whether photos must come with their regions, which also tell which words are nouns."""
+        """Whether training photos must have regions, which also define the nouns."""
         return self.attention_supervision > 0 or self.hallucination_penalty > 0
 
     def written_scores(self) -> list[str]:
-        """The scores of held-out captions that each epoch is asked for, each once."""
+        """The scores computed for held-out captions after each epoch, without duplicates."""
         return list(dict.fromkeys([*self.scores, *([self.monitor] if self.monitor else [])]))
 
 
-class Recipe(Section):
-    """Everything that decides a training, apart from the data."""
+def _summary(section: type[Section]) -> str:
+    return section.__doc__ or ""
 
-    encoder: EncoderRecipe = EncoderRecipe()
-    decoder: DecoderRecipe = GRURecipe()
-    vocabulary: VocabularyRecipe = VocabularyRecipe()
-    training: TrainingRecipe = TrainingRecipe()
+
+class Recipe(Section):
+    """Everything that determines a training, apart from the data."""
+
+    encoder: EncoderRecipe = Field(default=EncoderRecipe(), description=_summary(EncoderRecipe))
+    decoder: DecoderRecipe = Field(default=GRURecipe(), description="The network that writes the caption.")
+    vocabulary: VocabularyRecipe = Field(default=VocabularyRecipe(), description=_summary(VocabularyRecipe))
+    training: TrainingRecipe = Field(default=TrainingRecipe(), description=_summary(TrainingRecipe))
 
     @model_validator(mode="after")
     def _possible(self) -> Recipe:
         if self.encoder.weights == "none" and not self.encoder.trainable:
-            raise ValueError(
-                "encoder.weights: 'none' needs encoder.trainable: true, or the encoder never learns to see"
-            )
+            raise ValueError("encoder.weights: none needs encoder.trainable: true; random weights must be trained")
         if self.encoder.frozen_blocks and not self.encoder.trainable:
-            raise ValueError("encoder.frozen_blocks needs encoder.trainable: true; without it the whole encoder rests")
+            raise ValueError(
+                "encoder.frozen_blocks needs encoder.trainable: true; without it the whole encoder is frozen"
+            )
         if self.encoder.augmentation and not self.encoder.trainable:
-            raise ValueError("encoder.augmentation needs encoder.trainable: true; a frozen encoder sees a photo once")
-        for setting in ("hallucination_penalty", "break_off_penalty", "bleu_weight", "captions_weight"):
+            raise ValueError(
+                "encoder.augmentation needs encoder.trainable: true; a frozen encoder's features are computed once"
+            )
+        for setting in ("hallucination_penalty", "break_off_penalty", "bleu_weight", "cross_entropy_weight"):
             if getattr(self.training, setting) and self.training.objective != "self_critical":
                 raise ValueError(f"training.{setting} needs training.objective: self_critical")
         decoder = self.decoder
@@ -213,7 +286,7 @@ class Recipe(Section):
                 raise ValueError("training.attention_supervision needs decoder.attention: every_step")
             if decoder.query != "hidden":
                 raise ValueError(
-                    "decoder.query: with decoder.attention: once, there is no word to ask by; leave it hidden"
+                    "decoder.query: hidden_and_word needs decoder.attention: every_step; set decoder.query: hidden"
                 )
         if isinstance(decoder, TransformerRecipe) and self.vocabulary.max_words >= decoder.positions:
             raise ValueError("decoder.positions must be more than vocabulary.max_words")
@@ -222,7 +295,7 @@ class Recipe(Section):
         return self
 
     def save(self, path: Path) -> None:
-        """Write the recipe in full, defaults included, as YAML that `load_recipe` reads back."""
+        """Write the whole recipe, defaults included, as YAML for `load_recipe`."""
         path.write_text(yaml.safe_dump(self.model_dump(), sort_keys=False), encoding="utf-8")
 
 
@@ -236,12 +309,71 @@ _SECTIONS: dict[str, type[Section]] = {
 }
 
 
+_BOUNDS = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "up to", "exclusiveMaximum": "below"}
+_TYPES = {"boolean": "true | false", "integer": "integer", "number": "number", "string": "text", "null": "null"}
+
+
+class Option(NamedTuple):
+    """An option of a recipe, described for people.
+
+    Attributes:
+        key: ``section.name``, as ``--set`` takes it.
+        default: its default value in YAML; for a name that chooses the decoder, that name.
+        values: its possible values in words, such as ``"number above 0, up to 1, or null"``.
+        description: one sentence or two.
+    """
+
+    key: str
+    default: str
+    values: str
+    description: str
+
+
+def list_options() -> dict[str, tuple[str, list[Option]]]:
+    """Every option: section, or decoder's name -> what the section is, and its options in order."""
+    listed = {}
+    for name, section in _SECTIONS.items():
+        key = "decoder" if name in ("gru", "lstm", "transformer") else name
+        properties = section.model_json_schema()["properties"]
+        options = [
+            Option(
+                f"{key}.{option}",
+                json.dumps(schema.get("default", schema.get("const"))).strip('"'),
+                _values(schema),
+                schema["description"],
+            )
+            for option, schema in properties.items()
+        ]
+        listed[name] = _summary(section), options
+    return listed
+
+
+def _values(schema: dict[str, Any]) -> str:
+    """The possible values that a JSON schema describes, in words."""
+    if "anyOf" in schema:
+        return ", or ".join(map(_values, schema["anyOf"]))
+    if "enum" in schema:
+        return " | ".join(schema["enum"])
+    if "const" in schema:
+        return schema["const"]
+    if schema["type"] == "array":
+        return f"list of {_values(schema['items'])}"
+    bounds = [
+        f"{word} {schema[bound]:g}" if schema[bound] < 1e6 else f"{word} {schema[bound]}"
+        for bound, word in _BOUNDS.items()
+        if bound in schema
+    ]
+    return " ".join([_TYPES[schema["type"]], ", ".join(bounds)]).strip()
+
+
 def load_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
-    """Read a recipe file and lay ``section.key=value`` settings over it.
+    """Read a recipe file and override it by ``section.key=value`` settings.
+
+    Options may have their names of earlier versions.
 
     Raises:
-        SightlineError: the file is missing or no YAML, or a key is unknown, of the wrong type or of an impossible
-            value; the message names the key and the file.
+        SightlineError: the file is missing or no YAML, a key is unknown or its value is impossible, or an option is
+            given by its old and its new name; the message names key and file.
     """
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -251,17 +383,21 @@ def load_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
         raise SightlineError(f"{path}: not a YAML recipe ({' '.join(str(error).split())})") from None
     values = _numbers({} if values is None else values)
     if not isinstance(values, dict):
-        raise SightlineError(f"{path}: a recipe holds sections ({', '.join(Recipe.model_fields)}), this file does not")
+        raise SightlineError(f"{path}: no recipe; it must consist of sections ({', '.join(Recipe.model_fields)})")
     return _checked(path, values, settings)
 
 
 def further_recipe(folder: Path, settings: Sequence[str] = ()) -> Recipe:
-    """A recipe by which the model in ``folder`` learns new photos and words in minutes, under `load_recipe`'s settings.
+    """A recipe that trains the model in ``folder`` further, in minutes, for new photos and words.
 
-    Its encoder rests, so that each photo is looked at once; words count from their second time on.
+    The encoder is frozen, so that features are computed once; words are learned from two occurrences on.
+
+    Args:
+        folder: a model folder.
+        settings: see `load_recipe`.
 
     Raises:
-        SightlineError: no model is there, or a setting is impossible.
+        SightlineError: there is no model, or a setting is impossible.
     """
     config = load_description(folder)[0]
     values: dict[str, Any] = {
@@ -277,30 +413,55 @@ def further_recipe(folder: Path, settings: Sequence[str] = ()) -> Recipe:
 
 
 def _checked(source: Path, values: dict[str, Any], settings: Sequence[str]) -> Recipe:
-    for setting in settings:
-        _apply(values, setting)
+    where = f"{source} with --set" if settings else str(source)
+    values = _current_names(source, values)
+    for section, options in _current_names(where, _from_settings(settings)).items():
+        if not isinstance(values.setdefault(section, {}), dict):
+            raise SightlineError(f"{where}: {section!r} is no section of the recipe")
+        values[section] |= options
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
-        where = f"{source} with --set" if settings else str(source)
         raise SightlineError(f"{where}: {'; '.join(map(_explain, error.errors()))}") from None
 
 
-def _apply(values: dict[str, Any], setting: str) -> None:
-    key, equals, text = setting.partition("=")
-    section, dot, name = key.partition(".")
-    if not (equals and dot and name):
-        raise SightlineError(f"--set {setting}: write it as section.key=value, e.g. training.epochs=3")
-    if not isinstance(values.setdefault(section, {}), dict):
-        raise SightlineError(f"--set {setting}: {section!r} is no section of the recipe")
-    try:
-        values[section][name] = _numbers(yaml.safe_load(text))
-    except yaml.YAMLError:
-        values[section][name] = text
+def _from_settings(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
+    values: dict[str, dict[str, Any]] = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        section, dot, name = key.partition(".")
+        if not (equals and dot and name):
+            raise SightlineError(f"--set {setting}: write it as section.key=value, e.g. training.epochs=3")
+        try:
+            value = _numbers(yaml.safe_load(text))
+        except yaml.YAMLError:
+            value = text
+        values.setdefault(section, {})[name] = value
+    return values
+
+
+def _current_names(where: object, values: dict[str, Any]) -> dict[str, Any]:
+    """The values by the options' names of today."""
+    renamed = dict(values)
+    for section, names in _RENAMED.items():
+        options = values.get(section)
+        for old, new in names.items():
+            if not isinstance(options, dict) or old not in options:
+                continue
+            if new in options:
+                raise SightlineError(f"{where}: {section}.{old} is an old name of {section}.{new}; give one of them")
+            value = options[old]
+            if old == "statistics":  # "learn" or "keep"
+                if value not in ("learn", "keep"):
+                    raise SightlineError(f"{where}: {section}.{old} has become {section}.{new}: true or false")
+                value = value == "keep"
+            options = {**{key: kept for key, kept in options.items() if key != old}, new: value}
+            renamed[section] = options
+    return renamed
 
 
 def _numbers(value: Any) -> Any:
-    """YAML reads ``1e-3`` as a string; a person means a number."""
+    """YAML 1.1 reads ``1e-3`` as a string; here it is a number."""
     if isinstance(value, dict):
         return {key: _numbers(inner) for key, inner in value.items()}
     if isinstance(value, str) and re.fullmatch(r"[-+]?\d+(\.\d*)?e[-+]?\d+", value, re.IGNORECASE):
@@ -310,7 +471,7 @@ def _numbers(value: Any) -> Any:
 
 def _explain(error: Any) -> str:
     *sections, name = map(str, error["loc"]) if error["loc"] else ("",)
-    # A decoder's place tells its kind as well: decoder.gru.hidden_size.
+    # A decoder's location includes its kind: decoder.gru.hidden_size.
     key = ".".join([*sections[:1], name])
     if error["type"] == "extra_forbidden":
         known = _SECTIONS[sections[-1]] if sections else Recipe

@@ -78,7 +78,7 @@ def make_trainer(
     if recipe.training.patience is not None:
         callbacks.append(EarlyStopping(monitor, patience=recipe.training.patience, mode=better))
     plugins: list[Any] = [WholeCheckpoints(), _Joined(ranks)]
-    if ranks.world_size > 1 and recipe.encoder.trainable and recipe.encoder.statistics == "learn":
+    if ranks.world_size > 1 and recipe.encoder.trainable and not recipe.encoder.freeze_batch_norm:
         plugins.append(WholeBatchStatistics())
     if progress:
         callbacks.append(TQDMProgressBar(refresh_rate=5))

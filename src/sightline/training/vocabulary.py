@@ -30,7 +30,7 @@ def learn_vocabulary(
     """The vocabulary that ``captions`` call for, without what a model that is there knows beside.
 
     Args:
-        recipe: ``split`` auto takes words where `are_parted`, and otherwise subwords, which ``say`` is told.
+        recipe: ``unit`` auto takes words where `are_parted`, and otherwise subwords, which ``say`` is told.
         captions: gives the training captions anew at each call.
         known: the vocabulary of a model that is there. It says how captions are split; of units, only new characters
             are met then, as new subwords would have known words written otherwise.
@@ -40,9 +40,9 @@ def learn_vocabulary(
         SightlineError: subwords are wanted and SentencePiece is not installed, or ``recipe`` splits otherwise than
             ``known``.
     """
-    if known and recipe.split not in ("auto", known.split):
+    if known and recipe.unit not in ("auto", known.split):
         raise SightlineError(
-            f"vocabulary.split: {recipe.split}, but the model of --init writes {known.split}; set it to auto"
+            f"vocabulary.unit: {recipe.unit}, but the model of --init writes {known.split}; set it to auto"
         )
     split, parted = _split(recipe, known, captions)
     if split == "words":
@@ -70,12 +70,12 @@ def _split(
     """How captions are to be split, and, unless it is into words for other reasons, whether they are parted."""
     if known:
         return known.split, True
-    if recipe.split == "words":
+    if recipe.unit == "words":
         return "words", True
     parted = are_parted(captions())
-    if recipe.split == "auto":
+    if recipe.unit == "auto":
         return ("words" if parted else "subwords"), parted
-    return recipe.split, parted
+    return recipe.unit, parted
 
 
 def _characters(written: Counter[str], min_count: int) -> tuple[list[str], list[str]]:
@@ -104,7 +104,7 @@ def _subwords(written: Counter[str], size: int, longest: int) -> list[str]:
     if not find_spec("sentencepiece"):
         raise SightlineError(
             "these captions are to be written in subwords, which SentencePiece finds: pip install sentencepiece, or set"
-            " vocabulary.split to characters"
+            " vocabulary.unit to characters"
         )
     import sentencepiece
 
@@ -162,6 +162,6 @@ def _told(texts: Counter[str], vocabulary: Vocabulary, recipe: VocabularyRecipe,
         lengths[len(vocabulary.units(caption))] += times
     mean = sum(length * times for length, times in lengths.items()) / max(1, lengths.total())
     cut = sum(times for length, times in lengths.items() if length > recipe.max_words) / max(1, lengths.total())
-    why = "" if parted or recipe.split != "auto" else "the captions do not part their words: "
-    told = f"{why}vocabulary.split is {vocabulary.split}, {mean:.1f} a caption"
+    why = "" if parted or recipe.unit != "auto" else "the captions do not part their words: "
+    told = f"{why}vocabulary.unit is {vocabulary.split}, {mean:.1f} a caption"
     return told + f"; {cut:.0%} of captions are cut off at vocabulary.max_words: {recipe.max_words}" * (cut >= 0.005)
