@@ -24,7 +24,7 @@ import sightline
 from sightline import Caption, Captioner, SightlineError
 from sightline.captioner import available_cores
 from sightline.nn.evidence import evidence
-from sightline.preprocess import preprocess
+from sightline.preprocess import TooManyPixels, preprocess
 from sightline.training.generate import generate
 
 from .conftest import Tiny
@@ -154,6 +154,13 @@ def test_a_batch_has_each_photos_own_caption_or_error(captioner, photos):
         captioner.caption_batch(photos[0])
 
 
+def test_a_batch_of_strangers_photos_has_limits(captioner, photos):
+    caption, error = captioner.caption_batch([photos[0], b"GIF89a" + bytes(20)], formats=["PNG"])
+    assert same(caption, captioner(photos[0])) and "PNG" in str(error)
+    (error,) = captioner.caption_batch([photos[0]], max_pixels=96 * 80 - 1)
+    assert isinstance(error, TooManyPixels) and error.photo == photos[0]
+
+
 @pytest.mark.parametrize("threads", [0, -2, 1.5, "2", True])
 def test_threads_that_cannot_be_are_no_damaged_model(tiny_bundle, threads):
     with pytest.raises(SightlineError, match=r"threads .*whole number, 1 or more"):
@@ -187,10 +194,10 @@ def test_photos_are_decoded_while_the_model_runs(captioner, photos, monkeypatch)
     monkeypatch.setattr(captioner, "_cores", 2)
     decode, search, second_batch = captioner._decode, captioner._search, threading.Event()
 
-    def decode_and_tell(photo):
+    def decode_and_tell(photo, *limits):
         if photo in photos[2:4]:
             second_batch.set()
-        return decode(photo)
+        return decode(photo, *limits)
 
     def wait_and_search(*arguments):
         assert second_batch.wait(10), "nothing was decoded while the model ran"
@@ -374,11 +381,12 @@ def test_a_blank_photo_is_captioned_and_said_to_be_blank(captioner, photos):
     assert captioner(Image.new("RGBA", (9, 9))).note == blank.note
 
 
-def test_errors_hold_nothing_but_their_message(captioner, photos, tmp_path):
+def test_errors_hold_nothing_but_their_message_and_photo(captioner, photos, tmp_path):
     (tmp_path / "cut.png").write_bytes(photos[0].read_bytes()[:400])
-    for error in captioner.stream(["absent.png", tmp_path / "cut.png", None]):
+    many = ["absent.png", tmp_path / "cut.png", None]
+    for photo, error in zip(many, captioner.stream(many), strict=True):
         assert (error.__traceback__, error.__cause__, error.__context__) == (None, None, None)
-        assert vars(error) == {}
+        assert vars(error) == {"photo": photo}
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is told by /proc")

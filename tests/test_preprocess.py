@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import time
+import tracemalloc
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ import pytest
 from PIL import Image, ImageCms, ImageDraw, ImageFile
 
 from sightline.errors import SightlineError
-from sightline.preprocess import Preprocessing, _register_heic, is_blank, open_photo, preprocess
+from sightline.preprocess import Preprocessing, TooManyPixels, _register_heic, is_blank, open_photo, preprocess
 
 SMALL = Preprocessing(size=32, mean=(0.5, 0.4, 0.3), std=(0.25, 0.2, 0.1))
 
@@ -223,7 +224,7 @@ def test_what_cannot_be_read_is_named_with_the_reason(tmp_path):
 
 
 def test_a_photo_that_may_not_be_read(tmp_path, monkeypatch, photo):
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Image, "open", refuse)
@@ -303,13 +304,14 @@ def frames_of(error: BaseException) -> list[dict[str, object]]:
 
 
 @pytest.mark.parametrize("of", [open_photo, functools.partial(preprocess, preprocessing=SMALL)])
-def test_an_error_holds_nothing_of_its_photo(of, photo):
+def test_an_error_holds_nothing_that_was_decoded(of, photo):
     whole = saved(photo.resize((600, 400)), "PNG")
     for bad in (whole[:500], io.BytesIO(whole[:500]), np.zeros((4, 4, 2), np.uint8), np.zeros((0, 4), np.uint8)):
         with pytest.raises(SightlineError) as refused:
             of(bad)
         assert (refused.value.__cause__, refused.value.__context__) == (None, None)
         held = [value for frame in frames_of(refused.value) for value in frame.values()]
+        held = [value for value in held if value is not bad]  # the caller's own
         assert not [value for value in held if isinstance(value, (bytes, io.BytesIO, np.ndarray, Image.Image))]
 
 
@@ -594,6 +596,71 @@ def test_an_image_without_pixels_is_refused(size):
         open_photo(Image.new("RGB", size))
 
 
+# Which reader may take it, and how many pixels it may have.
+
+
+def webp_that_looks_like_a_photo_cd() -> bytes:
+    """An 8 x 8 WebP photo that the reader of Photo CDs, which have no signature, takes for one of 768 x 512."""
+    webp = saved(Image.new("RGB", (8, 8), (200, 30, 30)), "WEBP", lossless=True)
+    padded = webp + b"JUNK" + (2048 - len(webp) - 8).to_bytes(4, "little") + bytes(2048 - len(webp) - 8)
+    padded += b"PCD_" + bytes(200_000)
+    return padded[:4] + (len(padded) - 8).to_bytes(4, "little") + padded[8:]
+
+
+def test_a_photo_is_decoded_by_the_reader_of_its_signature(tmp_path):
+    (path := tmp_path / "photo.webp").write_bytes(data := webp_that_looks_like_a_photo_cd())
+    with Image.open(path) as image:
+        assert (image.format, image.size) == ("PCD", (768, 512))
+    for same in (path, data, bytearray(data), io.BytesIO(data)):
+        for formats in (None, ["WEBP"], ["PNG", "WEBP", "PCD"]):
+            assert open_photo(same, formats=formats, max_pixels=64).size == (8, 8)
+        with pytest.raises(SightlineError, match="PNG, PCD"):
+            open_photo(same, formats=["PNG", "PCD"])
+    photo_cd = bytes(2048) + b"PCD_" + bytes(2_000_000)
+    assert open_photo(photo_cd).size == (768, 512)
+    with pytest.raises(SightlineError, match="JPEG, WEBP"):
+        open_photo(photo_cd, formats=["JPEG", "WEBP"])
+
+
+def test_only_the_formats_that_are_named_are_read(photo):
+    for kind in ("PNG", "GIF", "TIFF", "TGA"):
+        data = saved(photo, kind)
+        assert open_photo(data, formats=["BMP", kind]).size == photo.size
+        with pytest.raises(SightlineError, match="BMP, JPEG"):
+            open_photo(data, formats=["BMP", "JPEG"])
+        with pytest.raises(SightlineError, match="BMP, JPEG"):
+            preprocess(data, SMALL, formats=["BMP", "JPEG"])
+
+
+def test_too_many_pixels_are_refused_before_anything_is_decoded(photo, monkeypatch):
+    pixels = photo.width * photo.height
+    for same in (saved(photo, "PNG"), photo, np.asarray(photo)):
+        assert open_photo(same, max_pixels=pixels).size == photo.size
+        for attempt in (open_photo, functools.partial(preprocess, preprocessing=SMALL)):
+            with pytest.raises(TooManyPixels, match="over 2,399 pixels"):
+                attempt(same, max_pixels=pixels - 1)
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda _: pytest.fail("decoded"))
+    with pytest.raises(TooManyPixels):
+        open_photo(saved(photo, "PNG"), max_pixels=pixels - 1)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF"])
+def test_a_buffer_is_read_in_place_and_let_go(kind):
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (600, 400, 3), np.uint8))
+    data = bytearray(saved(noise, kind))
+    expected = open_photo(bytes(data))
+    assert np.array_equal(open_photo(data), expected)
+    assert np.array_equal(open_photo(memoryview(data)), expected)
+    data.clear()  # a buffer that is still being read cannot change its size
+    with pytest.raises(SightlineError, match="empty file"):
+        open_photo(data)
+    padded = bytearray(saved(Image.new("L", (8, 8)), "BMP").ljust(20_000_000, b"\0"))
+    tracemalloc.start()
+    open_photo(padded)
+    assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    tracemalloc.stop()
+
+
 # What a photo may come as.
 
 
@@ -686,12 +753,20 @@ def test_decoders_complain_in_words_and_to_nobody_else(photo, capfd):
     with pytest.raises(SightlineError, match=r"^photo: damaged or truncated image \(its data cannot be decoded\)$"):
         open_photo(file[:middle] + b"\xff\x55" * 2000 + file[middle + 4000 :])
     exif = saved(photo, "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\xff\x00")
-    code = "import sys\nfrom sightline.preprocess import open_photo\nopen_photo(sys.stdin.buffer)"
-    done = subprocess.run([sys.executable, "-c", code], input=exif, capture_output=True)
-    assert (done.returncode, done.stderr) == (0, b"")
+    code = """
+import sys
+from sightline import preprocess
+if sys.argv[1:]:
+    preprocess.silence_pillow()
+preprocess.open_photo(sys.stdin.buffer)
+"""
+    for arguments in ([], ["silent"]):  # the library itself leaves its host's warnings alone
+        done = subprocess.run([sys.executable, "-c", code, *arguments], input=exif, capture_output=True)
+        assert (done.returncode, b"Corrupt EXIF" in done.stderr) == (0, not arguments), done.stderr
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_a_header_that_claims_too_much_is_refused_before_it_is_decoded():
     claimed = saved(Image.new("1", (9, 9)), "BMP")
     claimed = claimed[:18] + struct.pack("<ii", 12000, 12000) + claimed[26:]
@@ -729,7 +804,8 @@ def test_heic_photos_are_read_where_pillow_heif_is(photo, monkeypatch):
 
 
 def test_heic_photos_are_named_where_it_is_not(monkeypatch):
-    monkeypatch.setattr("sightline.images.formats.heic_is_read", lambda: False)
+    monkeypatch.setattr("sightline.preprocess.heic_is_read", lambda: False)
+    monkeypatch.setattr("sightline.images.problems.heic_is_read", lambda: False)
     _register_heic.cache_clear()
     with pytest.raises(SightlineError, match=r'^photo: a HEIC photo; pip install "sightline\[heif\]" to read it$'):
         open_photo(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(60))

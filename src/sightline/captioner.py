@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from sightline.caption import Caption, read_captions
 from sightline.decoding import BEAM_SIZE, LENGTH_PENALTY
-from sightline.errors import SightlineError, raising_bare
+from sightline.errors import SightlineError
 from sightline.images.formats import with_article
 from sightline.model_folder import CONFIG, ONNX, OUTPUTS, SEARCHED, VOCABULARY, identity, load_description
 from sightline.preprocess import Photo, is_blank, preprocess
@@ -117,7 +117,6 @@ class Captioner:
     def __reduce__(self) -> tuple[type[Captioner], tuple[Path, int | None, str]]:
         return type(self), (self._path.parent, *self._asked)
 
-    @raising_bare
     def __call__(
         self, photo: Photo, beam_size: int = BEAM_SIZE, length_penalty: float = LENGTH_PENALTY, evidence: bool = False
     ) -> Caption:
@@ -162,24 +161,28 @@ class Captioner:
             raise SightlineError(f"batch size {batch_size!r}: it must be a whole number, 1 or more")
         return self._stream(_many(photos), int(batch_size), beam_size, length_penalty, evidence)
 
-    @raising_bare
     def caption_batch(
         self,
         photos: Sequence[Photo],
         beam_size: int = BEAM_SIZE,
         length_penalty: float = LENGTH_PENALTY,
         evidence: bool = False,
+        *,
+        formats: Sequence[str] | None = None,
+        max_pixels: int | None = None,
     ) -> list[Caption | SightlineError]:
-        """Caption some photos in one run on one core, for who has threads or processes of their own.
+        """Caption some photos in one run on one core, for programs with threads or processes of their own.
 
         Together they take less time than one after the other, and memory in proportion to their number. Each has the
-        caption that it has alone, or its error; either has the photo as ``result.photo``.
+        caption that it has alone, or its error; either has the photo as ``result.photo``. ``formats``
+        and ``max_pixels`` limit what is decoded of photos from strangers, see `sightline.preprocess.open_photo`; over
+        ``max_pixels``, the error is a `sightline.preprocess.TooManyPixels`.
 
         Raises:
             SightlineError: an option is impossible, or ``photos`` is a single photo.
         """
         beam_size, length_penalty = self._check(beam_size, length_penalty, evidence)
-        return self._batch(list(_many(photos)), beam_size, length_penalty, evidence)
+        return self._batch(list(_many(photos)), beam_size, length_penalty, evidence, formats, max_pixels)
 
     def _stream(
         self, photos: Iterator[Photo], batch_size: int, beam_size: int, length_penalty: float, evidence: bool
@@ -199,9 +202,15 @@ class Captioner:
                     future.cancel()
 
     def _batch(
-        self, photos: Sequence[Photo], beam_size: int, length_penalty: float, evidence: bool
+        self,
+        photos: Sequence[Photo],
+        beam_size: int,
+        length_penalty: float,
+        evidence: bool,
+        formats: Sequence[str] | None = None,
+        max_pixels: int | None = None,
     ) -> list[Caption | SightlineError]:
-        decoded = [self._decode(photo) for photo in photos]
+        decoded = [self._decode(photo, formats, max_pixels) for photo in photos]
         readable = [pixels for pixels in decoded if not isinstance(pixels, SightlineError)]
         # A thread for each batch: cores that share one batch spend much of their time waiting for each other.
         session = self._session(threads=1)
@@ -213,9 +222,9 @@ class Captioner:
             for photo, item in zip(photos, decoded, strict=True)
         ]
 
-    def _decode(self, photo: Photo) -> Pixels | SightlineError:
+    def _decode(self, photo: Photo, formats: Sequence[str] | None, max_pixels: int | None) -> Pixels | SightlineError:
         try:
-            return preprocess(photo, self.config.preprocessing)
+            return preprocess(photo, self.config.preprocessing, formats=formats, max_pixels=max_pixels)
         except SightlineError as error:
             error.photo = photo
             return error.bare()

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import re
-from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
-
-Arguments = ParamSpec("Arguments")
-Result = TypeVar("Result")
+from typing import Any
 
 # Control characters but for the tab, line separators, marks that turn the direction of writing, and bytes that are no
 # text: a terminal would obey them.
@@ -39,7 +34,7 @@ class SightlineError(Exception):
         return type(self), self.args, {**self.__dict__, "photo": kept}
 
     def bare(self) -> SightlineError:
-        """This error with nothing but its message: no traceback, cause or context, and so none of their photos."""
+        """This error without traceback, cause and context, whose frames hold what was decoded of a photo."""
         self.__cause__ = self.__context__ = None
         return self.with_traceback(None)
 
@@ -47,25 +42,3 @@ class SightlineError(Exception):
 def printable(text: str) -> str:
     r"""``text`` on one line, safe for a terminal: control characters as ``\x1b``, direction marks as ``\u202e``."""
     return _OBEYED.sub(lambda found: ascii(found[0])[1:-1], text)
-
-
-def raising_bare(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """Let the `SightlineError` that ``function`` raises hold none of the photos that ``function`` had in its hands.
-
-    An error keeps its traceback, this the frames, these their variables: whoever keeps a list of errors would keep
-    every photo that failed, decoded.
-    """
-
-    @functools.wraps(function)
-    def call(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-        try:
-            return function(*args, **kwargs)
-        except SightlineError as error:
-            failure = error.bare()
-        del args, kwargs
-        try:
-            raise failure
-        finally:
-            del failure  # else the error would hold this frame, and the frame the error
-
-    return call

@@ -1,4 +1,4 @@
-"""Photo -> pixels: the only place that opens photos, and that knows about size, mean and standard deviation."""
+"""Photo -> pixels: decode a photo, then resize and standardise it for an encoder. Nothing else opens photos."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ import functools
 import io
 import logging
 import os
-import re
 import stat
 import threading
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import IO, Any, TypeAlias
 
@@ -20,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from sightline.errors import SightlineError, raising_bare
-from sightline.images import formats
+from sightline.errors import SightlineError
 from sightline.images.colour import declared_depth, reduced, to_eight_bits, to_rgb
+from sightline.images.formats import DRAWING, HEIC, format_of, heic_is_read, recognise, with_article
+from sightline.images.problems import OpenedSource, UnreadablePhoto, first_bytes, reason, size_of, unidentified
 from sightline.images.source import ImageSource
 
 Photo: TypeAlias = (
@@ -37,26 +37,12 @@ Photo: TypeAlias = (
     | NDArray[np.generic]
 )
 
-# Pillow's and libtiff's remarks name no photo, and what matters of them ends in an error that does. Whoever has asked
-# Python for Pillow's warnings or log goes on getting them: this filter is the last one, and this handler does nothing.
-warnings.filterwarnings("ignore", module=r"PIL\.|sightline\.preprocess", append=True)
-logging.getLogger("PIL").addHandler(logging.NullHandler())
-
-# A photo of more pixels than this is decoded while no other such is, or a few threads would fill the memory; and no
-# such photo, however dull, has this many pixels a byte: only a damaged header says so.
+# Photos of more pixels than this are decoded one at a time, as several threads would need too much memory; and a header
+# that claims more than this many pixels per byte of the file is taken for damaged.
 _LARGE = 20_000_000
 _PIXELS_A_BYTE = 20_000
-_decoding_large = threading.Lock()
-
-
-def _after_fork() -> None:
-    global _decoding_large
-    _decoding_large = threading.Lock()  # a thread that the fork left behind may have held the other
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
-
+# One lock per process: a forked child must not wait for a lock that a thread of its parent held.
+_decoding_large: dict[int, threading.Lock] = {}
 
 INTERPOLATIONS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 
@@ -92,42 +78,61 @@ class Preprocessing:
         return cls(values["size"], tuple(values["mean"]), tuple(values["std"]), chosen)
 
 
-@raising_bare
-def open_photo(photo: Photo, size: int | None = None) -> Image.Image:
+class TooManyPixels(SightlineError):
+    """A photo with more pixels than its caller allows, or than can be decoded safely."""
+
+
+def open_photo(
+    photo: Photo, size: int | None = None, *, formats: Sequence[str] | None = None, max_pixels: int | None = None
+) -> Image.Image:
     """Decode a photo into an upright 8-bit sRGB image.
 
     EXIF rotation is applied; embedded profiles, transparency and other ranges of values are dealt with as
-    `sightline.images.colour.to_rgb` tells. ``size``, where given, lets large photos decode at a smaller scale, never
-    under twice that many pixels a side.
+    `sightline.images.colour.to_rgb` says.
 
     Args:
-        photo: a path or another `sightline.images.source.Place`; an image file's bytes; a file opened in binary mode,
+        photo: a path or a `sightline.images.source.ImageSource`; an image file's bytes; a file opened in binary mode,
             which is read from its start; a PIL image; or an array (H, W), (H, W, 3) or (H, W, 4), uint8 or of any range
             that `sightline.images.colour.to_eight_bits` understands: bool, uint16, floats in [0, 1].
-        size: the side in pixels that the photo will be resized to.
+        size: the side in pixels that the photo will be resized to; large photos may then be decoded at a smaller scale,
+            never under ``2 * size`` a side.
+        formats: the image formats that are read, as Pillow names them (``"JPEG"``); by default all that it has. The
+            header is read once, and the reader that read it decodes the photo.
+        max_pixels: the most pixels that the photo may have, by its header, before anything is decoded.
 
     Raises:
-        SightlineError: the photo is missing, is no image, is of an unsupported kind, is truncated, has no pixels, or
-            would decode to over 178 million of them. The error keeps nothing of the photo.
+        TooManyPixels: it has more than ``max_pixels``, or more than 178 million pixels.
+        SightlineError: the photo is missing, is no image, is of none of ``formats``, is truncated, or has no pixels.
+            Neither error keeps anything that was decoded alive.
     """
-    # What is held is given back when the error is gone, and with it what was decoded.
-    with contextlib.ExitStack() as held:
+    # The traceback of what is raised within holds the decoded pixels. So another error is raised, without a traceback
+    # so far, and what `opened` holds, such as the lock on large photos, is released after the first is gone.
+    with contextlib.ExitStack() as opened:
         try:
-            return _decode(photo, size, held)
-        except SightlineError:
-            raise
+            return _decode(photo, size, formats, max_pixels, opened)
+        except SightlineError as error:
+            failure = error.bare()
         except Exception as error:  # Pillow's readers raise whatever the damage leads them into
-            message = f"{_name(photo)}: {_reason(error, photo)}"
-    raise SightlineError(message)
+            failure = _failure(error, photo, max_pixels)
+    del photo
+    try:
+        raise failure
+    finally:
+        del failure  # else the error would hold this frame, and the frame the error
 
 
-@raising_bare
-def preprocess(photo: Photo, preprocessing: Preprocessing) -> NDArray[np.float32]:
+def preprocess(
+    photo: Photo,
+    preprocessing: Preprocessing,
+    *,
+    formats: Sequence[str] | None = None,
+    max_pixels: int | None = None,
+) -> NDArray[np.float32]:
     """The photo as the encoder sees it: float32 ``(3, size, size)``, channels R, G, B, standardised.
 
-    Raises what `open_photo` raises.
+    ``formats`` and ``max_pixels``, and what is raised, as with `open_photo`.
     """
-    image = open_photo(photo, preprocessing.size)
+    image = open_photo(photo, preprocessing.size, formats=formats, max_pixels=max_pixels)
     side = preprocessing.size
     if image.size != (side, side):
         image = image.resize((side, side), INTERPOLATIONS[preprocessing.interpolation], reducing_gap=3.0)
@@ -150,40 +155,49 @@ def is_blank(pixels: NDArray[np.float32], preprocessing: Preprocessing) -> bool:
     )
 
 
-def _decode(photo: Photo, size: int | None, held: contextlib.ExitStack) -> Image.Image:
+def _decode(
+    photo: Photo,
+    size: int | None,
+    formats: Sequence[str] | None,
+    max_pixels: int | None,
+    opened: contextlib.ExitStack,
+) -> Image.Image:
+    """`open_photo`, raising whatever it meets; files and locks are left to ``opened``."""
     if isinstance(photo, Image.Image):
-        # The caller's: neither drafted, turned in place, nor closed.
-        _refuse_empty(photo)
+        # The caller's own image is neither drafted, nor turned in place, nor closed.
+        _check_size(photo, max_pixels)
         image = photo
         with contextlib.suppress(Exception):
             image = ImageOps.exif_transpose(photo)
         image = to_rgb(image)
-        return _plain(image.copy() if image is photo else image)
-    with _open(photo) as image:
-        _refuse_empty(image)
-        _refuse_unsupported(image)
-        # To ask for a smaller scale takes time, even where there is none.
+        return _without_info(image.copy() if image is photo else image)
+    with _open(photo, formats, opened) as image:
+        _check_size(image, max_pixels)
+        _check_codec(image)
+        # Asking for a smaller scale takes time, even where there is none.
         if size is not None and min(image.size) >= 4 * size:
             image.draft(None, (2 * size, 2 * size))  # type: ignore[arg-type]
         if large := image.width * image.height > _LARGE:
-            held.enter_context(_decoding_large)
+            opened.enter_context(_decoding_large.setdefault(os.getpid(), threading.Lock()))
         depth = declared_depth(image)
         image.load()
         with contextlib.suppress(Exception):  # a broken orientation does not cost the photo
             ImageOps.exif_transpose(image, in_place=True)
-        # Of a large photo, what follows would need the memory again.
-        return _plain(to_rgb(reduced(image, size) if large else image, depth, size))
+        # A large photo is reduced first: the conversions would need its memory again.
+        return _without_info(to_rgb(reduced(image, size) if large else image, depth, size))
 
 
-def _refuse_empty(image: Image.Image) -> None:
+def _check_size(image: Image.Image, max_pixels: int | None) -> None:
     if 0 in image.size:
-        raise _Refused(f"it has no pixels: {image.width} x {image.height}")
+        raise UnreadablePhoto(f"it has no pixels: {image.width} x {image.height}")
+    if max_pixels is not None and image.width * image.height > max_pixels:
+        raise Image.DecompressionBombError
 
 
-def _refuse_unsupported(image: Image.Image) -> None:
+def _check_codec(image: Image.Image) -> None:
     """Refuse what Pillow would open, but not decode, or only by starting another program."""
     if image.format == "EPS":
-        raise _Refused(formats.DRAWING.refusal)
+        raise UnreadablePhoto(DRAWING.refusal)
     if image.format == "TIFF" and (library := _libtiff()):
         from PIL import TiffImagePlugin
 
@@ -193,50 +207,106 @@ def _refuse_unsupported(image: Image.Image) -> None:
             raise NotImplementedError(f"compression {image.info.get('compression')} is not supported")
 
 
-def _plain(image: Image.Image) -> Image.Image:
-    # A profile or a turn that was applied must not be applied again, by us or by whoever opens what was saved.
+def _without_info(image: Image.Image) -> Image.Image:
+    # A profile or rotation that was applied must not be applied again, here or by whoever opens the saved image.
     image.info = {}
     return image
 
 
-def _open(photo: Photo) -> Image.Image:
+def _open(photo: Photo, formats: Sequence[str] | None, opened: contextlib.ExitStack) -> Image.Image:
     if isinstance(photo, np.ndarray):
         return _from_array(photo)
-    source = _source(photo)
+    source = _source(photo, opened)
     try:
-        image = Image.open(source)
+        image = _identify(source, formats)
     except UnidentifiedImageError:
-        if formats.recognise(_beginning(source)) is not formats.HEIC or not _register_heic():
-            raise
-        image = Image.open(source)
-    bytes_there = source.getbuffer().nbytes if isinstance(source, io.BytesIO) else os.path.getsize(source)  # noqa: PTH202
+        raise UnreadablePhoto(unidentified(source, formats)) from None
     pixels = image.width * image.height
-    if pixels > _LARGE and pixels > _PIXELS_A_BYTE * bytes_there:
-        image.close()
-        raise _Refused(f"damaged image ({bytes_there} bytes that claim to be {image.width} x {image.height} pixels)")
+    if pixels > _LARGE and pixels > _PIXELS_A_BYTE * (size := size_of(source)):
+        raise UnreadablePhoto(f"damaged image ({size} bytes that claim to be {image.width} x {image.height} pixels)")
     return image
 
 
-def _source(photo: object) -> str | io.BytesIO:
-    """What Pillow is to open: a regular file's path, or bytes."""
-    if isinstance(photo, (bytes, bytearray, memoryview)):
+def _identify(source: OpenedSource, formats: Sequence[str] | None) -> Image.Image:
+    """The image, with its header read by the one reader of ``formats`` that will decode it.
+
+    Raises:
+        UnidentifiedImageError: none of them takes it.
+    """
+    try:
+        image = Image.open(source, formats=None if formats is None else list(formats))
+    except UnidentifiedImageError:
+        allowed = formats is None or "HEIF" in formats
+        if not allowed or recognise(first_bytes(source)) is not HEIC or not _register_heic():
+            raise
+        return Image.open(source, formats=["HEIF"])
+    _, accepts = Image.OPEN.get(image.format or "", (None, format_of))
+    if accepts is None and (signed := format_of(first_bytes(source))):
+        # Readers of formats without a signature come before some with one, and may take a file of those for theirs: a
+        # WebP photo with "PCD_" at byte 2048 is no Photo CD.
+        with image:
+            pass
+        if formats is not None and signed not in formats:
+            raise UnidentifiedImageError
+        image = Image.open(source, formats=[signed])
+    return image
+
+
+def _source(photo: object, opened: contextlib.ExitStack) -> OpenedSource:
+    """What Pillow is to open: a regular file's path, or a file in memory."""
+    if isinstance(photo, bytes):
         return io.BytesIO(photo)
+    if isinstance(photo, (bytearray, memoryview)):
+        return io.BufferedReader(opened.enter_context(_MemoryFile(photo)), 65536)
     if isinstance(photo, (str, os.PathLike)):
         path = os.fsdecode(photo)
-        # A pipe or a device would be waited for, maybe without end.
-        if path and not stat.S_ISREG(mode := os.stat(path).st_mode):  # noqa: PTH116  (a name with a NUL raises here)
-            raise IsADirectoryError if stat.S_ISDIR(mode) else _Refused("not a regular file, but a pipe or a device")
+        if not path:
+            raise UnreadablePhoto("a photo whose name is empty")
+        # A pipe or a device would be waited for, maybe without end. (A name with a NUL raises here.)
+        if not stat.S_ISREG(mode := os.stat(path).st_mode):  # noqa: PTH116
+            raise (
+                IsADirectoryError
+                if stat.S_ISDIR(mode)
+                else UnreadablePhoto("not a regular file, but a pipe or a device")
+            )
         return path
     if not callable(read := getattr(photo, "read", None)):
         raise SightlineError(
             "a photo is a path, an image file's bytes, an open file, a PIL image or an array; this is"
-            f" {formats.with_article(type(photo).__name__)}"
+            f" {with_article(type(photo).__name__)}"
         )
     if callable(seekable := getattr(photo, "seekable", None)) and seekable():
         photo.seek(0)  # type: ignore[attr-defined]
     if isinstance(data := read(), str):
-        raise _Refused("opened as text; open it in binary mode, 'rb'")
+        raise UnreadablePhoto("opened as text; open it in binary mode, 'rb'")
     return io.BytesIO(data)
+
+
+class _MemoryFile(io.RawIOBase):
+    """A file over a buffer that may be large and is not copied; `io.BytesIO` copies all but bytes."""
+
+    def __init__(self, data: bytearray | memoryview) -> None:
+        self._view, self._at = memoryview(data).cast("B"), 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = max(0, offset + (0, self._at, len(self._view))[whence])
+        return self._at
+
+    def readinto(self, target: Any) -> int:
+        part = self._view[self._at : self._at + len(target)]
+        target[: len(part)] = part
+        self._at += len(part)
+        return len(part)
+
+    def close(self) -> None:
+        self._view.release()  # a bytearray cannot grow or shrink while it is read
+        super().close()
 
 
 def _from_array(array: NDArray[np.generic]) -> Image.Image:
@@ -252,101 +322,29 @@ def _from_array(array: NDArray[np.generic]) -> Image.Image:
     return Image.fromarray(array if array.dtype == np.uint8 else to_eight_bits(array))
 
 
-class _Refused(Exception):
-    """A reason to refuse a photo that is told as it is."""
-
-
-def _name(photo: object) -> str:
+def _failure(error: Exception, photo: object, max_pixels: int | None) -> SightlineError:
     name = photo if isinstance(photo, (str, os.PathLike)) else getattr(photo, "name", None)
-    return os.fsdecode(name) if isinstance(name, (str, os.PathLike)) else "photo"
+    name = os.fsdecode(name) if isinstance(name, (str, os.PathLike)) else "photo"
+    if not isinstance(error, Image.DecompressionBombError):
+        return SightlineError(f"{name}: {reason(error)}")
+    limit = "too many pixels to decode safely" if max_pixels is None else f"over {max_pixels:,} pixels"
+    return TooManyPixels(f"{name}: {limit}; scale the photo down first")
 
 
-def _reason(error: Exception, photo: object) -> str:
-    """What is wrong with a photo, from what was raised when it was opened."""
-    if isinstance(error, _Refused):
-        return str(error)
-    if isinstance(error, FileNotFoundError):
-        return "no such file" if _name(photo) else "a photo whose name is empty"
-    if isinstance(error, IsADirectoryError):
-        return "a folder, not a photo"
-    if isinstance(error, UnidentifiedImageError):
-        return _what_instead(photo)
-    if isinstance(error, Image.DecompressionBombError):
-        return "too many pixels to decode safely; scale the photo down first"
-    if isinstance(error, MemoryError):
-        return "too large for this machine's memory; scale the photo down first"
-    if isinstance(error, OSError) and error.strerror:
-        return f"cannot be read ({error.strerror})"
-    said = _in_words(error)
-    if "null byte" in said or "null character" in said:
-        return "no file has such a name, with a NUL byte in it"
-    return _damaged(error)
+def silence_pillow() -> None:
+    """Drop Pillow's warnings and log in this process, for a program that reports unreadable photos itself, by name.
 
-
-def _damaged(error: Exception) -> str:
-    said = _in_words(error)
-    # What is in none of a reader's tables was not foreseen by it.
-    unforeseen = isinstance(error, (NotImplementedError, KeyError)) or isinstance(error.__cause__, KeyError)
-    if unforeseen or _UNSUPPORTED.search(said):
-        return f"an image of a kind that is not supported ({said}); save it as JPEG or PNG"
-    return f"damaged or truncated image ({said})"
-
-
-# How Pillow's readers say that they meet what they cannot do, rather than what cannot be.
-_UNSUPPORTED = re.compile(
-    r"unsupported|not supported|unimplemented|not implemented|cannot find loader|ghostscript|unknown (pixel|compression"
-    r"|data|mode|raw)|not configured|not available",
-    re.IGNORECASE,
-)
-
-
-def _in_words(error: Exception) -> str:
-    said = " ".join(str(error).split())
-    if re.fullmatch(r"decoder error -?\d+", said):
-        return "its data cannot be decoded"
-    told = isinstance(error, (OSError, SyntaxError, ValueError, NotImplementedError)) and error.__cause__ is None
-    if told and said:
-        return said
-    return "its data make no sense"
-
-
-def _what_instead(photo: object) -> str:
-    """What a file is that Pillow cannot open, and why it cannot, where that can be told."""
-    beginning = b""
-    with contextlib.suppress(Exception):
-        source = _source(photo)
-        beginning = _beginning(source)
-    if not beginning:
-        return "an empty file"
-    found = formats.recognise(beginning)
-    if found is formats.HEIC and formats.heic_is_read():
-        return "damaged or truncated HEIC photo"
-    return found.refusal if found else _why_no_reader_took(source, beginning)
-
-
-def _why_no_reader_took(source: str | io.BytesIO, beginning: bytes) -> str:
-    # Image.open keeps to itself what the reader said that knew the file's first bytes.
-    for reader, accepts in Image.OPEN.values():
-        if accepts and accepts(beginning[:16].ljust(16, b"\0")) is True:
-            try:
-                with io.BytesIO(source.getvalue()) if isinstance(source, io.BytesIO) else open(source, "rb") as file:  # noqa: PTH123
-                    reader(file, "")
-            except Exception as error:
-                return _damaged(error)
-    return "not an image that can be read"
-
-
-def _beginning(source: str | io.BytesIO) -> bytes:
-    if isinstance(source, io.BytesIO):
-        return source.getvalue()[:512]
-    with open(source, "rb") as file:  # noqa: PTH123
-        return file.read(512)
+    Warning filters are the whole process's, and no thread's own, so the library does not touch them: `sightline`, the
+    command, calls this. Filters and log handlers that were set before go on working.
+    """
+    warnings.filterwarnings("ignore", module=r"PIL\.", append=True)
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 @functools.cache
 def _register_heic() -> bool:
-    """Let Pillow open HEIC photos, where pillow-heif is installed; whether it is."""
-    if not formats.heic_is_read():
+    """Let Pillow open HEIC photos, if pillow-heif is installed; returns whether it is."""
+    if not heic_is_read():
         return False
     import pillow_heif
 

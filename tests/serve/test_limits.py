@@ -61,6 +61,24 @@ def test_pixels_are_counted_before_anything_is_decoded(strict, photos):
     assert error["code"] == "too_many_pixels" and "1,000,000" in error["message"]
 
 
+def test_what_is_checked_is_what_is_decoded(strict, photos):
+    """A WebP photo that Pillow's reader of Photo CDs would take for one of 768 x 512 is captioned as WebP."""
+    webp, padded = io.BytesIO(), io.BytesIO()
+    Image.open(photos[0]).resize((8, 8)).save(webp, "WEBP", lossless=True)
+    whole = webp.getvalue()
+    padded.write(whole + b"JUNK" + (2048 - len(whole) - 8).to_bytes(4, "little"))
+    padded.write(bytes(2048 - len(whole) - 8) + b"PCD_" + bytes(600_000))
+    disguised = bytearray(padded.getvalue())
+    disguised[4:8] = (len(disguised) - 8).to_bytes(4, "little")
+    with Image.open(io.BytesIO(disguised)) as image:
+        assert (image.format, image.size) == ("PCD", (768, 512))
+    caption, same = strict.post(("a.webp", whole), ("a.webp", bytes(disguised))).json()["captions"]
+    assert caption == same and caption["caption"]
+    photo_cd = bytes(2048) + b"PCD_" + bytes(900_000)
+    error = strict.post(("a.pcd", photo_cd)).json()["captions"][0]["error"]
+    assert error["code"] == "unreadable" and "JPEG" in error["message"]
+
+
 def test_too_many_photos_are_refused(strict, photos):
     assert strict.post(*photos[:5]).status_code == 200
     told = strict.post(*photos[:6])

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import io
 import sys
-import warnings
 
 import click
-from PIL import Image
 
 from sightline import __version__
 from sightline.cli import (
@@ -29,6 +27,7 @@ from sightline.cli import (
 )
 from sightline.cli.group import VerbGroup
 from sightline.errors import SightlineError
+from sightline.preprocess import silence_pillow
 
 
 @click.group("sightline", cls=VerbGroup)
@@ -58,8 +57,7 @@ def main() -> None:
     A user's mistake, and what the system refuses, is one line on stderr and exit status 1; Ctrl-C is status 130 and
     SIGTERM 143.
     """
-    # Photos too large to be safe are refused; to warn of those that are merely large helps nobody here.
-    warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+    silence_pillow()  # its warnings name no photo; what matters of them ends in an error that does
     streams.prepare()
     with interruptions.raised():
         status = _run()

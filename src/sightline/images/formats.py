@@ -72,6 +72,14 @@ _BEGINNINGS = {
     b"\x1f\x8b": ARCHIVE,
     b"version https://git-lfs": POINTER,
 }
+_SIGNATURES = {
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"GIF87a": "GIF",
+    b"GIF89a": "GIF",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+}
 # In lower case, anywhere in the first lines of a text.
 _MARKUP = {b"<svg": DRAWING, b"<!doctype html": WEB_PAGE, b"<html": WEB_PAGE}
 _HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"})
@@ -121,6 +129,15 @@ def recognise(beginning: bytes) -> UnsupportedFormat | None:
     kinds = (kind for start, kind in _BEGINNINGS.items() if beginning.startswith(start))
     text = beginning.lower()
     return next(kinds, None) or next((kind for mark, kind in _MARKUP.items() if mark in text), None)
+
+
+def format_of(beginning: bytes) -> str | None:
+    """Pillow's name of a usual photo format by its signature in the first bytes (12 are enough); None for others."""
+    if beginning[:4] == b"RIFF" and beginning[8:12] == b"WEBP":
+        return "WEBP"
+    if beginning[4:12] in (b"ftypavif", b"ftypavis"):
+        return "AVIF"
+    return next((name for signature, name in _SIGNATURES.items() if beginning.startswith(signature)), None)
 
 
 def with_article(name: str) -> str:

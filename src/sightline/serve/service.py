@@ -15,9 +15,10 @@ from PIL import Image
 from sightline.caption import Caption
 from sightline.captioner import Captioner
 from sightline.errors import SightlineError
-from sightline.serve.limits import Limits, Refused
+from sightline.preprocess import TooManyPixels
+from sightline.serve.limits import Code, Limits, Refused
 from sightline.serve.metrics import Metrics
-from sightline.serve.photo import check_photo
+from sightline.serve.photo import FORMATS, check_photo
 from sightline.serve.schemas import CaptionOptions, Result
 from sightline.serve.upload import UploadedPhoto
 from sightline.serve.workers import Workers
@@ -108,11 +109,18 @@ class CaptionService:
     def _results(self, options: CaptionOptions, photos: Sequence[UploadedPhoto]) -> list[Result]:
         try:
             checked = [self._checked(photo) for photo in photos]
-            sound = [content for content in checked if isinstance(content, bytes)]
-            beams, penalty = options.beam_size, options.length_penalty
-            captions = iter(self._captioner.caption_batch(sound, beams, penalty, options.evidence))
+            captions = iter(
+                self._captioner.caption_batch(
+                    [content for content in checked if isinstance(content, bytearray)],
+                    options.beam_size,
+                    options.length_penalty,
+                    options.evidence,
+                    formats=FORMATS,
+                    max_pixels=self._limits.pixels,
+                )
+            )
             return [
-                _told(next(captions), options) if isinstance(content, bytes) else content.as_dict()
+                _told(next(captions), options) if isinstance(content, bytearray) else content.as_dict()
                 for content in checked
             ]
         except Exception:
@@ -122,7 +130,7 @@ class CaptionService:
             _log.exception("a photo could not be captioned")
             return [Refused(500, "failed", "the service failed on this photo; its log says why").as_dict()]
 
-    def _checked(self, photo: UploadedPhoto) -> bytes | Refused:
+    def _checked(self, photo: UploadedPhoto) -> bytearray | Refused:
         try:
             return check_photo(photo, self._limits)
         except Refused as refused:
@@ -131,5 +139,6 @@ class CaptionService:
 
 def _told(caption: Caption | SightlineError, options: CaptionOptions) -> Result:
     if isinstance(caption, SightlineError):
-        return Refused(422, "unreadable", str(caption).removeprefix("photo: ")).as_dict()
+        code: Code = "too_many_pixels" if isinstance(caption, TooManyPixels) else "unreadable"
+        return Refused(422, code, str(caption).removeprefix("photo: ")).as_dict()
     return {key: value for key, value in caption.as_dict().items() if key != "attention" or options.attention}
