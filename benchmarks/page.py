@@ -33,8 +33,9 @@ import numpy as np
 from PIL import Image, ImageFilter
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from sightline.captioner import Captioner, available_cores, model_folder
+from sightline.captioner import Captioner, model_folder
 from sightline.serve.site import PACKAGE, VERSION, write_site
+from sightline.sessions import available_cores
 
 Files: TypeAlias = dict[str, bytes]  # what the site's server holds beside the site
 

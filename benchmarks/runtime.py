@@ -72,7 +72,8 @@ def parse() -> argparse.Namespace:
 
 
 def conditions(run: Path, bundle: Path, photos: int) -> dict[str, Any]:
-    from sightline.captioner import Captioner, available_cores
+    from sightline.captioner import Captioner
+    from sightline.sessions import available_cores
 
     captioner = Captioner(bundle)
     packages = ("numpy", "pillow", "onnxruntime", "torch")
@@ -113,7 +114,7 @@ def export_encoder(run: Path, path: Path) -> Path:
 
 
 def encoder_session(path: Path, threads: int) -> Callable[[np.ndarray], Any]:
-    from sightline.captioner import start_session
+    from sightline.sessions import start_session
 
     session = start_session(path, threads)
     (name,) = (value.name for value in session.get_inputs())
@@ -122,8 +123,9 @@ def encoder_session(path: Path, threads: int) -> Callable[[np.ndarray], Any]:
 
 def one_photo(encoder: Path, bundle: Path, photos: list[Path]) -> dict[str, Any]:
     """One photo, warm, from its file to its Caption, beside the encoder's forward on the same pixels."""
-    from sightline.captioner import Captioner, available_cores
+    from sightline.captioner import Captioner
     from sightline.preprocess import preprocess
+    from sightline.sessions import available_cores
 
     captioner, forward = Captioner(bundle), encoder_session(encoder, available_cores())
     whole, alone = [], []
@@ -137,8 +139,9 @@ def one_photo(encoder: Path, bundle: Path, photos: list[Path]) -> dict[str, Any]
 
 def folder_of_photos(encoder: Path, bundle: Path, photos: list[Path]) -> dict[str, Any]:
     """A folder, JPEG decoding included, beside the encoder on decoded pixels, in the faster of two arrangements."""
-    from sightline.captioner import Captioner, available_cores
+    from sightline.captioner import Captioner
     from sightline.preprocess import preprocess
+    from sightline.sessions import available_cores
 
     captioner, cores = Captioner(bundle), available_cores()
     together, each = encoder_session(encoder, cores), encoder_session(encoder, 1)

@@ -76,7 +76,8 @@ def parse() -> argparse.Namespace:
 
 
 def conditions(bundle: Path, photos: int) -> dict[str, Any]:
-    from sightline.captioner import Captioner, available_cores
+    from sightline.captioner import Captioner
+    from sightline.sessions import available_cores
 
     packages = ("numpy", "pillow", "onnxruntime", "pyarrow", "ray")
     return {
@@ -93,7 +94,7 @@ def rate(bundle: Path, photos: list[Path], folder: Path) -> dict[str, Any]:
     import sightline
     from sightline.bulk import caption_photos
     from sightline.bulk.pipeline import connect
-    from sightline.captioner import available_cores
+    from sightline.sessions import available_cores
 
     connect(quiet=True)
     captioner, cores = sightline.load(bundle), available_cores()

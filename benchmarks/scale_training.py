@@ -20,7 +20,7 @@ from pathlib import Path
 
 import torch
 
-from sightline.captioner import available_cores
+from sightline.sessions import available_cores
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "baseline.yaml"
 SIDES = {"one process": 1, "two processes": 2}

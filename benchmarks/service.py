@@ -34,7 +34,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from sightline.captioner import available_cores, load
+from sightline.captioner import load
+from sightline.sessions import available_cores
 
 BOUNDARY = "a-boundary-that-no-photo-holds"
 CODE = "from sightline.cli.main import main; main()"

@@ -12,7 +12,8 @@ from typing import Any
 import litserve
 from fastapi import Request
 
-from sightline.captioner import available_cores, load
+from sightline.captioner import load
+from sightline.sessions import available_cores
 
 
 class Captions(litserve.LitAPI):

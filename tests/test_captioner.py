@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import copy
 import io
 import itertools
 import json
@@ -22,9 +21,9 @@ from PIL import Image
 
 import sightline
 from sightline import Caption, Captioner, SightlineError
-from sightline.captioner import available_cores
 from sightline.nn.evidence import evidence
 from sightline.preprocess import TooManyPixels, preprocess
+from sightline.sessions import available_cores
 from sightline.training.generate import generate
 
 from .conftest import Tiny
@@ -114,19 +113,6 @@ def test_evidence_comes_where_it_is_asked_for(tiny: Tiny, captioner, photos):
         expected = evidence(tiny.model.decoder, memory, tokens)[0, : len(plain.words)].reshape(-1, 8, 8)
         np.testing.assert_allclose(explained.evidence, expected, atol=1e-4)
         np.testing.assert_allclose(of_many.evidence, expected, atol=1e-4)
-
-
-def test_a_model_from_before_there_was_evidence_still_captions(bundle, tiny_graph, captioner, photos):
-    made = copy.deepcopy(tiny_graph)
-    nodes = [node for node in made.graph.node if node.op_type != "If"]
-    del made.graph.node[:], made.graph.output[-1], made.graph.input[-1]
-    made.graph.node.extend(nodes)
-    onnx.save(made, bundle / "model.onnx")
-    old = Captioner(bundle)
-    assert same(old(photos[0]), captioner(photos[0]))
-    for ask in (lambda: old(photos[0], evidence=True), lambda: old.stream(photos, evidence=True)):
-        with pytest.raises(SightlineError, match="made before there was evidence; `sightline export` makes"):
-            ask()
 
 
 def test_errors_come_in_their_places(captioner, photos, tmp_path):
@@ -278,6 +264,14 @@ def other_config(**values: object) -> Callable[[Path], object]:
     return damage
 
 
+def without_evidence(bundle: Path) -> None:
+    model = onnx.load(bundle / "model.onnx")
+    nodes = [node for node in model.graph.node if node.op_type != "If"]
+    del model.graph.node[:], model.graph.output[-1], model.graph.input[-1]
+    model.graph.node.extend(nodes)
+    onnx.save(model, bundle / "model.onnx")
+
+
 def anothers_onnx(bundle: Path) -> None:
     value = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])
     node = onnx.helper.make_node("Identity", ["x"], ["y"])
@@ -296,7 +290,8 @@ def anothers_onnx(bundle: Path) -> None:
         (cut(0.5), "damaged or truncated .*; copy it anew or export again"),
         (cut(0.999), "damaged or truncated .*; copy it anew or export again|another config.json"),
         (lambda bundle: (bundle / "model.onnx").write_text("<html>404"), "damaged or truncated"),
-        (anothers_onnx, "not a model that sightline exported; `sightline export` makes one"),
+        (anothers_onnx, "not a model that this sightline exported; `sightline export` makes one"),
+        (without_evidence, "not a model that this sightline exported; `sightline export` makes one"),
         (other_words(lambda words: [*words, "more"]), r"\(vocabulary: 24 words.*here 25 words.*export the model again"),
         (other_words(lambda words: words[:-1]), r"\(vocabulary: 24 words.*here 23 words"),
         (other_words(lambda words: [*words[:-2], words[-1], words[-2]]), r"\(vocabulary: 24 words.*here 24 words"),
@@ -493,10 +488,10 @@ def test_cuda_is_taken_where_it_is_offered_and_starts(starts, tiny_bundle, caplo
     monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
     for device in ("cuda", "auto"):
         captioner = sightline.load(tiny_bundle, device=device)
-        assert captioner._session(1).asked == offered
+        assert captioner._sessions.get(1).asked == offered
         assert captioner.device == ("cuda" if starts else "cpu")
         assert pickle.loads(pickle.dumps(captioner)).device == captioner.device
-    assert sightline.load(tiny_bundle)._session(1).asked == ["CPUExecutionProvider"]
+    assert sightline.load(tiny_bundle)._sessions.get(1).asked == ["CPUExecutionProvider"]
     told = {record.getMessage() for record in caplog.records}
     assert told == (
         set() if starts else {"sightline: CUDA could not be started; captions are computed on the processor"}

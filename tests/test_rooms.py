@@ -14,7 +14,7 @@ PACKAGE = Path(sightline.__file__).parent
 ROOT = Path(__file__).parents[1]
 RUNTIME = "light runtime"
 TOP = {
-    *("__init__", "__main__", "_version", "caption", "captioner", "decoding", "model_folder", "sessions"),
+    *("__init__", "__main__", "_version", "caption", "captioner", "model_folder", "sessions"),
     *("errors", "preprocess", "scripts", "vocabulary"),
 }
 LAZY = {("sightline", "sightline.evaluation.api")}  # `sightline.score`, named for type checkers, loaded when asked for

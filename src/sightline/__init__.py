@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 # it is told not to. Whoever has decided about that has the say.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
+from sightline._version import __version__
 from sightline.caption import Caption
 from sightline.captioner import Captioner, load
 from sightline.errors import SightlineError
@@ -14,7 +15,6 @@ from sightline.errors import SightlineError
 if TYPE_CHECKING:
     from sightline.evaluation.api import score
 
-__version__ = "0.1.0"
 __all__ = ["Caption", "Captioner", "SightlineError", "__version__", "load", "score"]
 
 

@@ -2,44 +2,30 @@
 
 from __future__ import annotations
 
-import ctypes
-import logging
 import math
 import numbers
 import os
-import threading
-import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sightline.caption import Caption, read_captions
-from sightline.decoding import BEAM_SIZE, LENGTH_PENALTY
 from sightline.errors import SightlineError
 from sightline.images.formats import with_article
-from sightline.model_folder import CONFIG, ONNX, OUTPUTS, SEARCHED, VOCABULARY, identity, load_description
+from sightline.model_folder import CONFIG, ONNX, VOCABULARY, identity, load_description
 from sightline.preprocess import Photo, is_blank, preprocess
+from sightline.sessions import BEAM_SIZE, LENGTH_PENALTY, Pixels, Sessions, available_cores, run_search
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-Pixels: TypeAlias = NDArray[np.float32]
-
-_FLOAT32 = np.finfo(np.float32).min, np.finfo(np.float32).max
 BUNDLED_MODEL = Path(__file__).parent / "model"
-
-DEVICES = ("cpu", "cuda", "auto")
-_CUDA = "CUDAExecutionProvider"
-# Without any logging set up, Python prints a warning as the one line that it is.
-_log = logging.getLogger(__name__)
-
 BLANK = "the photo is blank, one colour all over: the caption says nothing about it"
 
 
@@ -85,26 +71,18 @@ class Captioner:
         vocabulary: its `Vocabulary`.
         precision: ``"fp32"``, ``"fp16"`` or ``"int8"``, how the weights are stored.
         device: ``"cpu"`` or ``"cuda"``, where it runs.
-        explains: whether it can find evidence; models exported before there was any cannot.
     """
 
     def __init__(self, folder: Path, threads: int | None = None, device: str = "cpu") -> None:
         self.folder = folder
-        self._path = folder.absolute() / ONNX  # found again by later sessions, wherever the process then is
         self.config, self.vocabulary = load_description(folder)
         if threads is not None and (not _is_whole(threads) or threads < 1):
             raise SightlineError(f"threads {threads!r}: it must be a whole number, 1 or more, or None for all cores")
-        self._asked = (threads, device)
+        self._arguments = (folder.absolute(), threads, device)
         self._cores = threads or available_cores()
-        self.device = _device(device)
-        self._forget_sessions()
-        _captioners.add(self)
-        session = self._session(threads=1)
-        if self.device == "cuda" and session.get_providers()[0] != _CUDA:
-            _log.warning("sightline: CUDA could not be started; captions are computed on the processor")
-            self.device = "cpu"
-        self.explains = explains(session)
-        recorded = session.get_modelmeta().custom_metadata_map
+        self._sessions = Sessions(folder / ONNX, device)
+        self.device = self._sessions.device
+        recorded = self._sessions.metadata
         for key, value in identity(self.config, self.vocabulary).items():
             if recorded.get(key) != value:
                 what = key.removeprefix("sightline.")
@@ -115,7 +93,7 @@ class Captioner:
         self.precision = recorded.get("sightline.precision", "unknown")
 
     def __reduce__(self) -> tuple[type[Captioner], tuple[Path, int | None, str]]:
-        return type(self), (self._path.parent, *self._asked)
+        return type(self), self._arguments
 
     def __call__(
         self, photo: Photo, beam_size: int = BEAM_SIZE, length_penalty: float = LENGTH_PENALTY, evidence: bool = False
@@ -133,9 +111,9 @@ class Captioner:
         Raises:
             SightlineError: the photo cannot be read, or an option is impossible.
         """
-        beam_size, length_penalty = self._check(beam_size, length_penalty, evidence)
+        beam_size, length_penalty = _check(beam_size, length_penalty)
         pixels = preprocess(photo, self.config.preprocessing)[None]
-        found = self._search(self._session(self._cores), pixels, beam_size, length_penalty, evidence)
+        found = self._search(self._sessions.get(self._cores), pixels, beam_size, length_penalty, evidence)
         return found[0].with_photo(photo)
 
     def stream(
@@ -156,7 +134,7 @@ class Captioner:
         Raises:
             SightlineError: an option is impossible, or ``photos`` is a single photo.
         """
-        beam_size, length_penalty = self._check(beam_size, length_penalty, evidence)
+        beam_size, length_penalty = _check(beam_size, length_penalty)
         if not _is_whole(batch_size) or batch_size < 1:
             raise SightlineError(f"batch size {batch_size!r}: it must be a whole number, 1 or more")
         return self._stream(_many(photos), int(batch_size), beam_size, length_penalty, evidence)
@@ -181,7 +159,7 @@ class Captioner:
         Raises:
             SightlineError: an option is impossible, or ``photos`` is a single photo.
         """
-        beam_size, length_penalty = self._check(beam_size, length_penalty, evidence)
+        beam_size, length_penalty = _check(beam_size, length_penalty)
         return self._batch(list(_many(photos)), beam_size, length_penalty, evidence, formats, max_pixels)
 
     def _stream(
@@ -213,7 +191,7 @@ class Captioner:
         decoded = [self._decode(photo, formats, max_pixels) for photo in photos]
         readable = [pixels for pixels in decoded if not isinstance(pixels, SightlineError)]
         # A thread for each batch: cores that share one batch spend much of their time waiting for each other.
-        session = self._session(threads=1)
+        session = self._sessions.get(threads=1)
         captions = iter(
             self._search(session, np.stack(readable), beam_size, length_penalty, evidence) if readable else ()
         )
@@ -247,42 +225,14 @@ class Captioner:
             for caption, photo in zip(captions, pixels, strict=True)
         ]
 
-    def _check(self, beam_size: int, length_penalty: float, evidence: bool) -> tuple[int, float]:
-        """The options as plain numbers, whatever kind of numbers they came as."""
-        if not _is_whole(beam_size) or beam_size < 1:
-            raise SightlineError(f"beam size {beam_size!r}: it must be a whole number, 1 (greedy) or more")
-        if not isinstance(length_penalty, numbers.Real) or not math.isfinite(length_penalty):
-            raise SightlineError(f"length penalty {length_penalty!r}: it must be a finite number")
-        if evidence and not self.explains:
-            raise SightlineError(
-                f"{self.folder / ONNX}: made before there was evidence; `sightline export` makes one that has it"
-            )
-        return int(beam_size), float(length_penalty)
 
-    def _session(self, threads: int) -> InferenceSession:
-        with self._opening:
-            if threads not in self._sessions:
-                self._sessions[threads] = open_session(self._path, threads, self.device)
-            return self._sessions[threads]
-
-    def _forget_sessions(self) -> None:
-        self._sessions: dict[int, InferenceSession] = {}
-        self._opening = threading.Lock()
-
-
-_captioners: weakref.WeakSet[Captioner] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for captioner in list(_captioners):
-        for session in captioner._sessions.values():
-            # Never to be freed: a session's end waits for its threads, and the fork has left them behind.
-            ctypes.pythonapi.Py_IncRef(ctypes.py_object(session))
-        captioner._forget_sessions()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+def _check(beam_size: int, length_penalty: float) -> tuple[int, float]:
+    """The options as plain numbers, whatever kind of numbers they came as; `SightlineError` if they are impossible."""
+    if not _is_whole(beam_size) or beam_size < 1:
+        raise SightlineError(f"beam size {beam_size!r}: it must be a whole number, 1 (greedy) or more")
+    if not isinstance(length_penalty, numbers.Real) or not math.isfinite(length_penalty):
+        raise SightlineError(f"length penalty {length_penalty!r}: it must be a finite number")
+    return int(beam_size), float(length_penalty)
 
 
 def _is_whole(number: object) -> bool:
@@ -299,83 +249,3 @@ def _many(photos: Iterable[Photo]) -> Iterator[Photo]:
             f" {with_article(type(photos).__name__)}: put a single photo in a list"
         )
     return iter(photos)
-
-
-def _device(asked: str) -> str:
-    """The device to open sessions on; `SightlineError` where there is no such kind."""
-    if asked not in DEVICES:
-        raise SightlineError(f"device {asked!r}: it must be one of {', '.join(DEVICES)}")
-    if asked == "cpu":
-        return "cpu"
-    if cuda_is_offered():
-        return "cuda"
-    if asked == "cuda":
-        _log.warning(
-            "sightline: this ONNX Runtime has no CUDA (onnxruntime-gpu has); captions are computed on the processor"
-        )
-    return "cpu"
-
-
-def cuda_is_offered() -> bool:
-    """Whether the ONNX Runtime that is installed was built with CUDA; whether it starts is another matter."""
-    import onnxruntime
-
-    return _CUDA in onnxruntime.get_available_providers()
-
-
-def open_session(path: Path, threads: int, device: str = "cpu") -> InferenceSession:
-    """ONNX Runtime's session of a model.onnx; raises `SightlineError` where there is none, or a bad one."""
-    if not path.is_file():
-        raise SightlineError(f"{path.parent}: no {path.name}; `sightline export {path.parent} --out BUNDLE` makes one")
-    try:
-        session = start_session(path, threads, device)
-    except Exception as error:  # ONNX Runtime raises a class for each of its statuses, and no common one
-        reason = str(error).splitlines()[0]
-        raise SightlineError(f"{path}: damaged or truncated ({reason}); copy it anew or export again") from None
-    if tuple(output.name for output in session.get_outputs()) not in (SEARCHED, OUTPUTS):
-        raise SightlineError(f"{path}: not a model that sightline exported; `sightline export` makes one")
-    return session
-
-
-def start_session(path: Path, threads: int, device: str = "cpu") -> InferenceSession:
-    """ONNX Runtime on ``threads`` of the processor's cores, for any ONNX file; raises what ONNX Runtime raises.
-
-    ``device`` ``"cuda"`` is tried first, and what it lacks is computed by the processor.
-    """
-    # Imported here, so that importing the package stays quick.
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 4
-    # Threads that sleep at once wake too late for the next layer; threads that spin on take the cores from others.
-    options.add_session_config_entry("session.intra_op.spin_duration_us", "50")
-    providers = [_CUDA] if device == "cuda" else []
-    return onnxruntime.InferenceSession(path, options, providers=[*providers, "CPUExecutionProvider"])
-
-
-def run_search(
-    session: InferenceSession, pixels: Pixels, beam_size: int, length_penalty: float, evidence: bool = False
-) -> dict[str, Any]:
-    """One run of a model.onnx: ``pixels`` (B, 3, size, size) -> what was searched, best beam first, by name.
-
-    ``evidence``, for a session that `explains`, adds the best beam's.
-    """
-    first_scores = np.full(beam_size, -1e9, np.float32)
-    first_scores[0] = 0
-    penalty = np.array(np.clip(length_penalty, *_FLOAT32), np.float32)
-    feed = {"pixels": pixels, "first_scores": first_scores, "length_penalty": penalty}
-    if explains(session):
-        feed["explain"] = np.array(evidence)
-    names = OUTPUTS if evidence else SEARCHED
-    return dict(zip(names, session.run(names, feed), strict=True))
-
-
-def explains(session: InferenceSession) -> bool:
-    """Whether a model.onnx can find evidence; those made before there was any cannot."""
-    return len(session.get_outputs()) == len(OUTPUTS)
-
-
-def available_cores() -> int:
-    """The cores this process may use, which in a container are fewer than the machine's."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -12,7 +12,6 @@ import pytest
 import torch
 
 from sightline import Captioner
-from sightline.captioner import open_session, run_search
 from sightline.errors import SightlineError
 from sightline.export import agreement, export
 from sightline.export.agreement import TOLERANCE, Agreement, compare, random_photos
@@ -24,6 +23,7 @@ from sightline.model_folder import OUTPUTS
 from sightline.nn.library_encoders import ENCODERS
 from sightline.nn.model_files import DECODERS  # importing it registers every decoder
 from sightline.nn.search import search
+from sightline.sessions import open_session, run_search
 from sightline.vocabulary import END, split_words
 
 from ..conftest import Tiny, make_tiny

@@ -14,9 +14,9 @@ import numpy as np
 from sightline.bulk.places import is_remote, read_bytes
 from sightline.bulk.row import COLUMNS, Row, as_text, caption_row
 from sightline.captioner import Captioner, load
-from sightline.decoding import BEAM_SIZE, LENGTH_PENALTY
 from sightline.errors import SightlineError
 from sightline.preprocess import Photo
+from sightline.sessions import BEAM_SIZE, LENGTH_PENALTY
 
 if TYPE_CHECKING:
     import pandas

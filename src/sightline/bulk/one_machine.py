@@ -12,8 +12,8 @@ from sightline.bulk.row import caption_row
 from sightline.bulk.row_file import RowFile, Rows, Version
 from sightline.caption import Caption
 from sightline.captioner import Captioner
-from sightline.decoding import BEAM_SIZE, LENGTH_PENALTY
 from sightline.errors import SightlineError
+from sightline.sessions import BEAM_SIZE, LENGTH_PENALTY
 
 
 def open_rows(path: Path, made_by: str, overwrite: bool = False) -> Rows:

@@ -12,9 +12,8 @@ from sightline.bulk.batches import CaptionBatches
 from sightline.bulk.row import arrow_schema, made_by
 from sightline.bulk.row_file import other_maker
 from sightline.bulk.sources import Piece, Source, find
-from sightline.captioner import available_cores
-from sightline.decoding import BEAM_SIZE, LENGTH_PENALTY
 from sightline.errors import SightlineError
+from sightline.sessions import BEAM_SIZE, LENGTH_PENALTY, available_cores
 
 BATCH = 32
 # A block is what is written at once, and what is done again after a kill: seconds of work, but not so few rows that a

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sightline.captioner import DEVICES
 from sightline.cli.bulk import CaptionOptions, caption_to_file, caption_with_ray
 from sightline.cli.options import beam_size_option, length_penalty_option, model_option
 from sightline.cli.photos import PhotoSearch
 from sightline.cli.progress import progress
 from sightline.cli.streams import complain, put, remark, stdout_may_share_the_terminal
 from sightline.errors import SightlineError
+from sightline.sessions import DEVICES
 
 if TYPE_CHECKING:
     from sightline.caption import Caption

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from sightline import __version__
+from sightline._version import __version__
 from sightline.cli import (
     caption,
     compare,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from sightline.decoding import BEAM_SIZE, LENGTH_PENALTY
+from sightline.sessions import BEAM_SIZE, LENGTH_PENALTY
 
 PATH = click.Path(path_type=Path)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sightline import __version__
+from sightline._version import __version__
 from sightline.evaluation.page_pointing import pointing_section
 from sightline.evaluation.protocol import Evaluation
 from sightline.evaluation.scores import Scores, in_print

@@ -10,13 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sightline import __version__
+from sightline._version import __version__
 from sightline.caption import Caption
 from sightline.captioner import Captioner
 from sightline.data.dataset import Dataset
 from sightline.data.example import Example
 from sightline.data.regions.nouns import nouns_of
-from sightline.decoding import BEAM_SIZE, LENGTH_PENALTY
 from sightline.errors import SightlineError
 from sightline.evaluation.hallucination import Mention, hallucination_scores, mentions, mentions_of_people
 from sightline.evaluation.pointing import Look, looks, pointing_scores
@@ -25,6 +24,7 @@ from sightline.evaluation.scores import Scores, score_captions
 from sightline.images.source import ImageSource
 from sightline.metrics import METRICS, tokenizer_of
 from sightline.model_folder import CONFIG, ONNX, VOCABULARY
+from sightline.sessions import BEAM_SIZE, LENGTH_PENALTY
 
 Progress = Callable[[int, int | None], None]
 
@@ -113,7 +113,7 @@ def evaluate_split(
     examples = dataset.located_split(split)
     _check_once(dataset, split)
     nouns = nouns_of(examples)
-    evidence = bool(nouns) and captioner.explains
+    evidence = bool(nouns)
     captions, unread = _caption(captioner, examples, beam_size, length_penalty, evidence, progress)
     scored = {example.name: example for example in examples if example.name in captions}
     training = captioner.config.training

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sightline.captioner import available_cores, open_session, run_search
 from sightline.model_folder import OUTPUTS, ModelConfig
 from sightline.nn.evidence import evidence
 from sightline.nn.model import CaptionModel
 from sightline.nn.search import search
+from sightline.sessions import available_cores, open_session, run_search
 
 TOLERANCE = 1e-4
 """The largest difference of a log-probability, score, attention weight or evidence that an fp32 export may show."""

@@ -15,8 +15,8 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-import sightline
-from sightline.captioner import Captioner, available_cores, load
+from sightline._version import __version__
+from sightline.captioner import Captioner, load
 from sightline.serve.limits import Code, Limits, Refused
 from sightline.serve.metrics import Metrics
 from sightline.serve.page_files import page_files
@@ -34,6 +34,7 @@ from sightline.serve.schemas import (
 from sightline.serve.service import CaptionService
 from sightline.serve.stopping import finish_before_exit
 from sightline.serve.upload import Upload, read_upload
+from sightline.sessions import available_cores
 
 _RETRY = {"Retry-After": "1"}
 
@@ -69,7 +70,7 @@ def create_app(
 
     app = FastAPI(
         title="Sightline",
-        version=sightline.__version__,
+        version=__version__,
         description=DESCRIPTION,
         docs_url=None,
         redoc_url=None,

@@ -6,8 +6,8 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from sightline.decoding import BEAM_SIZE, LENGTH_PENALTY
 from sightline.serve.limits import Code, Limits
+from sightline.sessions import BEAM_SIZE, LENGTH_PENALTY
 
 Result: TypeAlias = dict[str, Any]  # a photo's entry in the answer: a `PhotoCaption` or a `PhotoProblem`
 

@@ -12,10 +12,11 @@ from typing import Any
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from sightline.captioner import available_cores, load
+from sightline.captioner import load
 from sightline.errors import SightlineError
 from sightline.serve.app import create_app, load_app
 from sightline.serve.limits import Limits
+from sightline.sessions import available_cores
 
 _SECONDS_TO_START = 60
 

@@ -19,8 +19,8 @@ from typing import Any, Literal
 import torch
 import torch.distributed as dist
 
-from sightline.captioner import available_cores
 from sightline.errors import SightlineError
+from sightline.sessions import available_cores
 from sightline.training.interruption import way_on
 from sightline.training.ranks import Ranks, told_ranks
 

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 
 from sightline.caption import Caption, read_captions
-from sightline.decoding import BEAM_SIZE, LENGTH_PENALTY
 from sightline.model_folder import ModelConfig
 from sightline.nn.model import CaptionModel
 from sightline.nn.search import search
 from sightline.preprocess import Photo, preprocess
+from sightline.sessions import BEAM_SIZE, LENGTH_PENALTY
 from sightline.vocabulary import Vocabulary
 
 
