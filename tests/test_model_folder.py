@@ -1,3 +1,5 @@
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,39 @@ def test_a_full_disk_is_one_line_and_the_old_folder_stays(folder, disk_full):
             (new / "a").write_text(TEXT)
     assert (folder / "a").read_text() == "old"
     assert list(folder.parent.iterdir()) == [folder]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions are POSIX's")
+@pytest.mark.parametrize(("umask", "file_mode", "folder_mode"), [(0o077, 0o600, 0o700), (0o002, 0o664, 0o775)])
+def test_files_and_folders_have_the_permissions_of_the_umask(umask, file_mode, folder_mode, tmp_path):
+    before = os.umask(umask)
+    try:
+        with replacing(tmp_path / "new.txt") as path:
+            path.unlink()  # as a library that writes to a name of its own and renames
+            path.write_text("new")
+        with replacing_folder(tmp_path / "new", {"a"}, "report"):
+            pass
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "new.txt").stat().st_mode) == file_mode
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == folder_mode
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions are POSIX's")
+def test_what_was_private_stays_private(file, folder):
+    before = os.umask(0o022)
+    try:
+        for mode, replaced in ((0o600, 0o600), (0o640, 0o640), (0o666, 0o644)):
+            file.chmod(mode)
+            with replacing(file) as path:
+                path.write_text("new")
+            assert stat.S_IMODE(file.stat().st_mode) == replaced
+        folder.chmod(0o700)
+        with replacing_folder(folder, {"a"}, "report"):
+            pass
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    finally:
+        os.umask(before)
 
 
 def test_a_place_where_nothing_can_be_written_is_named(file):

@@ -1,4 +1,4 @@
-"""A model is a folder: config.json, vocabulary.json, and its weights. This file needs no torch."""
+"""Model folders (config.json, vocabulary.json and the weights), and how files and folders are replaced as a whole."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import errno
 import hashlib
 import json
 import os
+import secrets
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping, Set
 from contextlib import AbstractContextManager, contextmanager
@@ -22,29 +24,29 @@ FORMAT = 1
 CONFIG, VOCABULARY, WEIGHTS = "config.json", "vocabulary.json", "model.safetensors"
 ONNX, CARD = "model.onnx", "MODEL_CARD.md"
 
-# What model.onnx takes and gives; shapes and meaning are told by `sightline.export.graph.to_onnx`.
+# The names of model.onnx's inputs and outputs; for shapes and meaning see `sightline.export.graph.to_onnx`.
 INPUTS = ("pixels", "first_scores", "length_penalty", "explain")
 SEARCHED = ("tokens", "log_probs", "lengths", "scores", "attention")
 OUTPUTS = (*SEARCHED, "evidence")
 
-# A disk, a quota or a limit on a file's size that is used up; a disk that fails, or was mounted for reading alone.
+# No space left on the disk, in the quota, or up to the limit on a file's size; a failing disk, or a read-only one.
 _CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """What config.json says of a model.
+    """The content of config.json.
 
     Attributes:
         encoder: name of a registered encoder.
         projection: width of the linear layer on its annotation vectors, or None.
         decoder: name of a registered decoder.
-        decoder_options: its constructor's keyword arguments, sizes of vocabulary and features apart.
+        decoder_options: its constructor's keyword arguments, without the sizes of vocabulary and features.
         grid: ``(h, w)`` of the attention.
         max_words: the longest sentence it writes.
         preprocessing: how photos must be prepared.
-        training: what is known of its training (data, epochs, losses), for people to read.
-        members: the models that an ensemble is made of; encoder and decoder are then named ``"ensemble"``.
+        training: data, epochs, losses and the like, for people to read.
+        members: the models of an ensemble, whose encoder and decoder are named ``"ensemble"``.
     """
 
     encoder: str
@@ -101,7 +103,7 @@ def load_description(folder: Path) -> tuple[ModelConfig, Vocabulary]:
 
 
 def identity(config: ModelConfig, vocabulary: Vocabulary) -> dict[str, str]:
-    """What model.onnx records of the folder it was made for, so that a file from another folder is noticed."""
+    """Metadata of model.onnx that identifies the folder it was made for, so that one of another folder is noticed."""
     digest = hashlib.sha256("\n".join(vocabulary.words).encode()).hexdigest()[:12]
     return {
         "sightline.format": str(FORMAT),
@@ -125,32 +127,41 @@ def naming_write_errors(path: Path) -> Iterator[None]:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` that takes its place when the block ends well, and vanishes otherwise.
+    """A new temporary file beside ``path`` that replaces it when the block ends well, and is deleted otherwise.
+
+    Its permissions are those that the umask gives new files, less what a file at ``path`` does not permit.
 
     Raises:
         SightlineError: nothing can be written there, or the disk is full; what was at ``path`` is still there.
     """
+    temporary = path.parent / f".sightline-{secrets.token_hex(8)}{path.suffix}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".sightline-", suffix=path.suffix, dir=path.parent)
+        # Created with 0o666, so that the kernel applies the umask: to read it, all threads' umask would have to be set.
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        mode = _mode(temporary, path)
     except OSError as error:
         raise SightlineError(f"{path}: cannot be written ({error.strerror}); name another place") from None
-    os.close(handle)
-    temporary = Path(name)
     try:
         with naming_write_errors(path):
             yield temporary
-            # Some file systems find out only now that they are full; and a name must not outlive its content.
+            # Some file systems report only now that they are full; and the name must not be on disk before the content.
             with temporary.open("r+b") as written:
                 os.fsync(written)
-            temporary.chmod(0o644)
+            temporary.chmod(mode)  # a library may have written a file of its own there
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
+def _mode(new: Path, old: Path) -> int:
+    """The permissions of ``new``, or where ``old`` exists, those that both have."""
+    mode = stat.S_IMODE(new.stat().st_mode)
+    return mode & stat.S_IMODE(old.stat().st_mode) if old.exists() else mode
+
+
 def make_folder(folder: Path) -> None:
-    """Make a folder to write into, where it is not there; `SightlineError` where that cannot be."""
+    """Make a folder to write into, if it is not there; raises `SightlineError` where that is impossible."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -166,11 +177,13 @@ def replacing_bundle(folder: Path) -> AbstractContextManager[Path]:
 
 @contextmanager
 def replacing_folder(folder: Path, names: Set[str], what: str) -> Iterator[Path]:
-    """A new temporary folder that becomes ``folder`` when the block ends well, and vanishes otherwise.
+    """A new temporary folder that becomes ``folder`` when the block ends well, and is deleted otherwise.
+
+    Its permissions are those that the umask gives new folders, less what an existing ``folder`` does not permit.
 
     Raises:
         SightlineError: it cannot be made, the disk is full, or ``folder`` exists and holds anything but files of these
-            ``names``: it is then no ``what`` ("bundle"), and would be wrong to delete.
+            ``names``: it is then no ``what`` ("bundle"), and must not be deleted.
     """
     if folder.exists() and (others := _others(folder, names)):
         raise SightlineError(f"{folder}: not a {what} to replace (it holds {others}); name another folder")
@@ -184,13 +197,14 @@ def replacing_folder(folder: Path, names: Set[str], what: str) -> Iterator[Path]
         with naming_write_errors(folder):
             (new := temporary / "new").mkdir()
             yield new
+            new.chmod(_mode(new, target))
             _change_places(new, target, temporary / "old")
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _change_places(new: Path, target: Path, old: Path) -> None:
-    """Rename ``new`` to ``target`` and what is there to ``old``; it comes back if that fails or is interrupted."""
+    """Rename ``target`` to ``old`` and ``new`` to ``target``; a failure or interruption leaves ``target`` as it was."""
     try:
         if target.exists():
             target.rename(old)
@@ -202,7 +216,7 @@ def _change_places(new: Path, target: Path, old: Path) -> None:
 
 
 def _others(folder: Path, names: Set[str]) -> str:
-    """The first of what ``folder`` holds beside ``names``; empty if nothing."""
+    """The first few files in ``folder`` that have none of these ``names``; empty if there are none."""
     if not folder.is_dir():
         return "no files: it is a file itself"
     others = sorted({path.name for path in folder.iterdir()} - names)
