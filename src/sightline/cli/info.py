@@ -1,4 +1,4 @@
-"""`sightline info`: what a model is."""
+"""`sightline info`: describe a model."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 @click.command()
 @model_option
 def info(model: Path | None) -> None:
-    """Tell what a model is: its parts, sizes and training, and what its card says of scores and licences."""
+    """Describe a model: its parts, sizes and training, and its card's sections on scores and licences."""
     from sightline.captioner import model_folder
     from sightline.model_folder import CARD, load_description
 
     folder = model_folder(model)
     lines = [str(folder), "", *_parts(*load_description(folder)), "", *_files(folder)]
     if (folder / CARD).is_file():
-        lines += ["", *_of_the_card((folder / CARD).read_text(encoding="utf-8", errors="replace"))]
+        lines += ["", *_card_sections((folder / CARD).read_text(encoding="utf-8", errors="replace"))]
     put(*lines)
 
 
@@ -46,7 +46,7 @@ def _shape(config: ModelConfig) -> dict[str, str]:
         return {f"member {number}": shape for number, shape in enumerate(shapes, start=1)}
     height, width = config.grid
     options = ", ".join(f"{name} {value}" for name, value in config.decoder_options.items())
-    encoder = f"{config.encoder}, {height}x{width} places"
+    encoder = f"{config.encoder}, {height}x{width} cells"
     return {
         "encoder": encoder + f", projected to {config.projection}" * bool(config.projection),
         "decoder": config.decoder + f" ({options})" * bool(options),
@@ -54,25 +54,25 @@ def _shape(config: ModelConfig) -> dict[str, str]:
 
 
 def _value(value: object) -> str:
-    """A number with its thousands apart; an ensemble's members' values, where they differ, one after another."""
+    """A number with thousands separators; for an ensemble whose members differ, their values in order."""
     if isinstance(value, list):
         return "; ".join(map(_value, value))
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _files(folder: Path) -> list[str]:
-    """The weights' files; model.onnx is opened, so that a bad one is noticed."""
+    """The files of weights; model.onnx is opened, so that a bad one is noticed."""
     from sightline.captioner import Captioner
     from sightline.model_folder import ONNX, WEIGHTS
 
     lines = []
     for name in (ONNX, WEIGHTS):
         if (folder / name).is_file():
-            told = ", for the training tier"
+            use = ", for the training tier"
             if name == ONNX:
                 captioner = Captioner(folder, device="auto")
-                told = f", {captioner.precision}; can run on {_devices(captioner.device)}"
-            lines.append(f"{name:<18}  {(folder / name).stat().st_size / 1e6:.1f} MB{told}")
+                use = f", {captioner.precision}; can run on {_devices(captioner.device)}"
+            lines.append(f"{name:<18}  {(folder / name).stat().st_size / 1e6:.1f} MB{use}")
     if not (folder / ONNX).is_file():
         lines.append(f"no {ONNX}: it cannot caption yet; `sightline export {folder} --out BUNDLE` makes one")
     return lines
@@ -82,8 +82,8 @@ def _devices(best: str) -> str:
     return "cpu" if best == "cpu" else f"cpu and {best}"
 
 
-def _of_the_card(text: str) -> list[str]:
-    """The card's head, up to its second heading, and every section that speaks of scores or licences in its title."""
+def _card_sections(text: str) -> list[str]:
+    """The card up to its second heading, and every section with scores, results or licences in its title."""
     kept, wanted, headings, fenced = [], True, 0, False
     for line in text.rstrip().splitlines():
         fenced ^= line.startswith("```")

@@ -1,7 +1,6 @@
-"""Where the model looked, as one image a photo or as one web page for many. Reads `Caption`s alone."""
+"""A caption and where the model looked, as an image or as a web page. Needs nothing but `Caption`s."""
 
 from sightline.explain.image import draw_attention
-from sightline.explain.one import caption_document, caption_frame
-from sightline.explain.page import write_page
+from sightline.explain.page import caption_document, caption_frame, write_page
 
 __all__ = ["caption_document", "caption_frame", "draw_attention", "write_page"]

@@ -16,20 +16,13 @@ from PIL import Image, ImageDraw, ImageFont
 from sightline.caption import Caption
 from sightline.errors import SightlineError
 from sightline.explain.emphasis import SHADE, TINT, emphasis
+from sightline.images.fonts import font_file, usual_fonts
 from sightline.preprocess import Photo, open_photo
 from sightline.scripts import characters, is_right_to_left, is_unspaced
 
 PAPER, INK, MUTED = (251, 250, 248), (28, 27, 26), (112, 108, 103)
 
 _SHEET_ASPECT = 1.5
-# Pillow's own font knows ASCII alone; these stand on most Linux, macOS and Windows machines, first those of many
-# scripts, then of Han characters and kana, of India's scripts, of Thai.
-_WIDER_FONTS = (
-    *("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial.ttf", "arial.ttf", "Arial Unicode.ttf"),
-    *("NotoSansCJK-Regular.ttc", "wqy-zenhei.ttc", "PingFang.ttc", "Hiragino Sans GB.ttc", "msyh.ttc"),
-    *("NotoSansDevanagari-Regular.ttf", "Kohinoor.ttc", "Nirmala.ttc", "Nirmala.ttf"),
-    *("NotoSansThai-Regular.ttf", "Garuda.ttf", "Thonburi.ttc", "leelawui.ttf"),
-)
 _log = logging.getLogger(__name__)
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
@@ -39,19 +32,21 @@ _Text = tuple[str, tuple[int, int, int], Font]
 def draw_attention(photo: Photo, caption: Caption, tile_size: int = 240, font: str | Path | None = None) -> Image.Image:
     """A contact sheet: the sentence, the photo, and for every word the photo lit where the model looked.
 
-    Where the caption carries evidence, the photo is lit by what each word rests on instead.
+    If the caption has evidence, the photo is lit by what each word rests on instead.
 
-    The photo stands upright and in its own aspect; the attention, which the encoder computed on the photo squashed
-    to a square, is stretched back over it. Above each tile stand its word and the word's probability.
+    The photo is shown upright and in its own aspect ratio; the attention, which the encoder computed on the photo
+    resized to a square, is stretched back over it. Above each tile are its word and the word's probability.
 
     Args:
         photo: what `sightline.preprocess.open_photo` opens; the photo that ``caption`` is about.
         caption: T words and their attention, float32 ``(T, h, w)``.
-        tile_size: side in pixels of a square photo's tile; other aspects get the same area. All else scales with it.
-        font: a TrueType or OpenType file, for scripts that no font found here can draw; a line is logged then.
+        tile_size: side in pixels of a square photo's tile; other aspect ratios get the same area. Type and margins
+            scale with it.
+        font: a TrueType or OpenType file; None for an installed font that has all letters of the caption. If none has,
+            a warning is logged.
 
     Returns:
-        an RGB image of T + 1 tiles, from right to left where the sentence is read so.
+        an RGB image of T + 1 tiles, from right to left if the sentence is.
 
     Raises:
         SightlineError: the photo or the font cannot be read.
@@ -66,17 +61,17 @@ def draw_attention(photo: Photo, caption: Caption, tile_size: int = 240, font: s
     for line, text in enumerate(title):
         draw.text(sheet.title_baseline(line), text, INK, title_font, anchor="rs" if sheet.from_right else "ls")
 
-    places = sheet.places(len(title))
-    place = next(places)
+    corners = sheet.cell_corners(len(title))
+    corner = next(corners)
     shown = "attention" if caption.evidence is None else "evidence"
-    sheet.label(draw, place, ("photo", MUTED, small_font), (shown, MUTED, small_font))
-    canvas.paste(picture, sheet.corner(place))
+    sheet.label(draw, corner, ("photo", MUTED, small_font), (shown, MUTED, small_font))
+    canvas.paste(picture, sheet.tile_corner(corner))
     lights = emphasis(caption)
-    for word, log_prob, light, place in zip(caption.words, caption.log_probs, lights, places, strict=True):
+    for word, log_prob, light, corner in zip(caption.words, caption.log_probs, lights, corners, strict=True):
         probability = f"{math.exp(log_prob):.0%}"
         room = sheet.cell - round(small_font.getlength(probability)) - sheet.gap
-        sheet.label(draw, place, (_shorten(word, word_font, room), INK, word_font), (probability, MUTED, small_font))
-        canvas.paste(overlay(picture, light), sheet.corner(place))
+        sheet.label(draw, corner, (_shorten(word, word_font, room), INK, word_font), (probability, MUTED, small_font))
+        canvas.paste(overlay(picture, light), sheet.tile_corner(corner))
     return canvas
 
 
@@ -96,9 +91,9 @@ def overlay(photo: Image.Image, light: NDArray[np.float32]) -> Image.Image:
 
 @dataclass(frozen=True)
 class _Sheet:
-    """Where everything stands; lengths in pixels, type and spaces in multiples of ``unit``.
+    """The layout; lengths in pixels, type and spaces in multiples of ``unit``.
 
-    ``from_right``: as for a sentence that is read from right to left, all stands as in a mirror.
+    ``from_right``: mirrored, for a sentence that is read from right to left.
     """
 
     tile: tuple[int, int]
@@ -109,7 +104,7 @@ class _Sheet:
 
     @classmethod
     def plan(cls, tile: tuple[int, int], tiles: int, tile_size: int, from_right: bool) -> _Sheet:
-        """The number of columns that comes nearest to a landscape page with few places left empty."""
+        """The layout with the number of columns that is nearest to a landscape page with few empty cells."""
 
         def badness(columns: int) -> float:
             rows = math.ceil(tiles / columns)
@@ -150,20 +145,20 @@ class _Sheet:
         x = self.width - self.margin if self.from_right else self.margin
         return x, self.margin + round((1.3 + 2.2 * line) * self.unit)
 
-    def places(self, title_lines: int) -> Iterator[tuple[int, int]]:
+    def cell_corners(self, title_lines: int) -> Iterator[tuple[int, int]]:
         """The top left corner of every tile's cell."""
         for index in range(self.tiles):
             row, column = divmod(index, self.columns)
             column = self.columns - 1 - column if self.from_right else column
             yield self.margin + column * self.pitch[0], self._top(title_lines) + row * self.pitch[1]
 
-    def corner(self, place: tuple[int, int]) -> tuple[int, int]:
-        """The tile's top left corner."""
-        return place[0] + (self.cell - self.tile[0]) * self.from_right, place[1]
+    def tile_corner(self, corner: tuple[int, int]) -> tuple[int, int]:
+        """The top left corner of the tile within a cell."""
+        return corner[0] + (self.cell - self.tile[0]) * self.from_right, corner[1]
 
-    def label(self, draw: ImageDraw.ImageDraw, place: tuple[int, int], first: _Text, last: _Text) -> None:
-        """Write above a tile, where its line begins and where it ends."""
-        x, y = place[0], place[1] - self.gap
+    def label(self, draw: ImageDraw.ImageDraw, corner: tuple[int, int], first: _Text, last: _Text) -> None:
+        """Write above a cell's tile, at the start and at the end of the line."""
+        x, y = corner[0], corner[1] - self.gap
         left, right = (last, first) if self.from_right else (first, last)
         draw.text((x, y), *left, anchor="ls")
         draw.text((x + self.cell, y), *right, anchor="rs")
@@ -173,7 +168,7 @@ class _Sheet:
 
 
 def _tile(size: tuple[int, int], tile_size: int) -> tuple[int, int]:
-    """The photo's aspect at the area of a square tile, no side beyond two tiles."""
+    """The photo's aspect ratio at the area of a square tile, no side longer than two tiles."""
     width, height = size
     scale = min(tile_size / math.sqrt(width * height), 2 * tile_size / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))
@@ -184,64 +179,43 @@ def _load_font(font: str | Path | None, size: float, text: str) -> Font:
         try:
             return ImageFont.truetype(str(font), size)
         except OSError as error:
-            raise SightlineError(f"{font}: no readable font ({error}); give a .ttf or .otf file") from None
+            raise SightlineError(f"{font}: not a readable font ({error}); give a .ttf or .otf file") from None
     name = None if text.isascii() else _font_for(text)
     return ImageFont.truetype(name, size) if name else ImageFont.load_default(size)
 
 
 def _font_for(text: str) -> str | None:
-    """The name of the first font here that can draw ``text``; of the first one where none can, which is told once."""
-    letters = frozenset(character for character in text if character.isalnum())
-    for name in _fonts_here():
-        if letters <= _drawn(name, letters):
-            return name
-    _tell_of_missing()
-    return next(iter(_fonts_here()), None)
+    """The font that draws ``text``; where none has all its letters, the first usual one, with a warning once."""
+    if name := font_file(text):
+        return name
+    _warn_of_missing_letters()
+    return next(iter(usual_fonts()), None)
 
 
 @cache
-def _fonts_here() -> tuple[str, ...]:
-    found = []
-    for name in _WIDER_FONTS:
-        try:
-            ImageFont.truetype(name, 16)
-            found.append(name)
-        except OSError:
-            continue
-    return tuple(found)
+def _warn_of_missing_letters() -> None:
+    _log.warning("sightline: no installed font has all letters of these captions; name one: --font FILE.ttf")
 
 
-def _drawn(name: str, letters: frozenset[str]) -> set[str]:
-    """Those of ``letters`` that a font has; any other it draws as it does what is no character at all."""
-    font = ImageFont.truetype(name, 16, layout_engine=ImageFont.Layout.BASIC)
-    missing = bytes(font.getmask("\uffff"))
-    return {letter for letter in letters if bytes(font.getmask(letter)) != missing}
-
-
-@cache
-def _tell_of_missing() -> None:
-    _log.warning("sightline: no font found here has all letters of these captions; name one that has: --font FILE.ttf")
-
-
-def _wrap(text: str, font: Font, room: int) -> list[str]:
-    """The text in lines no wider than ``room`` pixels; at least one line."""
+def _wrap(text: str, font: Font, width: int) -> list[str]:
+    """The text in lines of at most ``width`` pixels; at least one line."""
     lines = [""]
     for word in text.split():
-        # Where a script sets no blanks, a line may end after any character.
-        for place, part in enumerate(characters(word) if is_unspaced(word) else [word]):
-            longer = f"{lines[-1]}{'' if place else ' '}{part}".lstrip()
-            if lines[-1] and font.getlength(longer) > room:
+        # In scripts without spaces, a line may end after any character.
+        for index, part in enumerate(characters(word) if is_unspaced(word) else [word]):
+            longer = f"{lines[-1]}{'' if index else ' '}{part}".lstrip()
+            if lines[-1] and font.getlength(longer) > width:
                 lines.append(part)
             else:
                 lines[-1] = longer
-    return [_shorten(line, font, room) for line in lines]
+    return [_shorten(line, font, width) for line in lines]
 
 
-def _shorten(text: str, font: Font, room: int) -> str:
-    """The text, its end replaced by an ellipsis where it is wider than ``room`` pixels."""
-    if font.getlength(text) <= room:
+def _shorten(text: str, font: Font, width: int) -> str:
+    """The text, its end replaced by an ellipsis if it is wider than ``width`` pixels."""
+    if font.getlength(text) <= width:
         return text
     kept = len(text)
-    while kept and font.getlength(f"{text[:kept]}…") > room:
+    while kept and font.getlength(f"{text[:kept]}…") > width:
         kept -= 1
     return f"{text[:kept]}…"

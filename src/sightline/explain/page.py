@@ -1,4 +1,4 @@
-"""Many captions' attention, or their evidence, as one self-contained web page."""
+"""The attention, or the evidence, of one caption or many as a self-contained web page."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from sightline.preprocess import Photo, open_photo
 # Enough for a sharp photo on a page, about 60 kB of JPEG.
 PHOTO_SIDE, JPEG_QUALITY = 720, 80
 
-# By this in its head, a page is known for one of ours.
+# Marks a page as written by `write_page`.
 _GENERATOR = b'<meta name="generator" content="sightline explain">'
 
-# The page's heading, and what the light means.
-_LOOKED = ("Where the model looked", "where the model looked when it wrote that word")
-_RESTS_ON = (
+# Heading of the page, and what the light means.
+_ATTENTION = ("Where the model looked", "where the model looked when it wrote that word")
+_EVIDENCE = (
     "What each word rests on",
     "at the places that made that word likelier: had the model not looked there, it would have been less sure of it",
 )
 
-# Where there is evidence, attention can be lit instead.
+# Chooses between evidence and attention, for captions with both.
 SWITCH = """
 <fieldset class="switch">
 <legend class="visually-hidden">What lights up</legend>
@@ -44,7 +44,7 @@ SWITCH = """
 <label><input type="radio" name="light" value="attention"><span>Where the model looked</span></label>
 </fieldset>"""
 
-# The page's style shows one of the three.
+# page.css shows one of the three labels.
 _PLAY = (
     '<button type="button" class="play">'
     '<span class="go">Play</span><span class="halt">Stop</span><span class="next">Next word</span></button>'
@@ -54,31 +54,31 @@ _PLAY = (
 def write_page(path: Path, items: Iterable[tuple[Photo, Caption]], title: str | None = None) -> int:
     """Write one HTML file that shows, for every word of every caption, where the model looked.
 
-    Captions that carry evidence are shown by what each word rests on, and a switch shows where the model looked.
+    Captions with evidence show what each word rests on, with a switch to where the model looked.
 
-    It needs no other file and no network. Photos are written as they come, so memory does not grow with their number;
-    until the last one is written, whatever stood at ``path`` stays. What ends the writing early, an interruption or an
-    error of ``items``, goes on its way once the page of those that were finished stands there, if there are any.
+    The file needs no other file and no network. Photos are written as they arrive, so memory does not grow with their
+    number; an earlier file at ``path`` is replaced at the end. If an interruption or an error of ``items`` ends the
+    writing early, the page of the photos so far is written, if there are any, and the exception is raised again.
 
     Args:
-        path: the file to write; its folder is made if need be.
+        path: the file to write; its folder is created.
         items: photos, as `sightline.preprocess.open_photo` takes them, each with its caption.
-        title: the page's heading; None says what the page shows.
+        title: the page's heading; None for one that says what the page shows.
 
     Returns:
-        how many photos the page shows.
+        the number of photos on the page.
 
     Raises:
         SightlineError: a photo cannot be read.
     """
     items = iter(items)
     first = next(items, None)
-    rests = first is not None and first[1].evidence is not None
-    heading, light = _RESTS_ON if rests else _LOOKED
-    told = {"TITLE": html.escape(title or heading), "LIGHT": light, "SWITCH": SWITCH * rests}
-    before, after = (fill(part, **told) for part in read_template("page.html").split("__PHOTOS__\n"))
+    has_evidence = first is not None and first[1].evidence is not None
+    heading, light = _EVIDENCE if has_evidence else _ATTENTION
+    parts = {"TITLE": html.escape(title or heading), "LIGHT": light, "SWITCH": SWITCH * has_evidence}
+    before, after = (fill(part, **parts) for part in _template("page.html").split("__PHOTOS__\n"))
     number, stopped = 0, None
-    # A file name need not be valid text.
+    # A photo's name may not be valid Unicode.
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", errors="backslashreplace") as file:
         file.write(before)
         try:
@@ -96,6 +96,24 @@ def write_page(path: Path, items: Iterable[tuple[Photo, Caption]], title: str | 
     return number
 
 
+def caption_document(photo: Photo, caption: Caption) -> str:
+    """An HTML document of one photo, which needs no other file; raises `SightlineError` if it cannot be read."""
+    name = Path(photo).name if isinstance(photo, str | os.PathLike) else ""
+    return fill(
+        _template("one.html"),
+        TITLE=html.escape(caption.text),
+        SWITCH=SWITCH * (caption.evidence is not None),
+        PHOTO=article(photo, name, caption),
+    )
+
+
+def caption_frame(photo: Photo, caption: Caption) -> str:
+    """`caption_document` in an iframe, for notebooks: its style and script do not affect the page around it."""
+    title, document = (html.escape(text) for text in (caption.text, caption_document(photo, caption)))
+    style = "display: block; width: 100%; height: 24rem; border: 0"
+    return f'<iframe title="{title}" srcdoc="{document}" style="{style}"></iframe>'
+
+
 def is_page(path: Path) -> bool:
     """Whether a file is a page that `write_page` wrote."""
     with path.open("rb") as file:
@@ -103,21 +121,20 @@ def is_page(path: Path) -> bool:
 
 
 def fill(template: str, **parts: str) -> str:
-    """A page's ``__NAME__`` replaced by the part of that name, which is HTML: escape what is text.
+    """Replace each ``__NAME__`` of a page by the part of that name, which is HTML: escape text first.
 
-    ``__STYLE__`` and ``__SCRIPT__`` become what every `article` needs.
+    ``__STYLE__`` and ``__SCRIPT__`` become the style and script that every `article` needs.
     """
     colors = {"SHADE": json.dumps(SHADE), "TINT": json.dumps(TINT)}
-    script = _replace(read_template("page.js"), colors)
-    return _replace(template, {"STYLE": read_template("page.css"), "SCRIPT": script, **parts})
+    script = _replace(_template("page.js"), colors)
+    return _replace(template, {"STYLE": _template("page.css"), "SCRIPT": script, **parts})
 
 
 def article(photo: Photo, name: str, caption: Caption, facts: str = "", below: str = "", over: str = "") -> str:
-    """One photo of a page as HTML: the photo, its name, and a button a word that lights up where the model looked.
+    """One photo of a page as HTML: the photo, its name, and a button per word that lights up where the model looked.
 
-    ``facts`` is HTML that goes into the line under the sentence, ``below`` HTML that goes under everything,
-    ``over`` HTML that is laid over the photo.
-    Raises `SightlineError` where the photo cannot be read.
+    ``facts`` is HTML for the line under the sentence, ``below`` HTML for the end, ``over`` HTML laid over the photo.
+    Raises `SightlineError` if the photo cannot be read.
     """
     picture = open_photo(photo, PHOTO_SIDE // 2)
     picture.thumbnail((PHOTO_SIDE, PHOTO_SIDE), Image.Resampling.LANCZOS)
@@ -140,26 +157,26 @@ def article(photo: Photo, name: str, caption: Caption, facts: str = "", below: s
 """
 
 
-def read_template(name: str) -> str:
-    """A file of this folder, in which `fill` replaces the names."""
+def _template(name: str) -> str:
+    """A file of this folder, for `fill`."""
     return resources.files("sightline.explain").joinpath(name).read_text(encoding="utf-8")
 
 
 def _replace(template: str, parts: Mapping[str, str]) -> str:
     # In one pass, so that nothing is replaced within a part.
-    return re.sub(r"__([A-Z]+)__", lambda found: parts[found[1]], template)
+    return re.sub(r"__([A-Z]+)__", lambda name: parts[name[1]], template)
 
 
 def _words(caption: Caption) -> str:
-    """A button a word, which carries its emphasis as two hexadecimal digits a grid cell, row by row.
+    """A button per word with its emphasis, two hexadecimal digits per grid cell, row by row.
 
-    Where that shows evidence, it carries the emphasis of attention as well.
+    If that shows evidence, the button has the emphasis of attention as well.
     """
     buttons = []
     words = zip(caption.words, caption.log_probs, emphasis(caption), by_attention(caption), strict=True)
-    for index, (word, log_prob, light, looked) in enumerate(words):
+    for index, (word, log_prob, light, attention_light) in enumerate(words):
         probability = math.exp(log_prob)
-        attention = "" if caption.evidence is None else f' data-attention="{_digits(looked)}"'
+        attention = "" if caption.evidence is None else f' data-attention="{_digits(attention_light)}"'
         buttons.append(
             f'<button type="button" class="word" aria-pressed="false" tabindex="{-1 if index else 0}"'
             f' style="--p:{probability:.3f}" data-light="{_digits(light)}"{attention}>'

@@ -1,1 +1,1 @@
-"""Models to and from the Hugging Face Hub; nothing here is loaded until a model's name begins with ``hf://``."""
+"""Models to and from the Hugging Face Hub; loaded only for a model name that begins with ``hf://``."""

@@ -1,36 +1,89 @@
-"""``hf://USER/NAME`` -> a model folder in the Hub's cache on this machine."""
+"""``hf://USER/NAME`` -> a model folder in the local cache of the Hub; errors of the Hub in one line."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from sightline.errors import SightlineError
-from sightline.hub.address import parse_address, reaching_the_hub
 from sightline.model_folder import CARD, CONFIG, ONNX, VOCABULARY
 
-_TO_CAPTION = (CONFIG, VOCABULARY, ONNX, CARD)
+# One slash too: `Path` turns two into one.
+_ADDRESS = re.compile(r"(?:hf:/{1,2})?(?P<name>[\w.-]+/[\w.-]+?)(?:@(?P<revision>[^@\s]+))?")
+
+_FILES_TO_CAPTION = (CONFIG, VOCABULARY, ONNX, CARD)
+
+
+class Address(NamedTuple):
+    """A model's address on the Hub: ``hf://USER/NAME@REVISION``.
+
+    Attributes:
+        name: ``USER/NAME``.
+        revision: a branch, a tag or a commit; None for the newest on the main branch.
+    """
+
+    name: str
+    revision: str | None
+
+    def __str__(self) -> str:
+        return f"hf://{self.name}" + (f"@{self.revision}" if self.revision else "")
+
+
+def parse_address(text: str) -> Address:
+    """Parse ``hf://USER/NAME[@REVISION]``, with or without ``hf://``; raises `SightlineError` for anything else."""
+    if not (match := _ADDRESS.fullmatch(text)):
+        raise SightlineError(
+            f"{text}: not a model's address on the Hub; write hf://USER/NAME or hf://USER/NAME@REVISION"
+        )
+    return Address(match["name"], match["revision"])
 
 
 def fetch(address: str, also: Iterable[str] = ()) -> Path:
-    """The folder of a model on the Hub, downloaded unless this revision is in the cache already.
+    """The local folder of a model on the Hub, downloaded unless this revision is in the cache.
 
-    Only the files of a model folder are fetched, none of which runs code when it is read. Offline, or where
-    ``HF_HUB_OFFLINE`` is set, what was fetched last of that revision serves.
+    Only the files of a model folder are downloaded, none of which runs code when it is loaded. Offline, or with
+    ``HF_HUB_OFFLINE`` set, the last downloaded copy of that revision is used.
 
     Args:
         address: ``hf://USER/NAME``, or with ``@REVISION``, a branch, a tag or a commit.
-        also: further files, such as the weights to train on from.
+        also: further files, such as the weights for training on.
 
     Raises:
-        SightlineError: there is no such model or revision, it is no sightline model, or the Hub cannot be reached.
+        SightlineError: there is no such model or revision, it is not a sightline model, or the Hub cannot be reached.
     """
-    where = parse_address(address)
-    with reaching_the_hub(where):
+    parsed = parse_address(address)
+    with hub_errors(parsed):
         from huggingface_hub import snapshot_download
 
-        wanted = [*_TO_CAPTION, *also]
-        folder = Path(snapshot_download(where.name, revision=where.revision, allow_patterns=wanted))
+        patterns = [*_FILES_TO_CAPTION, *also]
+        folder = Path(snapshot_download(parsed.name, revision=parsed.revision, allow_patterns=patterns))
     if missing := [name for name in (CONFIG, VOCABULARY, *also) if not (folder / name).is_file()]:
-        raise SightlineError(f"{where}: not what sightline pushes there (no {missing[0]}); name another model")
+        raise SightlineError(f"{parsed}: not a model pushed by sightline (no {missing[0]}); name another model")
     return folder
+
+
+@contextmanager
+def hub_errors(address: Address) -> Iterator[None]:
+    """Turn every error of the Hub within the block, and a missing `huggingface_hub`, into a `SightlineError`."""
+    try:
+        from huggingface_hub import errors
+    except ImportError:
+        raise SightlineError(f'{address}: models on the Hub need its library: pip install "sightline[hub]"') from None
+    try:
+        yield
+    except errors.RevisionNotFoundError:
+        raise SightlineError(f"{address}: the model has no such revision; name another after @") from None
+    except (errors.RepositoryNotFoundError, errors.LocalTokenNotFoundError):
+        raise SightlineError(
+            f"{address}: no such model on the Hub, or a private one; check the name, or log in: hf auth login"
+        ) from None
+    except errors.LocalEntryNotFoundError:
+        raise SightlineError(
+            f"{address}: not in the cache, and the Hub cannot be reached; go online once, or name a model folder"
+        ) from None
+    except Exception as error:  # huggingface_hub passes on whatever its HTTP library raises
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise SightlineError(f"{address}: the Hub refused or cannot be reached ({reason})") from None

@@ -1,4 +1,4 @@
-"""A model folder -> the Hub, in one commit."""
+"""A model folder -> the Hub, in one commit, with a model card: what the Hub shows of a model and lists it by."""
 
 from __future__ import annotations
 
@@ -8,41 +8,125 @@ from typing import Any
 
 from sightline.captioner import Captioner
 from sightline.errors import SightlineError
-from sightline.hub.address import Address, parse_address, reaching_the_hub
-from sightline.hub.card import model_card
-from sightline.model_folder import CARD, CONFIG, ONNX, VOCABULARY, WEIGHTS
+from sightline.hub.fetch import Address, hub_errors, parse_address
+from sightline.model_folder import CARD, CONFIG, ONNX, VOCABULARY, WEIGHTS, ModelConfig
 
-# What captioning and training on need. Never a checkpoint, which is a pickle; never pictures of somebody's photos.
-_PUSHED = (CONFIG, VOCABULARY, ONNX, WEIGHTS, CARD, "recipe.yaml")
+# For captioning and for training on. Never a checkpoint, which is a pickle, nor pictures of somebody's photos.
+_FILES = (CONFIG, VOCABULARY, ONNX, WEIGHTS, CARD, "recipe.yaml")
+
+# Metric here -> its name on the Hub.
+_METRICS = {
+    **{f"BLEU-{n}": "bleu" for n in range(1, 5)},
+    **{"METEOR": "meteor", "ROUGE-L": "rouge", "CIDEr": "cider"},
+}
 
 
 def push(run: Path, name: str, facts: Mapping[str, Any], private: bool = False, license: str | None = None) -> Address:
-    """Put a model on the Hub as ``USER/NAME``, with its card; returns the address of just this commit.
+    """Push a model to the Hub as ``USER/NAME``, with its card; returns the address of this commit.
 
     Args:
-        run: a model folder with a model.onnx, as a training or an export leaves it.
-        name: ``USER/NAME``; the model is made there if it is not there yet.
-        facts: what scores.json of its evaluation holds, for the card; empty where there is none.
-        private: whether a model that is new there is shown to its owner alone.
-        license: as the Hub calls it, e.g. ``apache-2.0``.
+        run: a model folder with a model.onnx, as written by a training or an export.
+        name: ``USER/NAME``; created if it does not exist.
+        facts: the content of its evaluation's scores.json, for the card; empty if there is none.
+        private: whether a newly created model is visible to its owner only.
+        license: the Hub's identifier, e.g. ``apache-2.0``.
 
     Raises:
-        SightlineError: ``run`` is no whole bundle, ``name`` no name, or the Hub refuses or cannot be reached; then the
-            Hub holds what it held.
+        SightlineError: ``run`` is not a complete model folder, ``name`` is not a name, or the Hub refuses or cannot be
+            reached; then nothing on the Hub has changed.
     """
-    where = parse_address(name)
-    if where.revision:
-        raise SightlineError(f"{name}: a push makes the revision; leave out @{where.revision}")
-    config = Captioner(run).config  # which looks whether all of it goes together
-    with reaching_the_hub(where):
+    address = parse_address(name)
+    if address.revision:
+        raise SightlineError(f"{name}: a push creates the revision; leave out @{address.revision}")
+    config = Captioner(run).config  # checks that the files belong together
+    with hub_errors(address):
         from huggingface_hub import CommitOperationAdd, HfApi
 
-        card = model_card(run, where.name, config, facts, license).encode()
-        files = [file for file in _PUSHED if (run / file).is_file()]
+        card = model_card(run, address.name, config, facts, license).encode()
+        files = [file for file in _FILES if (run / file).is_file()]
         operations = [CommitOperationAdd(file, run / file) for file in files]
         api = HfApi(library_name="sightline")
-        api.create_repo(where.name, private=private, exist_ok=True)
-        made = api.create_commit(
-            where.name, [*operations, CommitOperationAdd("README.md", card)], commit_message="Push from sightline"
+        api.create_repo(address.name, private=private, exist_ok=True)
+        commit = api.create_commit(
+            address.name, [*operations, CommitOperationAdd("README.md", card)], commit_message="Push from sightline"
         )
-    return Address(where.name, made.oid)
+    return Address(address.name, commit.oid)
+
+
+def model_card(run: Path, name: str, config: ModelConfig, facts: Mapping[str, Any], license: str | None = None) -> str:
+    """README.md: the Hub's metadata, then the model's own card, or else a description from its configuration.
+
+    Arguments as of `push`; ``config`` is the model's.
+    """
+    from huggingface_hub import ModelCardData
+
+    scores = {score: value for score, value in facts.get("scores", {}).items() if score in _METRICS}
+    data = ModelCardData(
+        library_name="sightline",
+        pipeline_tag="image-to-text",
+        tags=["image-captioning", "attention", "onnx"],
+        license=license,
+        metrics=sorted({_METRICS[score] for score in scores}) or None,
+        model_name=name.partition("/")[2],
+        eval_results=_results(scores, facts) or None,
+    )
+    card = run / CARD
+    body = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else _description(name, config)
+    return f"---\n{data.to_yaml()}\n---\n\n{body.rstrip()}\n{_table(scores, facts)}{_usage(name)}"
+
+
+def _results(scores: Mapping[str, float], facts: Mapping[str, Any]) -> list[Any]:
+    from huggingface_hub import EvalResult
+
+    dataset = str(facts.get("data", {}).get("name", "unknown"))
+    return [
+        EvalResult(
+            task_type="image-to-text",
+            task_name="Image captioning",
+            dataset_type=dataset.lower(),
+            dataset_name=dataset,
+            dataset_split=facts.get("split"),
+            metric_type=_METRICS[score],
+            metric_name=score,
+            metric_value=round(100 * value, 2),
+        )
+        for score, value in scores.items()
+    ]
+
+
+def _description(name: str, config: ModelConfig) -> str:
+    height, width = config.grid
+    training = {key: value for key, value in config.training.items() if key != "fingerprint"}
+    return "\n".join(
+        [
+            f"# {name.partition('/')[2]}",
+            "",
+            f"Describes a photo in a sentence of at most {config.max_words} words, with attention over a grid of"
+            f" {height}x{width} cells for every word. Encoder {config.encoder}, decoder {config.decoder}.",
+            "",
+            "## Training",
+            "",
+            *(f"- {key.replace('_', ' ')}: {value}" for key, value in training.items()),
+        ]
+    )
+
+
+def _table(scores: Mapping[str, float], facts: Mapping[str, Any]) -> str:
+    if not scores:
+        return ""
+    intervals = {score: [f"{100 * end:.1f}" for end in pair] for score, pair in facts.get("intervals", {}).items()}
+    rows = [
+        f"| {score} | {100 * value:.1f} | {' to '.join(intervals.get(score, []))} |" for score, value in scores.items()
+    ]
+    dataset = f"{facts.get('photos', '?')} photos of {facts.get('data', {}).get('name', 'a dataset')}"
+    protocol = f"{dataset}, split {facts.get('split', '?')}, beam size {facts.get('beam_size', '?')}, scores times 100"
+    warnings = "".join(f"\n{warning}\n" for warning in facts.get("warnings", []))
+    head = (
+        f"\n## Evaluation\n\n{protocol}, with 95% bootstrap intervals.\n{warnings}"
+        "\n| | score | interval |\n|---|---|---|\n"
+    )
+    return head + "\n".join(rows) + "\n"
+
+
+def _usage(name: str) -> str:
+    return f'\n## Use\n\n    pip install "sightline[hub]"\n    sightline caption PHOTO --model hf://{name}\n'
