@@ -84,7 +84,7 @@ def test_scores_print_as_the_command_s_table():
         ((THEIRS, OURS), "hypothesis of 0: 2 captions; pass one a photo, and hypotheses before references"),
         (([None], [["a dog"]]), "hypothesis of 0: None is not a caption"),
         ((["a dog"], [[]]), "references: 0 has no caption"),
-        ((["a dog"], [[{"text": "a dog"}]]), "references of 0: .* is not a list of captions"),
+        ((["a dog"], [[{"text": "a dog"}]]), "references of 0: .* is not a caption"),
         (([], []), "no captions; nothing can be scored"),
         ((OURS, THEIRS, "spice"), "no metric is named 'spice'; choose from bleu"),
         ((["a dog <end>"], [["a dog"]]), "<end> is not a word"),

@@ -85,7 +85,7 @@ def test_a_part_is_scored_only_when_asked_and_said(tmp_path: Path) -> None:
     lines = done.output.splitlines()
     assert lines[:2] == ["1 photo", "1 photo goes by two names, e.g. 'photos/2.jpg' and '2.jpg'"]
     assert lines[2].startswith(f"scored: 1 of the 5 photos of {theirs}")
-    assert lines[-1].startswith("CIDEr, CIDEr-D: of one photo it is 0 whatever the caption")
+    assert lines[-1].startswith("CIDEr, CIDEr-D: 0 for a single photo")
     report = json.loads(CliRunner().invoke(score, [*arguments, "--json"], catch_exceptions=False).output)
     assert len(report["remarks"]) == 2 and set(report["notes"]) == {"CIDEr", "CIDEr-D"}
 

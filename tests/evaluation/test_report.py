@@ -14,7 +14,7 @@ from sightline.evaluation.protocol import Evaluation, Protocol
 from sightline.evaluation.report import read_report, replacing_report, write_report
 from sightline.evaluation.scores import score_captions
 from sightline.images.source import FileSource
-from sightline.metrics import METRICS
+from sightline.metrics import quick_metrics
 
 from ..explain.test_page import Page
 
@@ -37,7 +37,7 @@ def evaluate(folder: Path, captions: dict[str, str], references: dict[str, list[
         examples[name] = Example(name, FileSource(str(path)), tuple(written))
     model = {"name": "tiny", "fingerprint": "sha256:12", "precision": "fp32", "training": {"data": "made up"}}
     data = {"name": "photos", "layout": "table", "split_source": "files", "fingerprint": "sha256:34"}
-    quick = [name for name in METRICS if name != "meteor"]
+    quick = quick_metrics()
     return Evaluation(
         Protocol("val", 3, 0.7, model, data, tuple(warnings)),
         score_captions(captions, references, metrics=quick),

@@ -11,8 +11,8 @@ from click.testing import CliRunner
 
 from sightline.cli.score import score
 from sightline.errors import SightlineError
-from sightline.evaluation.scores import check_photos, score_captions
-from sightline.metrics import METRICS
+from sightline.evaluation.scores import score_captions
+from sightline.metrics import check_photos, quick_metrics
 
 HYPOTHESES = {"1.jpg": "A dog runs in the park.", "2.jpg": "two boys, playing", "3.jpg": "a red car"}
 REFERENCES = {
@@ -20,7 +20,7 @@ REFERENCES = {
     "1.jpg": ["A dog runs in the park .", "The dog's running!"],
     "2.jpg": ["Two boys play football"],
 }
-QUICK = [name for name in METRICS if name != "meteor"]
+QUICK = quick_metrics()
 
 
 def test_captions_are_tokenized_and_matched_by_photo() -> None:
@@ -88,7 +88,7 @@ def test_photos_must_match(hypotheses: dict[str, str], references: dict[str, lis
         (({"1": ["a dog"]}, {"1": ["a dog"]}), r"hypothesis of 1: \['a dog'\] is not a caption"),
         (({"1": "a dog"}, {"1": "a dog"}), "references of 1: 'a dog' is not a list of captions"),
         ((["a dog"], {"1": ["a dog"]}), r"pass \{photo: caption\}"),
-        (({"1": "a"}, {"1": ["a"]}, "a dog"), "training_captions: 'a dog' is one string"),
+        (({"1": "a"}, {"1": ["a"]}, "a dog"), "training_captions: 'a dog' is not a list"),
         (({"1": "a"}, {"1": ["a"]}, None, "bleu"), "metrics: 'bleu' is one string"),
     ],
 )

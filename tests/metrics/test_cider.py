@@ -110,6 +110,6 @@ def test_of_few_photos_it_says_what_it_is_worth() -> None:
         assert [score.value for score in scores] == [0, 0]  # all words are in all photos
         return {score.note for score in scores}
 
-    assert "of one photo it is 0 whatever the caption" in notes(1).pop()
-    assert notes(99).pop().startswith("of 99 photos; ")
+    assert "0 for a single photo" in notes(1).pop()
+    assert notes(99).pop().startswith("of 99 photos ")
     assert notes(100) == {""}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sightline.metrics.tokenizer import PUNCTUATION, tokenize, tokenize_corpus
+from sightline.metrics.tokenizers import PUNCTUATION, tokenize, tokenize_corpus
 
 # Hand-written captions and what Stanford CoreNLP 3.4.1 made of them through pycocoevalcap 1.2.
 RECORDED = [

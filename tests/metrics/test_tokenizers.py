@@ -54,8 +54,8 @@ def test_scores_are_of_the_words_that_the_tokenizer_makes(caplog):
     assert "tokenizer=characters" in record.getMessage() and "\n" not in record.getMessage()
     spaced = package.score([" ".join(said[0])], [[" ".join(CHINESE[0][:-1])]], tokenizer="none")
     assert scores["CIDEr"] == spaced["CIDEr"] and scores["BLEU-4"] == spaced["BLEU-4"] > 0.3
-    assert scores.as_dict()["tokenizer"] == TOKENIZERS["characters"].told
-    assert TOKENIZERS["characters"].told in str(scores)
+    assert scores.as_dict()["tokenizer"] == TOKENIZERS["characters"].description
+    assert TOKENIZERS["characters"].description in str(scores)
     with pytest.raises(SightlineError, match="choose from ptb"):
         package.score(said, [CHINESE], tokenizer="jieba")
 
@@ -78,7 +78,7 @@ def test_the_commands_choices_are_the_tokenizers(sightline, tmp_path):
     warned = sightline("score", *files)
     assert warned.status == 0 and warned.err.count("\n") == 1 and "--tokenizer characters" in warned.err
     told = sightline("score", *files, "--tokenizer", "characters", "--json")
-    assert (told.err, json.loads(told.out)["tokenizer"]) == ("", TOKENIZERS["characters"].told)
+    assert (told.err, json.loads(told.out)["tokenizer"]) == ("", TOKENIZERS["characters"].description)
     assert json.loads(told.out)["scores"]["BLEU-4"] == pytest.approx(1)
 
 

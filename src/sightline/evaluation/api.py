@@ -1,4 +1,4 @@
-"""`sightline.score`: captions as they lie in anyone's program."""
+"""`sightline.score`: scores of captions in lists or dictionaries."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from sightline.caption import Caption
 from sightline.errors import SightlineError
 from sightline.evaluation.scores import Scores, score_captions
-from sightline.metrics import METRICS
+from sightline.metrics import quick_metrics
 
 _log = logging.getLogger(__name__)
 
@@ -23,45 +23,52 @@ def score(
     training_captions: Iterable[str] | None = None,
     tokenizer: str = "ptb",
 ) -> Scores:
-    """Score one caption a photo against what people wrote about it, as pycocoevalcap does.
+    """Score one caption a photo against its references, as pycocoevalcap does.
 
-    ``sightline.score(["a dog runs"], [["a dog is running", "the dog runs"]])["CIDEr"]``
+    >>> scores = score(["a dog runs"], [["a dog is running", "the dog runs"]], ["BLEU-1", "ROUGE-L"])
+    >>> print(scores)  # doctest: +NORMALIZE_WHITESPACE
+    1 photo
+    <BLANKLINE>
+                   score   95% interval
+    BLEU-1        100.00   100.00 to 100.00
+    ROUGE-L        66.67   66.67 to 66.67
+    <BLANKLINE>
+    times 100, but for vocabulary (words) and length (words a caption)
+    tokenizer: PTB, as pycocoevalcap
 
     Args:
         hypotheses: a caption for each photo: a list in the order of ``references``, or ``{photo: caption}``. A caption
-            is a string as anyone would write it, a `Caption`, or pycocoevalcap's ``["..."]`` or
-            ``[{"caption": "..."}]``.
+            is a string, not tokenized, a `Caption`, or pycocoevalcap's ``["..."]`` or ``[{"caption": "..."}]``.
         references: for each photo its captions, at least one: a list of lists, or ``{photo: [captions]}`` of the same
-            photos; captions in the same forms. A string alone is a photo's one reference.
+            photos; captions in the same forms. A single string is a photo's one reference.
         metrics: names of metrics (``"bleu"``, ``"rouge"``, ``"cider"``, ``"meteor"``, ``"diversity"``) or of single
             scores (``"CIDEr"``, ``"BLEU-4"``), one or several; None for all but METEOR, which needs Java.
-        training_captions: what the captioner learnt from, to tell which captions are novel.
-        tokenizer: what makes words of captions: ``"ptb"``, the field's own for English; ``"words"``, Unicode's;
-            ``"characters"``, for scripts that set no blanks; ``"none"``, for captions that are tokenized. One line is
-            logged where it does not fit them.
+        training_captions: the model's training captions, for the share of novel captions.
+        tokenizer: ``"ptb"``, the field's own for English; ``"words"``, Unicode's words; ``"characters"``, for scripts
+            without spaces between words; ``"none"``, for captions that are tokenized. A warning is logged if it does
+            not fit the captions.
 
     Returns:
         `Scores`: ``scores["CIDEr"]`` in [0, 10], the others in [0, 1]; ``scores.per_photo("CIDEr")``;
         ``scores.intervals()``; ``scores.as_dict()``; ``print(scores)``.
 
     Raises:
-        SightlineError: what is passed is not of these forms, or not of the same photos; or no metric or tokenizer
-            has such a name.
+        SightlineError: captions are not in these forms or not of the same photos, or a metric or tokenizer is unknown.
     """
     if isinstance(hypotheses, Mapping) != isinstance(references, Mapping):
         raise SightlineError("hypotheses and references: pass two lists in the same order, or two dictionaries")
-    ours, theirs = _by_photo("hypotheses", hypotheses), _by_photo("references", references)
-    if not isinstance(hypotheses, Mapping) and len(ours) != len(theirs):
+    by_photo = {"hypotheses": _by_photo("hypotheses", hypotheses), "references": _by_photo("references", references)}
+    counts = {name: len(captions) for name, captions in by_photo.items()}
+    if not isinstance(hypotheses, Mapping) and counts["hypotheses"] != counts["references"]:
         raise SightlineError(
-            f"{len(ours)} hypotheses, but references of {len(theirs)} photos; pass a list of captions for each photo"
+            f"{counts['hypotheses']} hypotheses, but references of {counts['references']} photos; pass a list of"
+            " captions for each photo"
         )
-    if metrics is None:
-        metrics = [name for name in METRICS if name != "meteor"]
     scores = score_captions(
-        {photo: _only(photo, _texts(captions)) for photo, captions in ours.items()},
-        {photo: _texts(captions) for photo, captions in theirs.items()},
+        {photo: _only(photo, _texts(captions)) for photo, captions in by_photo["hypotheses"].items()},
+        {photo: _texts(captions) for photo, captions in by_photo["references"].items()},
         training_captions,
-        [metrics] if isinstance(metrics, str) else metrics,
+        quick_metrics() if metrics is None else [metrics] if isinstance(metrics, str) else metrics,
         tokenizer,
     )
     if scores.warning:
@@ -70,19 +77,21 @@ def score(
 
 
 def _by_photo(name: str, captions: Captions) -> Mapping[Any, Any]:
-    """Photo -> whatever stands for its captions; photos of a list are numbered from 0."""
+    """Photo -> its captions, in any form; the photos of a list are numbered from 0."""
     if isinstance(captions, Mapping):
         return captions
     if isinstance(captions, str | bytes | Set) or not isinstance(captions, Iterable):
-        told = f"{repr(captions)[:60]} is {type(captions).__name__}"
-        raise SightlineError(f"{name}: {told}; pass a list with an entry for each photo, or a dictionary by photo")
+        raise SightlineError(
+            f"{name}: {repr(captions)[:60]} is {type(captions).__name__}; pass a list with an entry for each photo, or"
+            " a dictionary by photo"
+        )
     return dict(enumerate(captions))
 
 
 def _texts(captions: Any) -> list[Any]:
-    """A photo's captions as a list of what should be strings; whether they are is checked with all the others."""
-    alone = isinstance(captions, str | bytes | Mapping | Caption) or not isinstance(captions, Iterable)
-    return [_text(caption) for caption in ([captions] if alone else captions)]
+    """A photo's captions as a list; `Corpus` checks that they are strings."""
+    single = isinstance(captions, str | bytes | Mapping | Caption) or not isinstance(captions, Iterable)
+    return [_text(caption) for caption in ([captions] if single else captions)]
 
 
 def _text(caption: Any) -> Any:

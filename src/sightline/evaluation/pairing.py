@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from sightline.annotations.caption_files import hypotheses_of, read_captions
 from sightline.errors import SightlineError
 from sightline.evaluation.protocol_warnings import count_photos
-from sightline.evaluation.scores import check_photos
+from sightline.metrics import check_photos
 
 # COCO's ids are in its files' names: 000000000139.jpg, COCO_val2014_000000000139.jpg.
 _COCO_NAME = re.compile(r"(?:COCO_\w+_)?(\d+)")

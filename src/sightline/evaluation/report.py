@@ -16,8 +16,7 @@ from sightline.errors import SightlineError
 from sightline.evaluation.page import write_report_page
 from sightline.evaluation.pointing import NAMES, by_noun
 from sightline.evaluation.protocol import Evaluation
-from sightline.evaluation.scores import check_photos
-from sightline.metrics import TOKENIZERS
+from sightline.metrics import TOKENIZERS, check_photos
 from sightline.model_folder import as_path, replacing_folder
 
 SCORES, HYPOTHESES, REFERENCES, PAGE = "scores.json", "hypotheses.json", "references.json", "report.html"
@@ -43,7 +42,7 @@ class Result:
     def tokenizer(self) -> str:
         """The name of what made words of the captions; ptb where nothing tells."""
         told = self.facts.get("tokenizer")
-        return next((name for name, tokenizer in TOKENIZERS.items() if tokenizer.told == told), "ptb")
+        return next((name for name, tokenizer in TOKENIZERS.items() if tokenizer.description == told), "ptb")
 
 
 @contextmanager

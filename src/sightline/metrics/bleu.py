@@ -17,7 +17,12 @@ _SMALL, _TINY = 1e-9, 1e-15
 
 @register("bleu", *(f"BLEU-{n}" for n in range(1, ORDER + 1)))
 def compute(corpus: Corpus) -> tuple[Score, ...]:
-    """BLEU-1..4 of the corpus and of each photo, in [0, 1]."""
+    """BLEU-1..4 of the corpus and of each photo, in [0, 1].
+
+    >>> bleu_1, *_ = compute(Corpus(["a dog runs"], [["a dog is running", "the dog runs"]]))
+    >>> print(f"{bleu_1.name} {bleu_1.value:.3f}")
+    BLEU-1 1.000
+    """
     statistics = sufficient_statistics(corpus)
     values, per_photo = bleu(statistics.sum(axis=0)), bleu(statistics)
     return tuple(
@@ -32,7 +37,7 @@ def compute(corpus: Corpus) -> tuple[Score, ...]:
 
 
 def sufficient_statistics(corpus: Corpus) -> NDArray[np.float64]:
-    """All that BLEU needs to know about each photo: whole numbers, float64 ``(N, 10)``, to be summed over photos.
+    """BLEU's sufficient statistics of each photo: whole numbers, float64 ``(N, 10)``, to be summed over photos.
 
     Columns: matched n-grams for n = 1..4 (each counted at most as often as in the reference that has it most), n-grams
     of the hypothesis for n = 1..4, the hypothesis's length in words, and the closest reference length (the shorter of
@@ -46,8 +51,8 @@ def sentence_bleu(
 ) -> NDArray[np.float64]:
     """BLEU-4 of N captions one by one, float64 ``(N,)`` in [0, 1]; ``photos`` says which photo each describes.
 
-    One is added to the matched n-grams and to all, for n > 1 (Lin and Och 2004, "ORANGE", section 4), or most sentences
-    would have 0, having no four words as a reference has them. Fit to be a reward of self-critical training.
+    Smoothed by adding one to matched and total n-grams for n > 1 (Lin and Och 2004, "ORANGE", section 4), as most
+    sentences share no four words in a row with a reference. Suits as the reward of self-critical training.
     ``IndexError`` if a photo is not in 0..P-1.
     """
     statistics = _statistics(references, hypotheses, np.asarray(photos, np.int64))
@@ -86,12 +91,12 @@ def _most_in_one_reference(references: ReferenceNgrams, n: int, keys: Ints) -> I
     known, most = references.most_in_one_reference[n - 1]
     if not len(known):
         return np.zeros(len(keys), np.int64)
-    places = np.minimum(np.searchsorted(known, keys), len(known) - 1)
-    return np.where(known[places] == keys, most[places], 0)
+    rows = np.minimum(np.searchsorted(known, keys), len(known) - 1)
+    return np.where(known[rows] == keys, most[rows], 0)
 
 
 def _closest_lengths(references: ReferenceNgrams, lengths: Ints, photos: Ints) -> Ints:
     begins, caption, reference = references.pairs(photos)
-    # One number that sorts by distance, then by length.
+    # A number that sorts by distance, then by length.
     ranked = key(np.abs(references.lengths[reference] - lengths[caption]), references.lengths[reference])
     return np.minimum.reduceat(ranked, begins) & 0xFFFFFFFF

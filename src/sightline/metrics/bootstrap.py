@@ -1,4 +1,4 @@
-"""How sure a score is: percentile intervals and the paired test, by resampling photos with replacement."""
+"""The bootstrap over photos: percentile intervals of scores, and the paired test of a difference."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BLOCK = 100  # resamples at a time, so that memory does not grow with their num
 
 @dataclass(frozen=True)
 class Difference:
-    """How much one result is above another on the same photos.
+    """The difference of one score between two results on the same photos.
 
     Attributes:
         name: of the score.
@@ -37,7 +37,7 @@ class Difference:
 def resample(statistics: Sequence[Resampled], photos: int, resamples: int = 1000, seed: int = 0) -> Floats:
     """Each of S statistics under draws of ``photos`` photos with replacement, float64 ``(S, resamples)``.
 
-    All statistics see the same draws, and so does every call with the same seed: that makes comparisons paired.
+    All statistics, and all calls with the same seed, use the same draws: that makes comparisons paired.
 
     ``ValueError`` if there is no photo or no draw.
     """
@@ -58,13 +58,13 @@ def intervals(
 
     The scores must be of the same photos; those that cannot be resampled are left out.
     """
-    able = [score for score in scores if score.resampled is not None and score.per_photo is not None]
-    if not able:
+    resampled = [score for score in scores if score.resampled is not None and score.per_photo is not None]
+    if not resampled:
         return {}
-    statistics = [score.resampled for score in able if score.resampled is not None]
-    photos = next(len(score.per_photo) for score in able if score.per_photo is not None)
+    statistics = [score.resampled for score in resampled if score.resampled is not None]
+    photos = next(len(score.per_photo) for score in resampled if score.per_photo is not None)
     values = resample(statistics, photos, resamples, seed)
-    return {score.name: _percentiles(row, level) for score, row in zip(able, values, strict=True)}
+    return {score.name: _percentiles(row, level) for score, row in zip(resampled, values, strict=True)}
 
 
 def compare(
@@ -81,11 +81,12 @@ def compare(
     photos = len(first.per_photo)
     if len(second.per_photo) != photos:
         raise ValueError(f"{photos} photos cannot be compared with {len(second.per_photo)}")
-    ours, theirs = resample([first.resampled, second.resampled], photos, resamples, seed)
-    low, high = _percentiles(ours - theirs, level)
+    values = resample([first.resampled, second.resampled], photos, resamples, seed)
+    differences = values[0] - values[1]
+    low, high = _percentiles(differences, level)
     once = np.ones((1, photos))
     value = float((first.resampled(once) - second.resampled(once))[0])
-    return Difference(first.name, value, low, high, _p_value(ours - theirs))
+    return Difference(first.name, value, low, high, _p_value(differences))
 
 
 def _percentiles(values: Floats, level: float) -> tuple[float, float]:

@@ -5,7 +5,7 @@ Two definitions go by similar names. The paper's CIDEr (its equation 2) compares
 in length is a factor. **What the field reports as "CIDEr" is CIDEr-D**: the class named ``Cider`` in pycocoevalcap 1.2
 clips and weighs by length, line for line as the ``CiderD`` of the authors' own ``cider`` repository does when it
 takes document frequencies from the references at hand. So the rows ``CIDEr`` and ``CIDEr-D`` of a report are equal by
-definition, and both are given because papers ask for either name. They part only where document frequencies come from
+definition, and both are given because papers ask for either name. They differ only where document frequencies come from
 elsewhere, as in training: there the references of the training photos give them, see `CiderD`.
 """
 
@@ -21,13 +21,18 @@ from sightline.metrics.registry import Corpus, Score, register
 
 Floats = NDArray[np.float64]
 ORDER = 4
-FEW = 100  # photos, below which the score depends much on how many they are
+FEW = 100  # photos, below which document frequencies, and so the score, depend much on their number
 SIGMA = 6.0  # of the Gaussian over the difference in length, in words
 
 
 @register("cider", "CIDEr", "CIDEr-D")
 def compute(corpus: Corpus) -> tuple[Score, ...]:
-    """CIDEr and CIDEr-D, in [0, 10], one and the same here (see the module): the mean over photos."""
+    """CIDEr and CIDEr-D, in [0, 10], the same number here (see the module): the mean over photos.
+
+    >>> cider, _ = compute(Corpus(["a dog", "two boys"], [["a dog"], ["two boys"]]))
+    >>> cider.name, float(round(cider.value, 2)), cider.per_photo.shape
+    ('CIDEr', 5.0, (2,))
+    """
     photos = np.arange(len(corpus.hypotheses))
     per_photo = CiderD(corpus.reference_ngrams).score(corpus.hypotheses, photos)
     note = _note(len(photos))
@@ -35,24 +40,28 @@ def compute(corpus: Corpus) -> tuple[Score, ...]:
 
 
 def _note(photos: int) -> str:
-    """What a reader must know of a score of so few photos; empty if they are many."""
+    """A warning on scores of few photos; empty for many."""
     if photos == 1:
         # log(P / df) of every n-gram is log(1 / 1).
-        return "of one photo it is 0 whatever the caption: a word counts by how few of the photos have it"
+        return "0 for a single photo, whatever the caption: words are weighted by how few of the photos have them"
     if photos < FEW:
-        return f"of {photos} photos; a word counts by how few of the photos have it, so of more it would be another"
+        return f"of {photos} photos only: words are weighted by how few of them have them, so more give another number"
     return ""
 
 
 class CiderD:
-    """Scores captions against the references of a fixed set of P photos, any photos in any order, by the batch.
+    """CIDEr-D against the references of a fixed set of P photos, for any batch of captions of these photos.
 
-    Document frequencies and the references' vectors are computed once, here. Fit to be the reward of self-critical
-    training (Rennie et al. 2017): see `score`.
+    Document frequencies and the references' vectors are computed once, here. Suits as the reward of self-critical
+    training (Rennie et al. 2017).
+
+    >>> cider = CiderD([["a dog runs", "the dog runs"], ["two boys play"]])
+    >>> cider.score(["two boys play", "a dog"], photos=[1, 0]).round(2).tolist()
+    [7.5, 2.38]
     """
 
     def __init__(self, references: Sequence[Sequence[Caption]] | ReferenceNgrams) -> None:
-        """Take the references of all P photos: for each its captions, at least one.
+        """``references``: for each of the P photos its captions, at least one.
 
         A caption is a string of words separated by spaces (tokenize it first) or a sequence of token ids; hypotheses
         must then be the same. Whether the end token is a word is the caller's choice, but the same for both.

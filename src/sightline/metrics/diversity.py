@@ -1,12 +1,17 @@
-"""How varied the captions are, whatever the references say."""
+"""How varied captions are, and how many of them are broken off: what comparisons with references do not show."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
+from itertools import pairwise
 
 import numpy as np
 
 from sightline.metrics.registry import Corpus, Score, register
+
+_MIN_COUNT = 20  # how often two words must occur in whole captions to say whether a sentence can end there
+_MAX_RATIO = 50  # and a sentence cannot end there if fewer than one in so many of their occurrences do
 
 
 @register("diversity", "distinct-1", "distinct-2", "novel", "vocabulary", "length")
@@ -15,6 +20,9 @@ def compute(corpus: Corpus) -> tuple[Score, ...]:
 
     Distinct-n (Li et al. 2016, section 5.2): different n-grams / all n-grams, in [0, 1]. A caption is novel if no
     training caption has the same words. Length and vocabulary count words after tokenization.
+
+    >>> {score.name: score.value for score in compute(Corpus(["a dog", "a cat"], [["a dog"], ["a cat"]]))}
+    {'distinct-1': 0.75, 'distinct-2': 1.0, 'novel': None, 'vocabulary': 3.0, 'length': 2.0}
     """
     captions = [hypothesis.split() for hypothesis in corpus.hypotheses]
     return (
@@ -36,3 +44,43 @@ def _novel(corpus: Corpus) -> Score:
     if known is None:
         return Score("novel", None, note="needs the training captions")
     return Score.mean("novel", np.array([hypothesis not in known for hypothesis in corpus.hypotheses], np.float64))
+
+
+class Endings:
+    """Which two words no whole caption ends with, such as "a dirt", although they are frequent.
+
+    >>> endings = Endings([["on", "a", "dirt", "road"]] * 20)
+    >>> endings.break_off(["on", "a", "dirt"]), endings.break_off(["a", "dirt", "road"])
+    (True, False)
+
+    Args:
+        captions: whole ones, as words or as ids.
+    """
+
+    def __init__(self, captions: Iterable[Sequence[Hashable]]) -> None:
+        counts: Counter[tuple[Hashable, Hashable]] = Counter()
+        last: Counter[tuple[Hashable, Hashable]] = Counter()
+        for caption in captions:
+            counts.update(pairwise(caption))
+            last[_last_two(caption)] += 1
+        frequent = {pair for pair, count in counts.items() if count >= _MIN_COUNT}
+        self.known = bool(frequent)
+        self._open = {pair for pair in frequent if last[pair] * _MAX_RATIO < counts[pair]}
+
+    def break_off(self, caption: Sequence[Hashable]) -> bool:
+        """Whether it ends with two words that occur at least 20 times, fewer than one time in 50 as an ending."""
+        return _last_two(caption) in self._open
+
+
+def _last_two(caption: Sequence[Hashable]) -> tuple[Hashable, Hashable]:
+    return (caption[-2], caption[-1]) if len(caption) > 1 else (None, None)
+
+
+@register("endings", "broken off")
+def broken_off(corpus: Corpus) -> tuple[Score, ...]:
+    """The share of captions that are broken off, see `Endings` of the references; about 0.01 for people's captions."""
+    endings = Endings(caption.split() for captions in corpus.references for caption in captions)
+    if not endings.known:
+        return (Score("broken off", None, note="too few references to tell how sentences end"),)
+    broken = [endings.break_off(caption.split()) for caption in corpus.hypotheses]
+    return (Score.mean("broken off", np.array(broken, np.float64)),)

@@ -24,16 +24,17 @@ from sightline.metrics.tokenizers import fitting
 def compute(corpus: Corpus) -> tuple[Score, ...]:
     """METEOR, in [0, 1]: of the corpus from pooled matches, not the mean over photos; so it has no `resampled`.
 
-    Its stems and synonyms are English: where another tokenizer than ptb was at work, or captions are mostly of other
-    letters than Latin ones, the value is None and the note says so. Without Java or pycocoevalcap, which brings the
-    program, the value is None and the note says what is missing.
+    Its stems and synonyms are English: with another tokenizer than ptb, or captions in another script than Latin, the
+    value is None and the note says so. Likewise without Java or pycocoevalcap, which contains the program.
     """
-    written = list(chain.from_iterable(corpus.references))
-    if corpus.tokenizer != "ptb" or fitting(written) != "ptb":
-        return (Score("METEOR", None, note="is for English captions, by the ptb tokenizer"),)
+    references = list(chain.from_iterable(corpus.references))
+    if corpus.tokenizer != "ptb" or fitting(references) != "ptb":
+        return (Score("METEOR", None, note="only for English captions and the ptb tokenizer"),)
     jar = _jar()
     missing = [] if shutil.which("java") else ["Java (`java` on the PATH)"]
-    missing += [] if jar else ["pycocoevalcap, which brings the METEOR 1.5 program (`pip install pycocoevalcap==1.2`)"]
+    missing += (
+        [] if jar else ["pycocoevalcap, which contains the METEOR 1.5 program (`pip install pycocoevalcap==1.2`)"]
+    )
     if not jar or missing:
         return (Score("METEOR", None, note=f"needs {' and '.join(missing)}"),)
     try:
@@ -88,5 +89,5 @@ def _ask(questions: IO[str], answers: IO[str], question: str) -> str:
 
 def _answer(answers: IO[str]) -> str:
     if not (line := answers.readline()):
-        raise ValueError("it ended before its time")
+        raise ValueError("it ended early")
     return line.strip()

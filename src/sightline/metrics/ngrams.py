@@ -1,4 +1,4 @@
-"""Counts of n-grams as sorted integer arrays, which is what makes BLEU and CIDEr fast."""
+"""Counts of n-grams as sorted integer arrays, the fast core of BLEU and CIDEr."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HALF = 32  # two ids share one int64: the first in its upper half
 
 
 class Counts(NamedTuple):
-    """How often n-grams of one order stand in captions: M rows, in order of caption, then n-gram.
+    """Counts of the n-grams of one order in captions: M rows, in order of caption, then n-gram.
 
     Attributes:
         caption: int64 ``(M,)``, index of the caption.
@@ -63,7 +63,7 @@ class ReferenceNgrams:
     def count(self, captions: Sequence[Caption]) -> tuple[Ints, list[Counts]]:
         """Lengths in words, int64 ``(N,)``, and for each order the counts of any N captions.
 
-        An n-gram that is in no reference has an id from ``sizes`` on, the same one wherever it stands in ``captions``.
+        N-grams that are in no reference have ids from ``sizes`` on, the same one throughout ``captions``.
         """
         return self._count([_words(caption) for caption in captions], learn=False)
 
@@ -125,7 +125,7 @@ def key(first: Ints, second: Ints) -> Ints:
 
 
 def firsts(ascending: Ints) -> Ints:
-    """The places at which each value of an ascending array begins."""
+    """The indices at which each value of an ascending array begins."""
     return np.flatnonzero(np.diff(ascending, prepend=-1))
 
 
@@ -134,9 +134,9 @@ def _words(caption: Caption) -> Sequence[Hashable]:
 
 
 def _number(values: Ints, table: Ints) -> Ints:
-    """Each value's place in the sorted table; values that are not in it are numbered on from its end."""
-    places = np.searchsorted(table, values)
-    known = np.zeros(len(values), bool) if not len(table) else table[np.minimum(places, len(table) - 1)] == values
+    """Each value's index in the sorted table; values that are not in it are numbered on from its end."""
+    indices = np.searchsorted(table, values)
+    known = np.zeros(len(values), bool) if not len(table) else table[np.minimum(indices, len(table) - 1)] == values
     if not known.all():
-        places[~known] = len(table) + np.unique(values[~known], return_inverse=True)[1]
-    return places.astype(np.int64)
+        indices[~known] = len(table) + np.unique(values[~known], return_inverse=True)[1]
+    return indices.astype(np.int64)

@@ -1,11 +1,11 @@
-"""What every metric takes and gives, and the table they register in."""
+"""The input and output of every metric, and the registry of metrics."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import chain, islice
 from typing import Any
 
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from sightline.errors import SightlineError
 from sightline.metrics.ngrams import ReferenceNgrams
-from sightline.metrics.tokenizer import tokenize
-from sightline.metrics.tokenizers import tokenizer_of
+from sightline.metrics.tokenizers import tokenize, tokenizer_of
+from sightline.vocabulary import END, PAD, SPECIAL_TOKENS, START
 
 # A corpus metric under a resampling of its photos: (B, N) float64 weights, how often each photo counts -> (B,) scores.
 Resampled = Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -23,17 +23,21 @@ Resampled = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
-    """Tokenized captions of N photos, as every metric takes them; lists will do for tuples.
+    """Tokenized captions of N photos, the input of every metric; captions are checked here and nowhere else.
+
+    >>> corpus = Corpus(["a dog runs"], [["a dog is running", "the dog runs"]])
+    >>> list(compute(corpus, ["BLEU-1", "rouge"]))
+    ['BLEU-1', 'ROUGE-L']
 
     Attributes:
-        hypotheses: N captions, words separated by one space.
+        hypotheses: N captions, words separated by one space. Any sequence may be passed, here and below.
         references: for each of the N photos its captions, at least one.
-        training_captions: what the captioner learnt from, tokenized alike; None where that is not known.
-        tokenizer: the name of what made words of them, one of `sightline.metrics.TOKENIZERS`.
+        training_captions: the captions the model was trained on, tokenized alike; None if unknown.
+        tokenizer: the name of the tokenizer that was applied, one of `sightline.metrics.TOKENIZERS`.
 
     Raises:
-        SightlineError: these are not captions of the same N photos, N > 0, each with a reference, or one is not as
-            the tokenizer ptb, `sightline.metrics.tokenize`, writes it.
+        SightlineError: these are not captions of the same N photos, N > 0, each with a reference; or the tokenizer is
+            ptb, and a caption is not as `sightline.metrics.tokenize` writes it.
     """
 
     hypotheses: tuple[str, ...]
@@ -42,20 +46,29 @@ class Corpus:
     tokenizer: str = "ptb"
 
     def __post_init__(self) -> None:
-        texts = partial(_texts, check=self.tokenizer == "ptb")
-        hypotheses = texts("hypotheses", self.hypotheses)
-        if isinstance(self.references, str):
-            raise SightlineError(f"references: {self.references[:60]!r} is one string; pass a list of captions a photo")
-        references = tuple(texts(f"references[{i}]", captions) for i, captions in enumerate(self.references))
+        hypotheses = _captions("hypotheses", self.hypotheses)
+        if isinstance(self.references, str | Mapping) or not isinstance(self.references, Iterable):
+            raise SightlineError(
+                f"references: {_short(self.references)} is not a list; pass a list of captions a photo"
+            )
+        references = tuple(_captions(f"references[{i}]", captions) for i, captions in enumerate(self.references))
         if not hypotheses or len(hypotheses) != len(references):
-            told = f"{len(hypotheses)} hypotheses, but references of {len(references)} photos"
-            raise SightlineError(f"{told}; pass one hypothesis a photo, and at least one")
-        if bare := [index for index, captions in enumerate(references) if not captions]:
-            raise SightlineError(f"references[{bare[0]}]: no caption; give each photo at least one")
+            raise SightlineError(
+                f"{len(hypotheses)} hypotheses, but references of {len(references)} photos; pass one hypothesis a"
+                " photo, and at least one"
+            )
+        if empty := [index for index, captions in enumerate(references) if not captions]:
+            raise SightlineError(f"references[{empty[0]}]: no caption; give each photo at least one")
+        training = self.training_captions
+        training = None if training is None else frozenset(_captions("training_captions", training))
+        if self.tokenizer == "ptb":
+            _check_tokenized("hypotheses", hypotheses)
+            for index, captions in enumerate(references):
+                _check_tokenized(f"references[{index}]", captions)
+            _check_tokenized("training_captions", training or ())
         object.__setattr__(self, "hypotheses", hypotheses)
         object.__setattr__(self, "references", references)
-        if self.training_captions is not None:
-            object.__setattr__(self, "training_captions", frozenset(texts("training_captions", self.training_captions)))
+        object.__setattr__(self, "training_captions", training)
 
     @classmethod
     def of_captions(
@@ -65,20 +78,32 @@ class Corpus:
         training_captions: Iterable[str] | None = None,
         tokenizer: str = "ptb",
     ) -> Corpus:
-        """The corpus of captions by photo, as people wrote them; its photos are in the order of ``hypotheses``.
+        """The corpus of untokenized captions by photo; its photos are in the order of ``hypotheses``.
 
-        Each of the three is tokenized as a whole and in its own order, as the reference does. Raises
-        `SightlineError` if there is no such tokenizer.
+        Each of the three is tokenized as a whole and in its own order, as the reference does.
+
+        >>> Corpus.of_captions({"1.jpg": "A dog runs."}, {"1.jpg": ["The dog's running!"]}).references
+        (("the dog 's running",),)
+
+        Raises:
+            SightlineError: these are not captions of the same photos, each with a reference; a hypothesis contains
+                ``<start>``, ``<end>`` or ``<pad>``; or there is no such tokenizer. Names the photo.
         """
         apply = tokenizer_of(tokenizer).apply
-        written = iter(apply(chain.from_iterable(references.values())))
-        by_photo = {photo: tuple(islice(written, len(captions))) for photo, captions in references.items()}
-        return cls(
-            tuple(apply(hypotheses.values())),
-            tuple(by_photo[photo] for photo in hypotheses),
-            None if training_captions is None else frozenset(apply(training_captions)),
-            tokenizer,
-        )
+        if not isinstance(hypotheses, Mapping) or not isinstance(references, Mapping):
+            raise SightlineError("hypotheses and references: pass {photo: caption} and {photo: [captions]}")
+        for photo, caption in hypotheses.items():
+            _captions(f"hypothesis of {photo}", (caption,))
+            if token := _FRAME.search(caption):
+                raise SightlineError(f"hypothesis of {photo}: {token[0]} is not a word; strip it before scoring")
+        references = {photo: _captions(f"references of {photo}", each) for photo, each in references.items()}
+        check_photos(hypotheses, references)
+        if training_captions is not None:
+            training_captions = frozenset(apply(_captions("training_captions", training_captions)))
+        tokenized = iter(apply(chain.from_iterable(references.values())))
+        by_photo = {photo: tuple(islice(tokenized, len(captions))) for photo, captions in references.items()}
+        ordered = tuple(by_photo[photo] for photo in hypotheses)
+        return cls(tuple(apply(hypotheses.values())), ordered, training_captions, tokenizer)
 
     @cached_property
     def reference_ngrams(self) -> ReferenceNgrams:
@@ -86,35 +111,65 @@ class Corpus:
         return ReferenceNgrams(self.references, order=4)
 
 
-# What `tokenize` never leaves: capitals, blanks other than one space between words, or a sign at a word's end.
+def check_photos(
+    hypotheses: Mapping[Any, str],
+    references: Mapping[Any, Sequence[str]],
+    hypotheses_from: object = "hypotheses",
+    references_from: object = "references",
+) -> None:
+    """Raise `SightlineError` unless both have the same photos, each with a reference; ``*_from`` names their files."""
+    for here, there, here_from, there_from, advice in (
+        (hypotheses, references, hypotheses_from, references_from, "caption that photo, or leave it out"),
+        (references, hypotheses, references_from, hypotheses_from, "add its references, or leave it out"),
+    ):
+        if not here:
+            raise SightlineError(f"{here_from}: no captions; nothing can be scored")
+        if missing := [photo for photo in there if photo not in here]:
+            more = f" and {len(missing) - 1} more" if missing[1:] else ""
+            raise SightlineError(f"{here_from}: no {missing[0]!r}{more}, but {there_from} has it; {advice} there")
+    if empty := [photo for photo, captions in references.items() if not captions]:
+        raise SightlineError(f"{references_from}: {empty[0]!r} has no caption; give it at least one")
+
+
+# `<unk>` is a word that the captioner chose; the others only frame a caption.
+_FRAME = re.compile("|".join(re.escape(SPECIAL_TOKENS[index]) for index in (PAD, START, END)))
+# What `tokenize` never leaves: capitals, spaces other than one between words, or punctuation at a word's end.
 _UNTOKENIZED = re.compile(r"^ | $|[\t-\r]|  |[^\W\d_]{3}[.,!?;](?: |$)|(?:^| )[.,!?;:](?: |$)")
 
 
-def _texts(name: str, captions: Iterable[str], check: bool) -> tuple[str, ...]:
-    if isinstance(captions, str):
-        raise SightlineError(f"{name}: {captions[:60]!r} is one string; pass a list of captions")
+def _captions(name: str, captions: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(captions, str | Mapping) or not isinstance(captions, Iterable):
+        raise SightlineError(f"{name}: {_short(captions)} is not a list of captions; pass a list of strings")
     captions = tuple(captions)
     for caption in captions:
         if not isinstance(caption, str):
-            raise SightlineError(f"{name}: {repr(caption)[:60]} is not a caption; pass strings")
-        if check and (caption != caption.lower() or _UNTOKENIZED.search(caption)) and tokenize(caption) != caption:
-            raise SightlineError(
-                f"{name}: {caption[:60]!r} is not tokenized; pass it through sightline.metrics.tokenize, "
-                "or call score_captions, which does"
-            )
+            raise SightlineError(f"{name}: {_short(caption)} is not a caption; pass strings")
     return captions
+
+
+def _check_tokenized(name: str, captions: Iterable[str]) -> None:
+    for caption in captions:
+        if (caption != caption.lower() or _UNTOKENIZED.search(caption)) and tokenize(caption) != caption:
+            raise SightlineError(
+                f"{name}: {_short(caption)} is not tokenized; pass it through sightline.metrics.tokenize, "
+                "or use Corpus.of_captions, which does"
+            )
+
+
+def _short(value: object) -> str:
+    return repr(value)[:60]
 
 
 @dataclass(frozen=True, eq=False)
 class Score:
-    """One number about N hypotheses, and where it comes from.
+    """One number about N hypotheses, of the corpus and of each photo.
 
     Attributes:
         name: as in the literature, e.g. ``BLEU-4``.
         value: the score of the corpus; None if it could not be computed, and ``note`` says why.
-        per_photo: float64 ``(N,)``, the score of each photo alone; None for what only a corpus has.
+        per_photo: float64 ``(N,)``, the score of each photo alone; None for scores of a corpus only.
         resampled: the corpus score under other weights of the photos, for the bootstrap; None where undefined.
-        note: what a reader of the number must know; empty for most.
+        note: a remark for readers of the number; empty for most.
     """
 
     name: str
@@ -140,9 +195,9 @@ SCORES: dict[str, str] = {}  # a score's name -> its metric's
 
 
 def register(name: str, *scores: str) -> Callable[[Metric], Metric]:
-    """Enter a metric in `METRICS`; a module of `sightline.metrics` that does so is found without being listed.
+    """A decorator that adds a metric to `METRICS`; modules of `sightline.metrics` are imported without being listed.
 
-    ``scores``: the names of all that it gives, by which `compute` finds it too.
+    ``scores``: the names of all its scores, by which `compute` finds it too.
     """
 
     def enter(metric: Metric) -> Metric:
@@ -156,9 +211,13 @@ def register(name: str, *scores: str) -> Callable[[Metric], Metric]:
 
 
 def compute(corpus: Corpus, names: Iterable[str]) -> dict[str, Score]:
-    """Scores by their names, in the order of ``names``: those of metrics (``bleu``) or of single scores (``BLEU-4``).
+    """Scores by name, in the order of ``names``, which are of metrics (``bleu``) or of single scores (``BLEU-4``).
 
-    Raises `SightlineError` if there is none of a name.
+    >>> scores = compute(Corpus(["a dog runs"], [["a dog is running", "the dog runs"]]), ["BLEU-2", "length"])
+    >>> {name: round(score.value, 3) for name, score in scores.items()}
+    {'BLEU-2': 1.0, 'length': 3.0}
+
+    Raises `SightlineError` if a name is unknown.
     """
     scores: dict[str, Score] = {}
     computed: dict[str, tuple[Score, ...]] = {}
@@ -171,9 +230,18 @@ def compute(corpus: Corpus, names: Iterable[str]) -> dict[str, Score]:
 
 
 def metric_of(name: str) -> str:
-    """The metric that gives what ``name`` says, its own name or a score's; `SightlineError` if there is none."""
+    """The metric of a name, its own or one of its scores'; `SightlineError` if there is none.
+
+    >>> metric_of("BLEU-4")
+    'bleu'
+    """
     if name in METRICS:
         return name
     if name not in SCORES:
         raise SightlineError(f"no metric is named {name!r}; choose from {', '.join((*METRICS, *SCORES))}")
     return SCORES[name]
+
+
+def quick_metrics() -> list[str]:
+    """The names of all metrics but METEOR, which needs Java and takes longer than all others together."""
+    return [name for name in METRICS if name != "meteor"]

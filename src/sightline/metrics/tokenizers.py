@@ -1,28 +1,179 @@
-"""How captions become words before they are scored: a part of the protocol, as other words give other scores."""
+"""How captions become words before they are scored. It is part of the protocol: other words give other scores.
+
+`tokenize` is the field's own tokenizer: Stanford CoreNLP 3.4.1's ``PTBTokenizer`` with ``-preserveLines -lowerCase``,
+then pycocoevalcap's list of punctuation removed. Its documentation is at
+https://nlp.stanford.edu/software/tokenizer.html; tests compare with its output. The rules are in `ptb_rules`.
+
+`tokenize` takes one caption, `tokenize_corpus` all that are scored together, as the reference does. Three differences
+remain. Two are deliberate:
+
+- There are no rules for what captions of photos do not contain: rare emoticons, comments and signs in markup, entities
+  that name letters, file names that begin with a digit, and addresses that begin with a sign, are in angle brackets or
+  contain a no-break space.
+- A carriage return inside a caption is a space; in the reference it shifts all following captions.
+
+The third is the lower case of a capital sigma before a sign inside a Greek word (``"ΑΣ-Β"``): Java and Python disagree
+on whether the word ends there.
+"""
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from itertools import chain
+from functools import cache
+from itertools import accumulate, chain
 from typing import NamedTuple
 
 from sightline.errors import SightlineError
-from sightline.metrics.tokenizer import tokenize_corpus
+from sightline.metrics.ptb_rules import (
+    DIGIT,
+    DIGITS,
+    LETTER,
+    LETTERS,
+    MARK,
+    MARKS,
+    PLAIN_RUN,
+    ROLES,
+    RULES,
+    SPACES,
+    SYMBOL,
+    SYMBOLS,
+    TAKEN_APART,
+    UNKNOWN,
+    compiled,
+    plain_words,
+)
 from sightline.scripts import are_parted, characters, is_latin
 from sightline.vocabulary import split_words
 
-_LOOKED_AT = 1000
+# pycocoevalcap's list. Brackets pass it, because words are lower-cased before they are compared with it.
+PUNCTUATION = frozenset(
+    ["''", "'", "``", "`", "-LRB-", "-RRB-", "-LCB-", "-RCB-", ".", "?", "!", ",", ":", "-", "--", "...", ";"]
+)
+
+_LOOKAHEAD = (
+    32  # characters of the next lines that rules look at: a word that begins a sentence, and the blanks around it
+)
+_SAMPLE = 1000  # captions that `fitting` looks at
+_LINE_END = re.compile("[\n\r\x0b\x0c\u2028\u2029]")
+_ASTRAL = re.compile("[\U00010000-\U0010ffff]")
+
+
+class _Shapes(dict[int, str]):
+    """A table for `str.translate`: a character -> itself if a rule names it, else the stand-in for its class."""
+
+    def __init__(self) -> None:
+        super().__init__((code, chr(code)) for code in (*range(127), *map(ord, SPACES + ROLES)))
+        edges = {0: UNKNOWN}
+        for first, last, kind in _ranges():
+            edges |= {first: kind, last + 1: UNKNOWN}
+        self._edges, self._kinds = list(edges), list(edges.values())
+
+    def __missing__(self, code: int) -> str:
+        return self.setdefault(code, self._kinds[bisect_right(self._edges, code) - 1])
+
+
+def _ranges() -> list[tuple[int, int, str]]:
+    """The ranges of characters by code point: first, last and the stand-in for their class."""
+    tables = ((LETTERS, LETTER), (MARKS, MARK), (DIGITS, DIGIT), (SYMBOLS, SYMBOL))
+    spans = ((*span.split("-"), kind) for table, kind in tables for span in table.split())
+    return sorted((int(span[0], 16), int(span[-2], 16), span[-1]) for span in spans)
+
+
+_SHAPES = _Shapes()
+
+
+def tokenize(caption: str) -> str:
+    """The caption's words, lower case and without punctuation, one space between them; "" if there are none.
+
+    >>> tokenize("A man's dog, isn't it?")
+    "a man 's dog is n't it"
+    """
+    return _ptb(_LINE_END.sub(" ", caption), "\n")
+
+
+def tokenize_corpus(captions: Iterable[str]) -> list[str]:
+    """`tokenize` for captions that are scored together, equal to the reference at the captions' ends too.
+
+    The reference reads a corpus as one text, a caption a line, with no line end after the last. So a caption that ends
+    in an initial changes with the first word of the next one, and an emoticon at the very end is two signs.
+
+    >>> tokenize_corpus(["Two boys play.", "A red car"])
+    ['two boys play', 'a red car']
+    """
+    lines = [_LINE_END.sub(" ", caption) for caption in captions]
+    text = "\n".join(lines)
+    ends = accumulate(len(line) + 1 for line in lines)
+    return [_ptb(line, text[end - 1 : end + _LOOKAHEAD]) for line, end in zip(lines, ends, strict=True)]
+
+
+def _ptb(line: str, after: str) -> str:
+    """The words of a ``line`` followed by ``after``: a line end and the next lines, or nothing."""
+    if line.isascii() and after.isascii():
+        text = line + after
+        words = " ".join(_scan(text, text, len(line)))
+    else:
+        # The reference counts in UTF-16 units, and some rules ask for two characters.
+        units, more = _split_surrogates(line), _split_surrogates(after)
+        words = _join_surrogates(" ".join(_scan(units + more, (units + more).translate(_SHAPES), len(units))))
+    return " ".join([word for word in words.lower().rstrip().split(" ") if word and word not in PUNCTUATION])
+
+
+def _scan(text: str, shape: str, end_of_line: int) -> list[str]:
+    """The tokens of ``text`` up to ``end_of_line``, some empty; rules match its ``shape``, which is as long."""
+    tokens: list[str] = []
+    at = 0
+    while at < end_of_line:
+        end = PLAIN_RUN.match(shape, at).end()  # type: ignore[union-attr]  # it matches the empty string too
+        words = plain_words(shape[at:end])
+        if end > at and TAKEN_APART.isdisjoint(words):
+            tokens += words
+        else:
+            end, write = _furthest(shape, at)
+            tokens.append(write(text[at:end]))
+        at = end
+    return tokens
+
+
+def _furthest(shape: str, at: int) -> tuple[int, Callable[[str], str]]:
+    """Where the token at ``at`` ends, and how it is written; a character that no rule matches vanishes."""
+    end, reach = at + 1, at
+    write: Callable[[str], str] = _vanish
+    for pattern, candidate in _rules_for(shape[at]):
+        match = pattern.match(shape, at)
+        if match and match.end() > reach:
+            end, reach, write = match.end(1), match.end(), candidate
+    return end, write
+
+
+@cache
+def _rules_for(start: str) -> tuple[tuple[re.Pattern[str], Callable[[str], str]], ...]:
+    return tuple((compiled(rule), rule.write) for rule in RULES if re.match(f"[{rule.starts}]", start))
+
+
+def _vanish(token: str) -> str:
+    return ""
+
+
+def _split_surrogates(text: str) -> str:
+    """Characters beyond the Basic Multilingual Plane as their two UTF-16 surrogates."""
+    return _ASTRAL.sub(lambda c: chr(0xD7C0 + (ord(c[0]) >> 10)) + chr(0xDC00 + (ord(c[0]) & 0x3FF)), text)
+
+
+def _join_surrogates(text: str) -> str:
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 class Tokenizer(NamedTuple):
-    """A way to make words of captions.
+    """A way to split captions into words.
 
     Attributes:
-        told: what reports call it.
-        apply: captions that are scored together -> each one's words, one blank between them.
+        description: its name in reports.
+        apply: captions that are scored together -> the words of each, one space between them.
     """
 
-    told: str
+    description: str
     apply: Callable[[Iterable[str]], list[str]]
 
 
@@ -47,28 +198,34 @@ TOKENIZERS = {
 
 
 def tokenizer_of(name: str) -> Tokenizer:
-    """The tokenizer of a name; raises `SightlineError` where there is none."""
+    """The tokenizer of this name; raises `SightlineError` where there is none.
+
+    >>> tokenizer_of("words").apply(["A man's dog, isn't it?"])
+    ["a man 's dog isn't it"]
+    >>> tokenizer_of("characters").apply(["一只狗。"])
+    ['一 只 狗']
+    """
     if name not in TOKENIZERS:
         raise SightlineError(f"no tokenizer is named {name!r}; choose from {', '.join(TOKENIZERS)}")
     return TOKENIZERS[name]
 
 
 def fitting(captions: Sequence[str]) -> str:
-    """The tokenizer for captions as people write them: ptb, made for English, where they are mostly of Latin letters.
+    """The name of the tokenizer that fits captions: ptb, made for English, if most letters are Latin.
 
-    Of many captions a thousand or so are looked at.
+    Scripts that separate words by spaces get "words", others "characters". About a thousand captions are sampled.
     """
-    captions = captions[:: 1 + len(captions) // _LOOKED_AT]
+    captions = captions[:: 1 + len(captions) // _SAMPLE]
     if is_latin(captions):
         return "ptb"
     return "words" if are_parted(captions) else "characters"
 
 
 def misfit(tokenizer: str, captions: Sequence[str]) -> str:
-    """One line on what a tokenizer makes of captions that it was not made for; empty where it does."""
+    """A warning, one line, if the tokenizer does not suit the script of the captions; empty if it does."""
     fits = fitting(captions)
     if tokenizer in ("ptb", "words") and fits == "characters":
-        return f"the {tokenizer} tokenizer finds no words in these captions, which do not part them: --tokenizer {fits}"
+        return f"the {tokenizer} tokenizer cannot split captions without spaces between words; use --tokenizer {fits}"
     if tokenizer == "ptb" and fits != "ptb":
-        return f"the ptb tokenizer is made for English, and most of these captions are not: --tokenizer {fits}"
+        return f"the ptb tokenizer is made for English, and most of these captions are not; use --tokenizer {fits}"
     return ""

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sightline.data.example import Example
 from sightline.data.regions.nouns import nouns_of, singular
-from sightline.metrics.endings import Endings
+from sightline.metrics.diversity import Endings
 from sightline.vocabulary import END, Vocabulary
 
 
@@ -58,7 +58,7 @@ class UnknownNouns:
 
 
 class TruncatedCaption:
-    """Captions that end where people's never do (`sightline.metrics.endings`), such as before their noun.
+    """Captions that end where people's never do (`sightline.metrics.diversity`), such as before their noun.
 
     Args:
         targets: (N, C, T), of the training captions, see `encode_captions`.

@@ -1,5 +1,5 @@
 from sightline.metrics import Corpus, compute
-from sightline.metrics.endings import Endings
+from sightline.metrics.diversity import Endings
 
 WHOLE = ["a dog runs on a dirt road", "a man is in the dirt", "a cat"] * 20
 
