@@ -8,7 +8,7 @@ from sightline import Caption
 from sightline.data.example import Example, Region
 from sightline.data.regions.nouns import boxes_by_noun, nouns_of, singular
 from sightline.evaluation.hallucination import hallucination_scores, mentions, mentions_of_people
-from sightline.evaluation.page_pointing import pointing_section
+from sightline.evaluation.page import pointing_section
 from sightline.evaluation.pointing import looks, pointing_scores, where
 from sightline.evaluation.report import write_report
 from sightline.images.source import FileSource
@@ -50,7 +50,7 @@ def examples():
         ),
         example("c", ("a ball",), ("one tree",)),
     )
-    return {each.image: each for each in found}
+    return {each.name: each for each in found}
 
 
 def test_nouns_end_phrases_and_know_their_boxes(examples):

@@ -1,4 +1,4 @@
-"""`sightline evaluate`: a split captioned and scored, as a report."""
+"""`sightline evaluate`: caption and score a split of a dataset, and write a report."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def evaluate(
 ) -> None:
     """Caption a split of a dataset and score the captions.
 
-    REPORT ends with scores.json (with intervals, how they came about and what casts doubt on them), hypotheses.json,
+    REPORT will contain scores.json (with intervals, the protocol and reasons to doubt the scores), hypotheses.json,
     references.json, and report.html, a page to read.
     """
     from sightline.captioner import load
@@ -53,7 +53,7 @@ def evaluate(
             evaluation = evaluate_split(captioner, dataset, split, beam_size, length_penalty, meteor, tokenizer, done)
         try:
             write_report(folder, evaluation)
-        finally:  # a disk that is full takes the report, not what was found
+        finally:  # a full disk loses the report, but not the scores
             put(*evaluation.scores.table(), "")
     put(str(out / PAGE))
     for warning in evaluation.protocol.warnings:

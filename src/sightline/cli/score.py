@@ -45,7 +45,7 @@ def score(
     from sightline.annotations.caption_files import read_references
     from sightline.evaluation.pairing import read_pair
     from sightline.evaluation.scores import score_captions
-    from sightline.metrics import METRICS
+    from sightline.metrics import METRICS, quick_metrics
 
     pair = read_pair(hypotheses, references, split, subset)
     learnt = None if training_captions is None else read_references(training_captions, "train")
@@ -53,7 +53,7 @@ def score(
         pair.hypotheses,
         pair.references,
         training_captions=None if learnt is None else [caption for captions in learnt.values() for caption in captions],
-        metrics=[name for name in METRICS if meteor or name != "meteor"],
+        metrics=METRICS if meteor else quick_metrics(),
         tokenizer=tokenizer,
     )
     if as_json:

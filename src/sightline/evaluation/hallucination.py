@@ -1,9 +1,9 @@
-"""Things that a caption names and that nobody knows of (the idea of CHAIR, Rohrbach et al. 2018).
+"""Object hallucination: nouns of a caption that are in none of the photo's references (CHAIR, Rohrbach et al. 2018).
 
-The words are the nouns of a split (`sightline.data.regions.nouns`). A noun is hallucinated if it stands, plural or
-singular, in no caption that people wrote of the photo. Instead of CHAIR's lists of synonyms, the captions themselves
-are taken here: a "man" whom one of five people calls a man is there. People themselves name things that no
-other of them does; how often stands beside a model's share, each of their captions against the photo's others.
+The words are the nouns of a split (`sightline.data.regions.nouns`). A noun is hallucinated if no reference of the photo
+contains it, plural or singular. Instead of CHAIR's lists of synonyms, the references themselves decide: a "man" is
+there if one of five people writes "man". People also name things that no other reference has: as a baseline, each
+reference is compared with the photo's others.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from sightline.evaluation.pointing import share
 from sightline.metrics.registry import Score
 from sightline.vocabulary import split_words
 
-_NOTHING = "no noun of a known thing was said"
+_NOTHING = "no noun of the split's things in any caption"
 
 
 @dataclass(frozen=True)
 class Mention:
-    """A noun, in the singular, that the caption of ``photo`` says; ``known``: somebody else knows of it."""
+    """A noun, in the singular, of a caption of ``photo``; ``known``: another caption of the photo has it."""
 
     photo: str
     noun: str
@@ -36,48 +36,48 @@ class Mention:
 def mentions(
     captions: Mapping[str, Caption], examples: Mapping[str, Example], nouns: frozenset[str]
 ) -> tuple[Mention, ...]:
-    """Every noun of every caption."""
-    found = []
+    """Every noun of every generated caption, known if a reference has it."""
+    all_mentions = []
     for photo, caption in captions.items():
         known = set().union(*map(_words, examples[photo].captions))
-        said = filter(nouns.__contains__, map(singular, caption.words))
-        found += [Mention(photo, noun, noun in known) for noun in said]
-    return tuple(found)
+        named = filter(nouns.__contains__, map(singular, caption.words))
+        all_mentions += [Mention(photo, noun, noun in known) for noun in named]
+    return tuple(all_mentions)
 
 
 def mentions_of_people(examples: Mapping[str, Example], nouns: frozenset[str]) -> tuple[Mention, ...]:
-    """Every noun of every caption that people wrote, known where another caption of the photo has it.
+    """Every noun of every reference, known if another reference of the photo has it.
 
-    Photos with one caption are left out.
+    Photos with one reference are left out.
     """
-    found = []
+    all_mentions = []
     for photo, example in examples.items():
-        written = [_words(caption) for caption in example.captions]
-        for index, words in enumerate(written if len(written) > 1 else []):
-            known = set().union(*written[:index], *written[index + 1 :])
-            found += [Mention(photo, noun, noun in known) for noun in filter(nouns.__contains__, words)]
-    return tuple(found)
+        references = [_words(caption) for caption in example.captions]
+        for index, words in enumerate(references if len(references) > 1 else []):
+            known = set().union(*references[:index], *references[index + 1 :])
+            all_mentions += [Mention(photo, noun, noun in known) for noun in filter(nouns.__contains__, words)]
+    return tuple(all_mentions)
 
 
 def hallucination_scores(
-    found: Sequence[Mention], people: Sequence[Mention], photos: Sequence[str]
+    model: Sequence[Mention], people: Sequence[Mention], photos: Sequence[str]
 ) -> tuple[Score, ...]:
-    """The share of nouns that nobody knows of, that share of people's own, and that of captions with such a noun."""
-    place = {photo: index for index, photo in enumerate(photos)}
-    unknown, owners = _unknown(found, place)
+    """The share of hallucinated nouns, the same of people's captions, and the share of captions with such a noun."""
+    indices = {photo: index for index, photo in enumerate(photos)}
+    unknown, owners = _unknown(model, indices)
     per_caption = np.zeros(len(photos))
     np.maximum.at(per_caption, owners, unknown)
     return (
         share("hallucinated nouns", unknown, owners, len(photos), _NOTHING),
-        share("people's hallucinated nouns", *_unknown(people, place), len(photos), _NOTHING),
+        share("people's hallucinated nouns", *_unknown(people, indices), len(photos), _NOTHING),
         Score.mean("captions with one", per_caption),
     )
 
 
-def _unknown(said: Sequence[Mention], place: Mapping[str, int]) -> tuple[list[float], NDArray[np.int64]]:
-    """Of each noun whether nobody knows of it, 1 or 0, and its photo's index."""
-    owners = np.array([place[mention.photo] for mention in said], np.int64)
-    return [float(not mention.known) for mention in said], owners
+def _unknown(mentions: Sequence[Mention], indices: Mapping[str, int]) -> tuple[list[float], NDArray[np.int64]]:
+    """For each noun whether it is hallucinated, 1 or 0, and its photo's index."""
+    owners = np.array([indices[mention.photo] for mention in mentions], np.int64)
+    return [float(not mention.known) for mention in mentions], owners
 
 
 def _words(caption: str) -> list[str]:

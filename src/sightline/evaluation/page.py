@@ -1,11 +1,11 @@
-"""A report's page: one HTML file, with its photos and drawings in it."""
+"""A report's page: one HTML file with its photos and charts embedded."""
 
 from __future__ import annotations
 
 import html
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -13,14 +13,16 @@ from pathlib import Path
 import numpy as np
 
 from sightline._version import __version__
-from sightline.evaluation.page_pointing import pointing_section
+from sightline.evaluation.pointing import Boxes, Look, by_noun
 from sightline.evaluation.protocol import Evaluation
 from sightline.evaluation.scores import Scores, in_print
 from sightline.explain.page import article, fill
 from sightline.metrics import METRICS, Corpus, Score
 
-EXTREMES = 6  # the best captions shown, and the worst
-CONTRASTS = 10  # the words shown that are said too often, and too seldom
+EXTREMES = 6  # best captions shown, and worst
+CONTRASTS = 10  # words shown that the model uses too often, and too rarely
+NOUNS = 15  # most frequent nouns shown
+POINTING_EXTREMES = 4  # photos shown where attention fits the boxes best, and worst
 
 _LEGEND = "".join(
     f'<li><svg aria-hidden="true"><rect class="{kind}" width="100%" height="100%"/></svg>{kind}</li>'
@@ -31,15 +33,15 @@ _LEGEND = "".join(
 def write_report_page(path: Path, evaluation: Evaluation) -> None:
     """Write the page of an evaluation; it needs no other file and no network.
 
-    Raises `SightlineError` where a photo that is shown can no longer be read.
+    Raises `SightlineError` if a photo that is shown can no longer be read.
     """
     protocol, scores = evaluation.protocol, evaluation.scores
     texts = {photo: caption.text for photo, caption in evaluation.captions.items()}
     corpus = Corpus.of_captions(texts, evaluation.references, tokenizer=scores.tokenizer)
-    said, written = corpus.hypotheses, corpus.references
-    all_written = [caption for captions in written for caption in captions]
+    model = corpus.hypotheses
+    references = [caption for captions in corpus.references for caption in captions]
     people = _variety_of_people(corpus)
-    often, seldom = _contrasts(_shares(said), _shares(all_written))
+    often, rarely = _contrasts(_shares(model), _shares(references))
     best, worst = _extremes(scores)
     page = fill(
         resources.files("sightline.evaluation").joinpath("page.html").read_text(encoding="utf-8"),
@@ -48,10 +50,10 @@ def write_report_page(path: Path, evaluation: Evaluation) -> None:
         WARNINGS=_warnings(protocol.warnings),
         SCORES=_scores([score for score in scores.scores.values() if score.name not in people], scores.intervals()),
         PROTOCOL=_protocol(evaluation),
-        LENGTHS=_lengths(said, all_written),
+        LENGTHS=_lengths(model, references),
         VARIETY=_variety([score for score in scores.scores.values() if score.name in people], people),
         OFTEN=_words(often),
-        SELDOM=_words(seldom),
+        SELDOM=_words(rarely),
         BEST="".join(_photo(evaluation, photo) for photo in best),
         WORST="".join(_photo(evaluation, photo) for photo in worst),
         POINTING=pointing_section(evaluation),
@@ -77,7 +79,7 @@ def _warnings(warnings: Sequence[str]) -> str:
 
 
 def _scores(scores: Sequence[Score], intervals: Mapping[str, tuple[float, float]]) -> str:
-    """A row a score: its number, its interval, and both drawn on one axis for all."""
+    """A row for each score: the number, its interval, and both on a common axis."""
     ends = [intervals.get(score.name, (score.value or 0.0, score.value or 0.0)) for score in scores]
     top = max(1.0, math.ceil(5 * max(high for _, high in ends)) / 5)
     rows = ""
@@ -85,9 +87,11 @@ def _scores(scores: Sequence[Score], intervals: Mapping[str, tuple[float, float]
         if score.value is None:
             cells = f'<td>–</td><td colspan="2" class="note">{html.escape(score.note)}</td>'
         else:
-            told = f"{in_print(score.name, low)} to {in_print(score.name, high)}" if score.name in intervals else ""
-            drawn = _whisker(low / top, score.value / top, high / top)
-            cells = f'<td><b>{in_print(score.name, score.value)}</b></td><td>{told}</td><td class="chart">{drawn}</td>'
+            interval = f"{in_print(score.name, low)} to {in_print(score.name, high)}" if score.name in intervals else ""
+            chart = _whisker(low / top, score.value / top, high / top)
+            cells = (
+                f'<td><b>{in_print(score.name, score.value)}</b></td><td>{interval}</td><td class="chart">{chart}</td>'
+            )
         rows += f"<tr><th>{html.escape(score.name)}</th>{cells}</tr>\n"
     axis = f'<th class="chart"><span>0</span><span>{100 * top:.0f}</span></th>'
     return _table(f"<th>score</th><th>95% interval</th>{axis}", rows)
@@ -109,12 +113,12 @@ def _whisker(low: float, value: float, high: float) -> str:
 def _protocol(evaluation: Evaluation) -> str:
     protocol = evaluation.protocol
     model, data, training = protocol.model, protocol.data, protocol.model["training"]
-    lists = {"files": "the dataset's own lists", "derived": "file names, for want of lists"}
+    lists = {"files": "the dataset's own lists", "derived": "file names, as it has no lists"}
     facts = {
         "Model": f"{model['name']}, {model['precision']}",
-        "Training": ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in training.items()) or "not known",
+        "Training": ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in training.items()) or "unknown",
         "Data": f"{data['name']} ({data['layout']} layout), {protocol.split}, by {lists[data['split_source']]}",
-        "References": f"{sum(map(len, evaluation.references.values())):,}, as they were written",
+        "References": f"{sum(map(len, evaluation.references.values())):,}",
         "Decoding": f"free-running, beam size {protocol.beam_size}, length penalty {protocol.length_penalty:g}",
         "Tokenizer": str(evaluation.scores.as_dict()["tokenizer"]),
     }
@@ -127,10 +131,10 @@ def _protocol(evaluation: Evaluation) -> str:
 # ---- Lengths and words
 
 
-def _lengths(said: Sequence[str], written: Sequence[str]) -> str:
+def _lengths(model_captions: Sequence[str], references: Sequence[str]) -> str:
     """A histogram with two bars for each number of words: the share of the model's captions and of people's."""
-    words = [[len(caption.split()) for caption in captions] for captions in (said, written)]
-    # A handful of rambling references would squeeze all else: the last bars hold everything from there on.
+    words = [[len(caption.split()) for caption in captions] for captions in (model_captions, references)]
+    # A few very long references would squeeze the rest: the last bars count all captions from there on.
     last = max(max(words[0]), int(np.quantile(words[1], 0.995)))
     model, people = (np.bincount(np.minimum(lengths, last), minlength=last + 1) / len(lengths) for lengths in words)
     top = max(model.max(), people.max())
@@ -154,7 +158,7 @@ def _lengths(said: Sequence[str], written: Sequence[str]) -> str:
 
 
 def _variety_of_people(corpus: Corpus) -> dict[str, Score]:
-    """How varied people's captions are, one a photo: as many as the model's, as more text repeats itself more."""
+    """Diversity of people's captions, one a photo, as many as the model's: the more text, the more repetition."""
     firsts = replace(corpus, hypotheses=tuple(captions[0] for captions in corpus.references))
     return {score.name: score for score in METRICS["diversity"](firsts)}
 
@@ -175,7 +179,7 @@ def _cell(score: Score) -> str:
 
 
 def _shares(captions: Sequence[str]) -> dict[str, float]:
-    """Word -> the share of captions that hold it."""
+    """Word -> the share of captions that contain it."""
     counts = Counter(word for caption in captions for word in set(caption.split()))
     return {word: count / len(captions) for word, count in counts.items()}
 
@@ -184,12 +188,12 @@ Contrast = tuple[str, float, float]  # word, share of the model's captions, shar
 
 
 def _contrasts(model: Mapping[str, float], people: Mapping[str, float]) -> tuple[list[Contrast], list[Contrast]]:
-    """The words that the model says most too often, and most too seldom."""
+    """The words that the model uses most too often, and most too rarely, compared with people."""
     words = sorted(model.keys() | people.keys())
     all_words = [(word, model.get(word, 0.0), people.get(word, 0.0)) for word in words]
     often = sorted(all_words, key=lambda word: word[2] - word[1])[:CONTRASTS]
-    seldom = sorted(all_words, key=lambda word: word[1] - word[2])[:CONTRASTS]
-    return [word for word in often if word[1] > word[2]], [word for word in seldom if word[1] < word[2]]
+    rarely = sorted(all_words, key=lambda word: word[1] - word[2])[:CONTRASTS]
+    return [word for word in often if word[1] > word[2]], [word for word in rarely if word[1] < word[2]]
 
 
 def _words(words: Iterable[Contrast]) -> str:
@@ -200,7 +204,7 @@ def _words(words: Iterable[Contrast]) -> str:
 
 
 def _extremes(scores: Scores) -> tuple[list[str], list[str]]:
-    """The photos with the highest CIDEr, best first, and those with the lowest, worst first; none is in both."""
+    """The photos with the highest CIDEr, best first, and with the lowest, worst first; none is in both."""
     ciders = scores.scores["CIDEr"].per_photo
     assert ciders is not None
     order = [scores.photos[index] for index in np.argsort(-ciders, kind="stable")]
@@ -221,3 +225,91 @@ def _photo(evaluation: Evaluation, photo: str) -> str:
         facts=f"<span>CIDEr <b>{cider}</b></span>",
         below=f'<h3>People wrote</h3>\n<ul class="references">\n{references}</ul>\n',
     )
+
+
+# ---- Pointing
+
+
+_COLUMNS: dict[str, Callable[[Look], float | None]] = {
+    "attention points": lambda look: look.points,
+    "evidence points": lambda look: look.evidence_points,
+    "middle of photo": lambda look: look.middle_points,
+    "random cell": lambda look: look.random_points,
+    "attention's mass": lambda look: look.mass,
+    "uniform mass": lambda look: look.uniform_mass,
+}
+
+
+def pointing_section(evaluation: Evaluation) -> str:
+    """The section on pointing as HTML: a table by noun, photos with boxes; empty if no generated noun has boxes."""
+    if not evaluation.looks:
+        return ""
+    groups = list(by_noun(evaluation.looks).items())[:NOUNS]
+    rows = "".join(_noun_row(noun, looks) for noun, looks in [("all nouns", evaluation.looks), *groups])
+    best, worst = _pointing_extremes(evaluation.looks)
+    return f"""\
+<section>
+<h2>Pointing: does it look at what it names?</h2>
+<p>The pointing game, on generated nouns for which the photo has boxes: the percentage whose attention, or evidence,
+peaks in a box of the thing. Mass is the percentage of attention inside the boxes.</p>
+<table>
+<thead><tr><th></th><th>count</th>{"".join(f"<th>{name}</th>" for name in _COLUMNS)}</tr></thead>
+<tbody>
+{rows}</tbody>
+</table>
+</section>
+<section>
+<h2>Where attention fits best</h2>
+<p>Far more attention inside the noun's boxes, which are drawn, than if it were uniform.</p>
+<div class="gallery">
+{"".join(_pointing_photo(evaluation, look) for look in best)}</div>
+</section>
+<section>
+<h2>Where attention fits worst</h2>
+<p>Less attention inside the boxes than if it were uniform.</p>
+<div class="gallery">
+{"".join(_pointing_photo(evaluation, look) for look in worst)}</div>
+</section>"""
+
+
+def _noun_row(noun: str, looks: Sequence[Look]) -> str:
+    cells = ""
+    for value in _COLUMNS.values():
+        values = [value(look) for look in looks]
+        cells += "<td>–</td>" if None in values else f"<td>{100 * np.mean(np.array(values, float)):.1f}</td>"
+    return f"<tr><th>{html.escape(noun)}</th><td>{len(looks):,}</td>{cells}</tr>\n"
+
+
+def _pointing_extremes(looks: Iterable[Look]) -> tuple[list[Look], list[Look]]:
+    """The looks furthest above uniform attention, best first, and furthest below, worst first; one a photo."""
+    order = sorted(looks, key=lambda look: look.uniform_mass - look.mass)
+    best = _one_a_photo(look for look in order if look.mass >= look.uniform_mass)[:POINTING_EXTREMES]
+    shown = {look.photo for look in best}
+    rest = (look for look in reversed(order) if look.mass < look.uniform_mass and look.photo not in shown)
+    return best, _one_a_photo(rest)[:POINTING_EXTREMES]
+
+
+def _one_a_photo(looks: Iterable[Look]) -> list[Look]:
+    first: dict[str, Look] = {}
+    for look in looks:
+        first.setdefault(look.photo, look)
+    return list(first.values())
+
+
+def _pointing_photo(evaluation: Evaluation, look: Look) -> str:
+    mass = f"<b>{100 * look.mass:.0f}</b>% of attention in {100 * look.uniform_mass:.0f}% of the photo"
+    return article(
+        evaluation.examples[look.photo].photo,
+        look.photo,
+        replace(evaluation.captions[look.photo], alternatives=(), evidence=None),
+        facts=f"<span>{html.escape(look.noun)}: {mass}</span>",
+        over=_drawn(look.boxes),
+    )
+
+
+def _drawn(boxes: Boxes) -> str:
+    drawn = "".join(
+        f'<rect x="{left:.4f}" y="{top:.4f}" width="{right - left:.4f}" height="{bottom - top:.4f}"/>'
+        for left, top, right, bottom in boxes.tolist()
+    )
+    return f'<svg class="boxes" viewBox="0 0 1 1" preserveAspectRatio="none" aria-hidden="true">{drawn}</svg>\n'

@@ -1,13 +1,13 @@
-"""Whether attention and evidence lie on the thing that a word names, where boxes tell.
+"""The pointing game (Zhang et al. 2018): whether attention and evidence lie on the thing that a word names.
 
-The words are the nouns of captions (`sightline.data.regions.nouns`) for which the photo has boxes, by any of its
-captions.
+The words are the nouns of generated captions (`sightline.data.regions.nouns`) for which the photo has boxes, from any
+of its references.
 
-- pointing: the share of them whose map peaks in a cell with its middle in one of the thing's boxes
-- mass: the mean share of a map's weight that lies in the boxes, cells that they cut counting by their share
+- pointing: the share of these words whose map has its maximum in a cell with its centre in one of the thing's boxes
+- mass: the mean share of the map inside the boxes; a cell that a box covers in part counts in part
 
-Beside these stand what needs no model: a random cell's pointing, that of the photo's middle, and the mass of attention
-that is the same everywhere. Evidence below zero weighs nothing.
+Baselines need no model: pointing of a random cell and of the photo's centre, and the mass of uniform attention. For
+evidence, negative values count as zero.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from sightline.data.regions.nouns import boxes_by_noun, singular
 from sightline.metrics.registry import Score
 
 Boxes = NDArray[np.float32]
+NO_NOUN = "no generated noun has boxes"
 NAMES = {
     "points": "pointing",
     "mass": "mass",
@@ -39,16 +40,16 @@ NAMES = {
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """One noun of a caption, and where the model looked when it said it.
+    """One noun of a generated caption, and where the model looked when it wrote it.
 
     Attributes:
         photo: the photo's name.
-        position: the word's place in the caption.
+        position: the word's index in the caption.
         noun: the word in the singular.
-        boxes: of the thing that it names, float32 (B, 4).
+        boxes: the boxes of the thing that it names, float32 (B, 4).
         points, mass: of attention, see above.
-        evidence_points, evidence_mass: of evidence; None where the caption has none.
-        random_points, middle_points, uniform_mass: what needs no model.
+        evidence_points, evidence_mass: of evidence; None if the caption has none.
+        random_points, middle_points, uniform_mass: the baselines.
     """
 
     photo: str
@@ -65,7 +66,7 @@ class Look:
 
 
 def looks(captions: Mapping[str, Caption], examples: Mapping[str, Example], nouns: frozenset[str]) -> tuple[Look, ...]:
-    """A `Look` for each noun that a caption says of a thing whose boxes its photo's example knows."""
+    """A `Look` for each noun of a caption for which the photo's example has boxes."""
     return tuple(
         look for photo, caption in captions.items() for look in looks_of(photo, caption, examples[photo], nouns)
     )
@@ -79,8 +80,8 @@ def looks_of(photo: str, caption: Caption, example: Example, nouns: frozenset[st
         if noun not in nouns or noun not in known:
             continue
         boxes = known[noun]
-        rests = None if caption.evidence is None else where(np.maximum(caption.evidence[position], 0), boxes)
-        looked = where(caption.attention[position], boxes)
+        evidence = None if caption.evidence is None else where(np.maximum(caption.evidence[position], 0), boxes)
+        attention = where(caption.attention[position], boxes)
         height, width = caption.attention.shape[1:]
         inside = in_boxes(*_middles(height, width), boxes)
         yield Look(
@@ -88,10 +89,10 @@ def looks_of(photo: str, caption: Caption, example: Example, nouns: frozenset[st
             position,
             noun,
             boxes,
-            looked.points,
-            looked.mass,
-            None if rests is None else rests.points,
-            None if rests is None else rests.mass,
+            attention.points,
+            attention.mass,
+            None if evidence is None else evidence.points,
+            None if evidence is None else evidence.mass,
             float(inside.mean()),
             float(in_boxes(np.array(0.5), np.array(0.5), boxes)),
             float(covered(boxes, (height, width)).mean()),
@@ -99,14 +100,14 @@ def looks_of(photo: str, caption: Caption, example: Example, nouns: frozenset[st
 
 
 class Where(NamedTuple):
-    """Whether a map peaks in the boxes (1 or 0), and the share of it that lies in them."""
+    """Whether a map has its maximum in the boxes (1 or 0), and the share of it inside them."""
 
     points: float
     mass: float
 
 
 def where(weights: NDArray[np.float32], boxes: Boxes) -> Where:
-    """How a map over the photo, (h, w), none below zero, lies in ``boxes`` (B, 4)."""
+    """Compare a map over the photo, (h, w), >= 0, with ``boxes`` (B, 4)."""
     height, width = weights.shape
     total = float(weights.sum())
     if total <= 0:
@@ -124,7 +125,7 @@ def in_boxes(x: NDArray[np.floating], y: NDArray[np.floating], boxes: Boxes) -> 
 
 
 def covered(boxes: Boxes, grid: tuple[int, int]) -> NDArray[np.float32]:
-    """The share of each cell (h, w) that ``boxes`` (B, 4) cover together; where they overlap, once, as far as seen."""
+    """The share of each cell (h, w) that ``boxes`` (B, 4) cover, at most 1 where they overlap."""
     return cell_shares(boxes, grid).sum(0).clip(max=1)
 
 
@@ -133,22 +134,20 @@ def _middles(height: int, width: int) -> tuple[NDArray[np.float64], NDArray[np.f
     return (columns + 0.5) / width, (rows + 0.5) / height
 
 
-def pointing_scores(found: Sequence[Look], photos: Sequence[str]) -> tuple[Score, ...]:
-    """The scores of `NAMES`, means over words; photos are what the bootstrap draws."""
-    place = {photo: index for index, photo in enumerate(photos)}
-    owners = np.array([place[look.photo] for look in found], np.int64)
-    told = {key: [getattr(look, key) for look in found] for key in NAMES}
+def pointing_scores(looks: Sequence[Look], photos: Sequence[str]) -> tuple[Score, ...]:
+    """The scores of `NAMES`, means over words; the bootstrap draws photos."""
+    indices = {photo: index for index, photo in enumerate(photos)}
+    owners = np.array([indices[look.photo] for look in looks], np.int64)
+    columns = {key: [getattr(look, key) for look in looks] for key in NAMES}
     return tuple(
-        share(NAMES[key], values, owners, len(photos), "no noun of a known thing was said")
-        for key, values in told.items()
-        if None not in values
+        share(NAMES[key], values, owners, len(photos), NO_NOUN) for key, values in columns.items() if None not in values
     )
 
 
-def share(name: str, values: Sequence[float], owners: NDArray[np.int64], photos: int, lacking: str) -> Score:
-    """The mean of values, each owned by a photo (its index); ``lacking`` says why where there is none."""
+def share(name: str, values: Sequence[float], owners: NDArray[np.int64], photos: int, missing: str) -> Score:
+    """The mean of values, each of the photo with index ``owners[i]``; ``missing`` is the note if there are none."""
     if not values:
-        return Score(name, None, note=lacking)
+        return Score(name, None, note=missing)
     sums = np.bincount(owners, weights=np.asarray(values, np.float64), minlength=photos)
     counts = np.bincount(owners, minlength=photos).astype(np.float64)
     each = np.divide(sums, counts, out=np.full(photos, np.nan), where=counts > 0)
@@ -160,9 +159,9 @@ def share(name: str, values: Sequence[float], owners: NDArray[np.int64], photos:
     )
 
 
-def by_noun(found: Iterable[Look]) -> dict[str, list[Look]]:
-    """The looks of each noun, the commonest first."""
+def by_noun(looks: Iterable[Look]) -> dict[str, list[Look]]:
+    """The looks of each noun, the most frequent first."""
     groups: dict[str, list[Look]] = {}
-    for look in found:
+    for look in looks:
         groups.setdefault(look.noun, []).append(look)
     return dict(sorted(groups.items(), key=lambda group: (-len(group[1]), group[0])))

@@ -1,4 +1,4 @@
-"""The protocol guard: captions of a split that may be scored, and what a reader of the scores must know."""
+"""The evaluation protocol: caption a split from pixels alone, score it, and record how."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sightline.evaluation.pointing import Look, looks, pointing_scores
 from sightline.evaluation.protocol_warnings import count_photos, name_of, trained_by, warnings_about
 from sightline.evaluation.scores import Scores, score_captions
 from sightline.images.source import ImageSource
-from sightline.metrics import METRICS, tokenizer_of
+from sightline.metrics import METRICS, quick_metrics, tokenizer_of
 from sightline.model_folder import CONFIG, ONNX, VOCABULARY
 from sightline.sessions import BEAM_SIZE, LENGTH_PENALTY
 
@@ -31,15 +31,15 @@ Progress = Callable[[int, int | None], None]
 
 @dataclass(frozen=True)
 class Protocol:
-    """How scores came about: two of them may be compared if these are the same, the model apart.
+    """How scores were made: those of two models are comparable if all else here is the same.
 
     Attributes:
         split: "train", "val" or "test".
-        beam_size: sentences the search kept at every word.
+        beam_size: sentences kept at every word of the search.
         length_penalty: sentences were ranked by ``sum(log p) / length ** length_penalty``.
-        model: its name, fingerprint, precision, and what config.json tells of its training.
-        data: its name, layout, where its splits come from, and the fingerprint of the photos and captions scored.
-        warnings: what casts doubt on the scores, a sentence each.
+        model: its name, fingerprint, precision, and the record of its training in config.json.
+        data: its name, layout, source of splits, and a fingerprint of the photos and captions scored.
+        warnings: reasons to doubt the scores, a sentence each.
     """
 
     split: str
@@ -50,7 +50,7 @@ class Protocol:
     warnings: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON, with what holds for every evaluation made here."""
+        """Plain values for JSON, with the version and the kind of decoding, which is the same for all."""
         return {"sightline": __version__, "decoding": "free-running", **self.__dict__, "warnings": list(self.warnings)}
 
 
@@ -61,10 +61,10 @@ class Evaluation:
     Attributes:
         protocol: how.
         scores: of the N photos that could be captioned, in the order of the split.
-        captions: photo -> what the model said.
-        examples: photo -> its place and its references, as people wrote them.
-        looks: for every noun said of a thing whose place is known, where the model looked; see `pointing`.
-        mentions: every noun said, if the split's things are known; see `hallucination`.
+        captions: photo -> the model's caption.
+        examples: photo -> its source and references.
+        looks: for every generated noun with boxes, where the model looked; see `pointing`.
+        mentions: every generated noun of a thing, if the split has boxes; see `hallucination`.
     """
 
     protocol: Protocol
@@ -76,7 +76,7 @@ class Evaluation:
 
     @property
     def references(self) -> dict[str, list[str]]:
-        """Photo -> its captions by people."""
+        """Photo -> its references."""
         return {photo: list(example.captions) for photo, example in self.examples.items()}
 
 
@@ -92,17 +92,17 @@ def evaluate_split(
 ) -> Evaluation:
     """Caption every photo of a split once, from its pixels alone, and score the captions.
 
-    A photo that cannot be read is left out, with a warning. Where it is known in which regions of the photos the things
-    are that people named, attention and evidence are scored by them.
+    A photo that cannot be read is left out, with a warning. If the split has boxes of the things that references name,
+    attention and evidence are scored by them.
 
     Args:
         captioner: the model.
-        dataset: where the split is.
+        dataset: the dataset.
         split: "train", "val" or "test".
         beam_size: 1 or more.
         length_penalty: see `Protocol`.
-        meteor: whether to run METEOR, which takes longer than all else together.
-        tokenizer: what makes words of captions, see `score_captions`.
+        meteor: whether to run METEOR, which takes longer than all other metrics together.
+        tokenizer: see `score_captions`.
         progress: called with (photos captioned, photos) after each.
 
     Raises:
@@ -138,20 +138,23 @@ def evaluate_split(
     scores = score_captions(
         {photo: caption.text for photo, caption in captions.items()},
         {photo: example.captions for photo, example in scored.items()},
-        # Novel is what its own training captions do not hold.
+        # Captions are novel if they are none of the model's training captions.
         _captions(dataset.splits.get("train", ())) if trained_by(dataset, training) else None,
-        [name for name in METRICS if meteor or name != "meteor"],
+        METRICS if meteor else quick_metrics(),
         tokenizer,
     )
     if scores.warning:
         protocol = replace(protocol, warnings=(*protocol.warnings, scores.warning))
     if not nouns:
         return Evaluation(protocol, scores, captions, scored)
-    looked, said = looks(captions, scored, nouns), mentions(captions, scored, nouns)
+    all_looks, all_mentions = looks(captions, scored, nouns), mentions(captions, scored, nouns)
     people = mentions_of_people(scored, nouns)
-    more = (*pointing_scores(looked, scores.photos), *hallucination_scores(said, people, scores.photos))
+    more = (
+        *pointing_scores(all_looks, scores.photos),
+        *hallucination_scores(all_mentions, people, scores.photos),
+    )
     scores = replace(scores, scores={**scores.scores, **{score.name: score for score in more}})
-    return Evaluation(protocol, scores, captions, scored, looked, said)
+    return Evaluation(protocol, scores, captions, scored, all_looks, all_mentions)
 
 
 def model_fingerprint(folder: Path) -> str:
@@ -161,7 +164,7 @@ def model_fingerprint(folder: Path) -> str:
 
 
 def data_fingerprint(examples: Iterable[Example]) -> str:
-    """``sha256:`` and 64 digits that change with any photo's name, bytes or captions, not with the photos' order."""
+    """``sha256:`` and 64 digits that change with any photo's name, bytes or captions, but not with their order."""
     lines = sorted(json.dumps([example.name, example.captions, _photo_digest(example.photo)]) for example in examples)
     return "sha256:" + hashlib.sha256("\n".join(lines).encode()).hexdigest()
 

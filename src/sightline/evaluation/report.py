@@ -1,4 +1,4 @@
-"""A report: the folder an evaluation leaves, and what a comparison reads back."""
+"""A report: the folder that an evaluation writes and a comparison reads."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ SCORES, HYPOTHESES, REFERENCES, PAGE = "scores.json", "hypotheses.json", "refere
 
 @dataclass(frozen=True)
 class Result:
-    """What a comparison needs of a report.
+    """A report as a comparison reads it.
 
     Attributes:
-        folder: where it was read.
+        folder: where it was read from.
         hypotheses: photo -> the model's caption.
-        references: the same photos -> their captions by people.
-        facts: what scores.json holds; empty where there is none.
+        references: the same photos -> their references.
+        facts: the content of scores.json; empty if there is none.
     """
 
     folder: Path
@@ -40,14 +40,14 @@ class Result:
 
     @property
     def tokenizer(self) -> str:
-        """The name of what made words of the captions; ptb where nothing tells."""
-        told = self.facts.get("tokenizer")
-        return next((name for name, tokenizer in TOKENIZERS.items() if tokenizer.description == told), "ptb")
+        """The name of the tokenizer; ptb if the report does not say."""
+        recorded = self.facts.get("tokenizer")
+        return next((name for name, tokenizer in TOKENIZERS.items() if tokenizer.description == recorded), "ptb")
 
 
 @contextmanager
 def replacing_report(folder: Path) -> Iterator[Path]:
-    """A new folder that becomes the report ``folder`` when the block ends well, and vanishes otherwise.
+    """A temporary folder that replaces the report ``folder`` if the block succeeds, and is deleted otherwise.
 
     Raises:
         SightlineError: it cannot be made, or ``folder`` exists, is not empty and is no report.
@@ -68,21 +68,21 @@ def write_report(folder: Path, evaluation: Evaluation) -> None:
 
 
 def _nouns(evaluation: Evaluation) -> dict[str, Any]:
-    """For each noun said: how often, where the model looked when boxes tell, and how often it was hallucinated."""
+    """For each generated noun: its count, hallucinations, and means of pointing where there are boxes."""
     unknown = Counter(mention.noun for mention in evaluation.mentions if not mention.known)
-    said = Counter(mention.noun for mention in evaluation.mentions)
-    looked = by_noun(evaluation.looks)
+    counts = Counter(mention.noun for mention in evaluation.mentions)
+    by_word = by_noun(evaluation.looks)
     nouns = {}
-    for noun, count in said.most_common():
-        found = looked.get(noun, [])
-        told = {key: [getattr(look, key) for look in found] for key in NAMES}
-        means = {key: sum(values) / len(values) for key, values in told.items() if values and None not in values}
-        nouns[noun] = {"said": count, "hallucinated": unknown[noun], "with_boxes": len(found), **means}
+    for noun, count in counts.most_common():
+        looks = by_word.get(noun, [])
+        columns = {key: [getattr(look, key) for look in looks] for key in NAMES}
+        means = {key: sum(values) / len(values) for key, values in columns.items() if values and None not in values}
+        nouns[noun] = {"said": count, "hallucinated": unknown[noun], "with_boxes": len(looks), **means}
     return {"nouns": nouns} if nouns else {}
 
 
 def read_report(folder: str | os.PathLike[str]) -> Result:
-    """Read a report, or any folder with hypotheses.json and references.json in a shape that `caption_files` knows.
+    """Read a report, or any folder with a hypotheses.json and references.json that `sightline score` could read.
 
     Raises:
         SightlineError: a file is missing or damaged, or the two are not about the same photos.
@@ -109,6 +109,6 @@ def _read_facts(path: Path) -> dict[str, Any]:
 
 
 def _write_json(path: Path, content: object) -> None:
-    # A photo's name need not be valid text; the backslashed form of what is not is what JSON reads back as it was.
+    # File names need not be valid text: JSON reads their backslash escapes back as they were.
     text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
     path.write_text(text, encoding="utf-8", errors="backslashreplace")
