@@ -24,9 +24,8 @@ from torch import nn
 
 from sightline.nn.efficientnet_lite import EfficientNetLite0
 from sightline.nn.encoder import Encoder, MobileNetV2
-from sightline.training.cpu import keep_freed_memory
-from sightline.training.depthwise import DepthwiseInFloat32
-from sightline.training.trainer import native_precision
+from sightline.training.cpu import DepthwiseInFloat32, keep_freed_memory
+from sightline.training.module import native_precision
 
 RESTING = 4  # blocks, as in recipes/finetune.yaml
 

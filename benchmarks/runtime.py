@@ -175,7 +175,7 @@ def sightline_side(bundle: Path, photos: list[Path]) -> dict[str, Any]:
 
 def torch_side(run: Path, photos: list[Path]) -> dict[str, Any]:
     from sightline.nn.model_files import load_model
-    from sightline.training.generate import generate
+    from sightline.training.results import generate
 
     model = load_model(run)
     return timed(

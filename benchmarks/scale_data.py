@@ -47,7 +47,7 @@ from sightline.training import features
 from sightline.data.provenance import fingerprint
 from sightline.training.batches import LengthSampler, encode_captions
 from sightline.training.data import read_data
-from sightline.training.learnable import check_learnable
+from sightline.training.vocabulary import check_learnable
 from sightline.vocabulary import Vocabulary
 try:
     from sightline.data.large.packed import captions_of

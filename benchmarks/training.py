@@ -26,10 +26,11 @@ from torch import Tensor, nn
 from sightline.nn.encoder import MobileNetV2
 from sightline.nn.gru import GRUDecoder
 from sightline.nn.model import CaptionModel
-from sightline.training.batches import Batch, CachedFeatures, LengthSampler, encode_captions
+from sightline.training.batches import Batch, CachedFeatures, encode_captions
 from sightline.training.cpu import keep_freed_memory
 from sightline.training.module import CaptioningModule
 from sightline.training.objective import CrossEntropy
+from sightline.training.sampler import LengthSampler
 from sightline.vocabulary import PAD, START, Vocabulary
 
 LOCATIONS, FEATURES, HIDDEN, EMBEDDING, ROWS = 49, 1280, 512, 256, 32

@@ -24,7 +24,7 @@ from sightline import Caption, Captioner, SightlineError
 from sightline.nn.evidence import evidence
 from sightline.preprocess import TooManyPixels, preprocess
 from sightline.sessions import available_cores
-from sightline.training.generate import generate
+from sightline.training.results import generate
 
 from .conftest import Tiny
 

@@ -13,7 +13,7 @@ from sightline.errors import SightlineError
 from sightline.export import export
 from sightline.export.ensemble import make_ensemble
 from sightline.nn.model_files import load_model, save_model
-from sightline.training.generate import generate
+from sightline.training.results import generate
 from sightline.vocabulary import Vocabulary
 
 from ..conftest import Tiny, make_tiny

@@ -8,8 +8,8 @@ import torch
 from sightline.errors import SightlineError
 from sightline.nn.encoder import fused
 from sightline.nn.library_encoders import LibraryEncoder, check_encoder, make_encoder
+from sightline.training.build import load_encoder_weights
 from sightline.training.recipe import load_recipe
-from sightline.training.weights import load_encoder_weights
 
 # Name -> grid, width, side of photos; the families differ in what they give: maps with channels first or last, tokens.
 FAMILIES = {

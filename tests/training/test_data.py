@@ -93,7 +93,7 @@ def test_several_datasets_train_one_model(shapes, others, tmp_path, sightline):
     asked = ["train", "--data", shapes, "--data", others, "--recipe", recipe, "--out", out, "--quiet"]
     refused = sightline(*asked, "--weight", "three")
     assert refused.status == 2 and "NAME=TIMES" in refused.err
-    run(tiny(epochs=1), [shapes, others], out, weights={others.name: 2})
+    run(tiny(epochs=1), [shapes, others], out, repeats={others.name: 2})
     assert load_description(out)[0].training["weights"] == [1.0, 2.0]
     assert json.loads((out / "config.json").read_text())["training"]["data"] == [shapes.name, others.name]
     refused = sightline("train", "--data", shapes, "--data", others, "--out", out, "--resume", "--quiet")

@@ -1,3 +1,4 @@
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,8 +12,8 @@ from sightline.errors import SightlineError
 from sightline.images.source import FileSource
 from sightline.nn.encoder import SmallCNN
 from sightline.preprocess import preprocess
-from sightline.training.features import FeatureCache, fingerprint
-from sightline.training.ranks import Ranks
+from sightline.training.distributed import Ranks
+from sightline.training.features import Digests, FeatureCache, fingerprint
 
 
 @pytest.fixture
@@ -171,3 +172,17 @@ def test_a_photo_is_read_for_its_digest_once(encoder, photos, tmp_path, monkeypa
     assert encoded(FeatureCache(tmp_path / "cache", encoder), photos)[1] == 1 and read == [photos[2]]
     read.clear()
     assert encoded(FeatureCache(tmp_path / "cache", encoder), photos)[1] == 0 and not read
+
+
+def test_digests_are_of_the_bytes_and_taken_once(tmp_path, monkeypatch):
+    # Among so many some end with a byte of zero, which NumPy's strings would lose.
+    contents = [str(number).encode() for number in range(600)]
+    assert any(hashlib.sha256(content).digest().endswith(b"\0") for content in contents)
+    for number, content in enumerate(contents):
+        (tmp_path / f"{number}.jpg").write_bytes(content)
+    photos = [FileSource(tmp_path / f"{number}.jpg") for number in range(600)]
+    with ThreadPoolExecutor(2) as pool:
+        expected = [hashlib.sha256(content).hexdigest() for content in contents]
+        assert Digests(tmp_path / "known").of(photos, pool) == expected
+        monkeypatch.setattr(FileSource, "read", lambda self: pytest.fail("read again"))
+        assert Digests(tmp_path / "known").of(photos, pool) == expected

@@ -18,11 +18,10 @@ from sightline.data.dataset import read_dataset
 from sightline.errors import SightlineError
 from sightline.nn.model_files import load_model
 from sightline.training import vocabulary as units
-from sightline.training.generate import generate
-from sightline.training.growth import grown
 from sightline.training.recipe import Recipe, VocabularyRecipe
+from sightline.training.results import generate
 from sightline.training.train import train
-from sightline.training.vocabulary import learn_vocabulary
+from sightline.training.vocabulary import extend_vocabulary, learn_vocabulary
 from sightline.vocabulary import UNKNOWN, Vocabulary
 from tests.training.conftest import tiny
 
@@ -141,7 +140,7 @@ def test_characters_of_a_script_with_blanks_are_printed_in_words(shapes, tmp_pat
         other = VocabularyRecipe(split="words")
         learn_vocabulary(other, lambda: ["كلب"], vocabulary, lines.append)
     met = learn_vocabulary(VocabularyRecipe(min_count=1), lambda: ["ڤيل"], vocabulary, lines.append)
-    assert set(grown(vocabulary, met).words) - set(vocabulary.words) == {"ڤ"}
+    assert set(extend_vocabulary(vocabulary, met).words) - set(vocabulary.words) == {"ڤ"}
 
 
 NATURAL = [
@@ -161,7 +160,7 @@ def test_units_are_as_frequent_as_asked_and_the_same_each_time(split):
 
 def test_without_the_library_a_line_says_what_to_do(monkeypatch):
     monkeypatch.setattr(units, "find_spec", lambda name: None)
-    with pytest.raises(SightlineError, match=r"pip install sentencepiece.*vocabulary\.split to characters"):
+    with pytest.raises(SightlineError, match=r"pip install sentencepiece.*vocabulary\.unit to characters"):
         learn_vocabulary(VocabularyRecipe(), lambda: NATURAL, None, lambda line: None)
     learn_vocabulary(VocabularyRecipe(split="characters"), lambda: NATURAL, None, lambda line: None)
 
@@ -178,5 +177,5 @@ def test_what_rewards_nouns_is_refused_where_words_are_in_pieces(shapes, tmp_pat
     values = {**recipe.model_dump(), "vocabulary": {"split": "subwords", "min_count": 1}}
     first = tiny(epochs=1).model_copy(update={"vocabulary": VocabularyRecipe(split="subwords", min_count=1)})
     out = train(first, shapes, tmp_path / "first", export=False, progress=False, say=lambda line: None)
-    with pytest.raises(SightlineError, match="no noun is told"):
+    with pytest.raises(SightlineError, match=r"vocabulary\.unit: subwords.*hallucination_penalty"):
         train(Recipe.model_validate(values), shapes, tmp_path / "second", init=out, progress=False, say=np.array)

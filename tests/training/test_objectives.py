@@ -16,8 +16,8 @@ from sightline.training import self_critical
 from sightline.training.attention_targets import NounTargets, PhraseBoxes, PhraseTargets
 from sightline.training.augment import augment
 from sightline.training.batches import Batch, Share, encode_captions
-from sightline.training.generate import generate
 from sightline.training.objective import CrossEntropy
+from sightline.training.results import generate
 from sightline.training.reward_penalties import TruncatedCaption, UnknownNouns
 from sightline.training.self_critical import SelfCritical
 from sightline.vocabulary import END, Vocabulary

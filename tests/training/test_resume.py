@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -12,8 +13,9 @@ import torch
 from sightline.errors import SightlineError
 from sightline.nn.model_files import load_model
 from sightline.shapes.draw import draw_shapes
+from sightline.training.checkpoints import WholeCheckpoints
 from sightline.training.objective import CrossEntropy
-from sightline.training.run_lock import run_lock
+from sightline.training.run_folder import run_lock
 from sightline.training.train import train
 from tests.training.conftest import tiny
 
@@ -81,7 +83,7 @@ def test_a_torn_best_checkpoint_leaves_the_last_epoch_and_says_so(begun, data):
     assert any("best.ckpt: damaged; the model left is that of the last epoch, 3" in line for line in said)
     model, config, _ = load_model(begun)
     assert config.training["kept_epoch"] == 3
-    last = torch.load(begun / "checkpoints" / "last.ckpt", weights_only=False)["state_dict"]
+    last = torch.load(begun / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
     assert torch.equal(model.state_dict()["decoder.output.weight"], last["model.decoder.output.weight"])
 
 
@@ -90,6 +92,30 @@ def test_no_whole_checkpoint_is_one_line(begun, data):
         (begun / "checkpoints" / f"{name}.ckpt").write_bytes(b"torn")
     with pytest.raises(SightlineError, match=r"last\.ckpt: damaged \(.*\); start anew"):
         run(data, begun, 3, resume=True)
+
+
+class Malicious:
+    """Pickles as a call: whoever unpickles it without care makes the folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.folder),)
+
+
+@pytest.mark.parametrize("name", ["last", "best"])
+def test_a_checkpoint_runs_no_code(name, begun, data, tmp_path):
+    path = begun / "checkpoints" / f"{name}.ckpt"
+    torch.save({**torch.load(path, weights_only=True), "more": Malicious(tmp_path / "made")}, path)
+    if name == "best":  # which is read where the last one is damaged
+        (begun / "checkpoints" / "last.ckpt").write_bytes(b"torn")
+    with pytest.raises(SightlineError, match=rf"{name}\.ckpt: holds \w+\.mkdir") as error:
+        run(data, begun, 3, resume=True)
+    assert "\n" not in str(error.value)
+    with pytest.raises(SightlineError, match=r"holds \w+\.mkdir"):
+        WholeCheckpoints().load_checkpoint(path, weights_only=False)
+    assert not (tmp_path / "made").exists()
 
 
 def test_a_full_disk_loses_nothing(begun, unbroken, data, disk_full):

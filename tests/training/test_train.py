@@ -13,9 +13,9 @@ from sightline.data.large.shard_index import FOLDER
 from sightline.data.large.write_shards import write_shards
 from sightline.errors import SightlineError
 from sightline.nn.model_files import load_model
-from sightline.training.generate import generate
 from sightline.training.objective import CrossEntropy
 from sightline.training.recipe import TransformerRecipe
+from sightline.training.results import generate
 from sightline.training.train import train
 from tests.training.conftest import tiny
 
@@ -122,9 +122,7 @@ def test_resuming_needs_nothing_of_what_a_training_started_from(unbroken, shapes
 def test_resuming_goes_on_after_the_last_epoch_not_after_the_best(shapes, tmp_path, monkeypatch):
     monkeypatch.setattr(CrossEntropy, "better", "max")  # the first epoch is then the best
     out = run(tiny(), shapes, tmp_path / "run")
-    epochs = [
-        torch.load(out / "checkpoints" / name, weights_only=False)["epoch"] for name in ("best.ckpt", "last.ckpt")
-    ]
+    epochs = [torch.load(out / "checkpoints" / name, weights_only=True)["epoch"] for name in ("best.ckpt", "last.ckpt")]
     assert epochs == [0, 2]
     run(tiny(epochs=4), shapes, out, resume=True)
     assert [row["epoch"] for row in losses(out)] == ["1", "2", "3", "4"]

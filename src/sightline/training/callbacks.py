@@ -1,24 +1,42 @@
-"""Each epoch's values and speed, kept as they come."""
+"""What happens at the end of an epoch: its row is recorded, divergence ends the training, its checkpoint is kept."""
 
 from __future__ import annotations
 
 import csv
+import math
+import signal
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import lightning as L
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
+from sightline.errors import SightlineError
+from sightline.export.export import worse_than_guessing
 from sightline.model_folder import replacing
+from sightline.training.objective import Objective
+
+_AFTER_DIVERGENCE = "lower training.learning_rate or set training.gradient_clip, and train in another --out"
 
 
 class EpochRecord(Callback):
-    """Keeps each epoch's values and speed, in metrics.csv and in the checkpoint, so that resuming goes on with them."""
+    """Records each epoch's values and duration in metrics.csv and in the checkpoint, so that resuming continues both.
+
+    Args:
+        path: of metrics.csv.
+        value: the objective's value: its columns are ``train_`` and ``val_`` and this name.
+        scores: of held-out captions, each with a column ``val_`` and its name.
+
+    Attributes:
+        rows: column -> number, one dictionary an epoch.
+    """
 
     def __init__(self, path: Path, value: str, scores: Sequence[str] = ()) -> None:
-        self.path, self.value, self.scores = path, value, scores
+        self.path = path
+        self.columns = [f"train_{value}", f"val_{value}", *(f"val_{score}" for score in scores)]
         self.rows: list[dict[str, Any]] = []
         self._started = 0.0
 
@@ -26,17 +44,11 @@ class EpochRecord(Callback):
         """Start the epoch's clock."""
         self._started = time.perf_counter()
 
-    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Write the epoch's row."""
-        if trainer.sanity_checking:
-            return
-        values = trainer.callback_metrics
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Write the epoch's row: validation is over, and callbacks that monitor a value come later."""
         row = {"epoch": trainer.current_epoch + 1, "seconds": round(time.perf_counter() - self._started, 1)}
-        # Lightning closes the training epoch after its validation: its mean is asked of the results it still holds.
-        training = trainer.fit_loop.epoch_loop._results.metrics(on_step=False)["callback"]  # type: ignore[union-attr]
-        row[f"train_{self.value}"] = round(float(training[f"train_{self.value}"]), 6)
-        for name in (f"val_{self.value}", *(f"val_{score}" for score in self.scores)):
-            row[name] = round(float(values[name]), 6)
+        for name in self.columns:
+            row[name] = round(float(trainer.callback_metrics[name]), 6)
         self.rows = [*self.rows, row]
         if trainer.is_global_zero:
             write_rows(self.path, self.rows)
@@ -46,7 +58,7 @@ class EpochRecord(Callback):
         return {"rows": self.rows}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on after these rows."""
+        """Continue after these rows."""
         self.rows = state_dict["rows"]
 
 
@@ -56,3 +68,61 @@ def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
         writer = csv.DictWriter(file, rows[0].keys())
         writer.writeheader()
         writer.writerows(rows)
+
+
+class StopAtDivergence(Callback):
+    """Ends the training at the first epoch with a value that is infinite or not a number, before its checkpoint."""
+
+    def __init__(self, record: EpochRecord) -> None:
+        self.record = record
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Check the row that the record has just written."""
+        row = self.record.rows[-1]
+        if wrong := [f"{name} {value}" for name, value in row.items() if not math.isfinite(value)]:
+            raise SightlineError(f"diverged in epoch {row['epoch']} ({', '.join(wrong)}); {_AFTER_DIVERGENCE}")
+
+
+def check_learned(out: Path, rows: list[dict[str, Any]], objective: Objective, words: int) -> None:
+    """Raise `SightlineError` where even the best epoch's held-out loss is far worse than guessing among ``words``."""
+    if objective.value != "loss":
+        return
+    best = min(row["val_loss"] for row in rows)
+    if worse_than_guessing(best, words):
+        raise SightlineError(
+            f"{out}: diverged: at best a held-out loss of {best:.1f} nats a word, where guessing costs"
+            f" {math.log(words):.1f}; {_AFTER_DIVERGENCE}"
+        )
+
+
+class OwnSigterm(Callback):
+    """Keeps this process's handler of SIGTERM, see `sightline.training.run_folder.interruptible`.
+
+    Lightning's handler first tells all ranks of the signal, in the middle of another exchange between them: they would
+    wait for each other for ever.
+    """
+
+    def __init__(self) -> None:
+        self.handler = signal.getsignal(signal.SIGTERM)
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Set the handler that Lightning replaced."""
+        if threading.current_thread() is threading.main_thread():  # only the main thread may set signal handlers
+            signal.signal(signal.SIGTERM, self.handler)
+
+
+class KeptEpoch(ModelCheckpoint):
+    """A `ModelCheckpoint` that finds its files, and with them the best score so far, after the run folder was moved."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue after this state, with this callback's folder in all its paths."""
+        here = {
+            "dirpath": self.dirpath,
+            "best_k_models": {self._here(path): score for path, score in state_dict["best_k_models"].items()},
+        }
+        for name in ("best_model_path", "kth_best_model_path", "last_model_path"):
+            here[name] = self._here(state_dict[name])
+        super().load_state_dict({**state_dict, **here})
+
+    def _here(self, path: str) -> str:
+        return str(Path(str(self.dirpath)) / Path(path).name) if path else path

@@ -1,8 +1,9 @@
-"""A run's checkpoints: written whole or not at all, found again where the run was moved, read with care."""
+"""A run's checkpoints: written whole or not at all, and read without running code that a file brings along."""
 
 from __future__ import annotations
 
 import io
+import pickle
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,85 +11,108 @@ from typing import Any
 
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
-from lightning.pytorch.callbacks import ModelCheckpoint
+from torch.serialization import get_unsafe_globals_in_checkpoint
 
 from sightline.errors import SightlineError
-from sightline.model_folder import replacing
+from sightline.model_folder import WEIGHTS, replacing
 
 CHECKPOINTS = "checkpoints"
 
 
+class DamagedCheckpoint(SightlineError):
+    """A checkpoint that is missing, cut off or otherwise unreadable."""
+
+
 def last_checkpoint(out: Path) -> Path:
-    """Where a run folder keeps what resuming needs."""
+    """The checkpoint of the last finished epoch, which resuming needs."""
     return out / CHECKPOINTS / "last.ckpt"
 
 
 def best_checkpoint(out: Path) -> Path:
-    """Where a run folder keeps the epoch that did best on the held-out captions."""
+    """The checkpoint of the epoch that did best on the held-out captions."""
     return out / CHECKPOINTS / "best.ckpt"
 
 
+def resume_advice(out: Path) -> str:
+    """How to go on with the interrupted training in ``out``."""
+    if not last_checkpoint(out).exists():
+        return "no epoch was finished, so start again"
+    if (out / WEIGHTS).exists():
+        return f"{out} holds the model trained so far; go on with --resume"
+    return "go on with --resume"
+
+
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """A checkpoint, on the processor; `SightlineError` where it is missing or torn."""
+    """A checkpoint, on the CPU. Only tensors and plain values are read: a pickle may call any function otherwise.
+
+    Raises:
+        DamagedCheckpoint: the file is missing or damaged.
+        SightlineError: it holds objects of a class or calls to a function that no checkpoint of ours has.
+    """
     try:
-        return dict(torch.load(path, map_location="cpu", weights_only=False))
+        return dict(torch.load(path, map_location="cpu", weights_only=True))
+    except pickle.UnpicklingError as error:
+        if names := _globals(path):
+            raise SightlineError(
+                f"{path}: holds {', '.join(names)}, which may run code; resume a checkpoint that sightline wrote"
+            ) from None
+        raise _damaged(path, error) from None
     except Exception as error:  # torch.load raises what its readers raise
-        reason = str(error).splitlines()[-1].strip() if str(error) else type(error).__name__
-        raise SightlineError(f"{path}: damaged ({reason}); start anew in another --out") from None
+        raise _damaged(path, error) from None
+
+
+def _globals(path: Path) -> list[str]:
+    """Names of classes and functions in a checkpoint, beside those that `torch.load` allows."""
+    try:
+        return sorted(get_unsafe_globals_in_checkpoint(path))
+    except Exception:  # as above
+        return []
+
+
+def _damaged(path: Path, error: Exception) -> DamagedCheckpoint:
+    reason = str(error).splitlines()[-1].strip() if str(error) else type(error).__name__
+    return DamagedCheckpoint(f"{path}: damaged ({reason}); start anew in another --out")
 
 
 def read_last_whole(out: Path, say: Callable[[str], None]) -> dict[str, Any]:
-    """The last checkpoint; where it is torn, the best one takes its place, which ``say`` is told.
+    """The last checkpoint; where it is damaged, the best one, which then replaces it and ``say`` is told.
 
-    The epochs after the best are then trained once more. Raises `SightlineError` where neither is whole.
+    The epochs after the best are then trained once more. Raises `SightlineError` where neither can be read.
     """
     last, best = last_checkpoint(out), best_checkpoint(out)
     try:
         return read_checkpoint(last)
-    except SightlineError as torn:
+    except DamagedCheckpoint as damaged:
         try:
-            whole = read_checkpoint(best)
-        except SightlineError:
-            raise torn from None
+            checkpoint = read_checkpoint(best)
+        except DamagedCheckpoint:
+            raise damaged from None
         with replacing(last) as path:
             shutil.copyfile(best, path)
-        say(f"{last}: damaged; going on from epoch {whole['epoch'] + 1}, the best one, which is whole")
-        return whole
+        say(f"{last}: damaged; going on from epoch {checkpoint['epoch'] + 1}, the best one, which is whole")
+        return checkpoint
 
 
 def read_best(out: Path, say: Callable[[str], None]) -> dict[str, Any]:
-    """The best checkpoint; where it is torn, the last one, which ``say`` is told; `SightlineError` without either."""
+    """The best checkpoint; where it is damaged, the last one, and ``say`` is told; `SightlineError` without either."""
     try:
         return read_checkpoint(best_checkpoint(out))
-    except SightlineError:
+    except DamagedCheckpoint:
         last = read_checkpoint(last_checkpoint(out))
         say(f"{best_checkpoint(out)}: damaged; the model left is that of the last epoch, {last['epoch'] + 1}")
         return last
 
 
 class WholeCheckpoints(TorchCheckpointIO):
-    """Writes beside the old checkpoint and renames: Lightning's own way is a copy where file systems differ."""
+    """How Lightning writes and reads checkpoints."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
-        """Put a checkpoint at ``path``, or leave what is there; raises `SightlineError` where the disk is full."""
+        """Write beside ``path`` and rename: whole or not at all; raises `SightlineError` where the disk is full."""
         content = io.BytesIO()
         torch.save(checkpoint, content)
         with replacing(Path(path)) as temporary:
             temporary.write_bytes(content.getbuffer())
 
-
-class KeptEpoch(ModelCheckpoint):
-    """A `ModelCheckpoint` that knows its files, and the best score so far, when the run's folder has moved."""
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on after this state, its files taken to lie where this one's do."""
-        here = {
-            "dirpath": self.dirpath,
-            "best_k_models": {self._here(path): score for path, score in state_dict["best_k_models"].items()},
-        }
-        for name in ("best_model_path", "kth_best_model_path", "last_model_path"):
-            here[name] = self._here(state_dict[name])
-        super().load_state_dict({**state_dict, **here})
-
-    def _here(self, path: str) -> str:
-        return str(Path(str(self.dirpath)) / Path(path).name) if path else path
+    def load_checkpoint(self, path: str | Path, *_: Any, **options: Any) -> dict[str, Any]:
+        """`read_checkpoint`, whatever Lightning allows to be read."""
+        return read_checkpoint(Path(path))

@@ -1,4 +1,4 @@
-"""Several processes that train one model: those that torchrun started, or those that this one starts."""
+"""Several processes that train one model: which one this is, how they wait for each other, and who starts them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import pickle
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
@@ -21,88 +22,194 @@ import torch.distributed as dist
 
 from sightline.errors import SightlineError
 from sightline.sessions import available_cores
-from sightline.training.interruption import way_on
-from sightline.training.ranks import Ranks, told_ranks
+from sightline.training.checkpoints import resume_advice
 
 _HOST = "127.0.0.1"
-# A share of a large dataset's features may take long. That a process died is noticed at once, and not by this.
-_PATIENCE = timedelta(hours=12)
-# Seconds in which a process notices that another has gone, and ends.
+_ENVIRONMENT = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+_FAILURE = "failure"
+_POLL = 0.05  # seconds
+# Computing a share of a large dataset's features may take long. A process that dies is noticed at once, not by this.
+_TIMEOUT = timedelta(hours=12)
+# Seconds in which a process should notice that another has ended, and end.
 _GRACE = 30
-# Ctrl-C reaches all processes at once, and rank zero answers it.
-_TAKE_PART = f"""
+# Ctrl-C reaches all processes at once; rank zero answers it.
+_WORKER = f"""
 import signal
 signal.signal(signal.SIGINT, signal.SIG_IGN)
-from {__name__} import take_part
-take_part()
+from {__name__} import run_worker
+run_worker()
 """
 
 _trainings = count()
 
 
-@contextmanager
-def joined(devices: int | Literal["auto"], arguments: Mapping[str, Any]) -> Iterator[Ranks]:
-    """In the block, this process trains together with the others, if there are to be any; gives its `Ranks`.
+@dataclass(frozen=True)
+class Ranks:
+    """This process among those that train together; by default it is the only one.
 
-    Devices and machines are those of the environment, where torchrun or its like set one. Otherwise this process is
-    rank zero and starts one more for each further device: they call `train` with ``arguments``, and end with it.
+    Attributes:
+        rank, world_size: its number, from 0, and how many there are.
+        local_rank, local_world_size: the same among those on this machine.
+        store: where the processes exchange notes; None for a single process.
+    """
+
+    rank: int = 0
+    world_size: int = 1
+    local_rank: int = 0
+    local_world_size: int = 1
+    store: dist.Store | None = None
+    _meetings: Iterator[int] = field(default_factory=count, compare=False)
+
+    @property
+    def is_rank_zero(self) -> bool:
+        """Whether this is rank zero, the one that writes files and prints."""
+        return self.rank == 0
+
+    def shares(self) -> list[tuple[int, int]]:
+        """(number, of how many): this process's shares of work whose results are files in a folder.
+
+        First its share among all processes. Where machines have a folder each, the results of other machines are
+        missing: then its share among the processes of its machine.
+        """
+        among_all, here = (self.rank, self.world_size), (self.local_rank, self.local_world_size)
+        return [among_all] if here == among_all else [among_all, here]
+
+    def meet(self) -> None:
+        """Return once all processes have made the same call; raises `SightlineError` where one has failed."""
+        if self.store is None:
+            return
+        key = f"meeting/{next(self._meetings)}"
+        self.store.add(key, 1)
+        while self.store.add(key, 0) < self.world_size:
+            self.check()
+            time.sleep(_POLL)
+
+    def decided_by_rank_zero(self, decision: bool) -> bool:
+        """Rank zero's ``decision``, in all processes."""
+        if self.store is None:
+            return decision
+        key = f"decision/{next(self._meetings)}"
+        if self.is_rank_zero:
+            self.store.set(key, str(int(decision)))
+        self.meet()
+        return bool(self.store.get(key) == b"1")
+
+    @contextmanager
+    def rank_zero_first(self) -> Iterator[None]:
+        """Rank zero runs the block before any other process enters it."""
+        if not self.is_rank_zero:
+            self.meet()
+        yield
+        if self.is_rank_zero:
+            self.meet()
+
+    def fail(self, reason: str) -> str:
+        """Tell the others that this process fails; returns the reason of the first process that failed."""
+        if self.store is not None:
+            with suppress(RuntimeError):  # the process that keeps the store may have ended
+                return self.store.compare_set(_FAILURE, "", reason).decode()
+        return reason
+
+    def check(self) -> None:
+        """Raise `SightlineError` where a process has failed."""
+        if self.store is not None and self.store.check([_FAILURE]):
+            raise SightlineError(self.store.get(_FAILURE).decode())
+
+
+SINGLE = Ranks()
+
+
+def ranks_of_environment() -> Ranks | None:
+    """This process's ranks by the variables that torchrun or another launcher sets; None where one is missing.
+
+    They have no store yet.
+    """
+    values = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+    if len(values) < len(_ENVIRONMENT):
+        return None
+    try:
+        rank, world_size, local_rank, local_world_size = map(int, values.values())
+    except ValueError:
+        listed = ", ".join(f"{name}={value}" for name, value in values.items())
+        raise SightlineError(f"in the environment, {listed} must be numbers: use torchrun, or unset them") from None
+    return Ranks(rank, world_size, local_rank, local_world_size)
+
+
+def is_rank_zero() -> bool:
+    """Whether this process is the one that writes files and prints."""
+    return (ranks_of_environment() or SINGLE).is_rank_zero
+
+
+@contextmanager
+def joined(
+    devices: int | Literal["auto"], function: Callable[..., object], arguments: Mapping[str, Any]
+) -> Iterator[Ranks]:
+    """In the block, this process trains together with the others, if there are any; gives its `Ranks`.
+
+    The launcher's environment decides how many there are, where torchrun or another one sets it. Otherwise this process
+    is rank zero and starts one more for each further device.
+
+    Args:
+        devices: the recipe's ``training.devices``.
+        function: what processes started here call, which enters this block in turn; of a module, so that it pickles.
+        arguments: the call's, by name; ``out`` is the run folder.
 
     Raises:
-        SightlineError: there are not so many devices; or another process failed: what that one had to say.
+        SightlineError: there are fewer devices; or another process failed, with its reason.
     """
-    told = told_ranks()
-    here = told.local_world_size if told else _devices(devices)
+    launched = ranks_of_environment()
+    here = launched.local_world_size if launched else _device_count(devices)
     if 0 < (gpus := torch.cuda.device_count()) < here:
-        asked = "torchrun started" if told else "training.devices asks for"
-        raise SightlineError(f"{asked} {here} processes on this machine, which has {gpus} GPUs; each needs its own")
-    ranks = told or Ranks(0, here, 0, here)
+        source = "torchrun started" if launched else "training.devices asks for"
+        raise SightlineError(f"{source} {here} processes on this machine, which has {gpus} GPUs; each needs its own")
+    ranks = launched or Ranks(0, here, 0, here)
     if ranks.world_size == 1:
         yield ranks
         return
     with ExitStack() as stack:
-        if told:
-            ranks = replace(ranks, store=_ours(_told_store(), next(_trainings)))
+        if launched:
+            ranks = replace(ranks, store=_prefixed(_rendezvous(), next(_trainings)))
         else:
-            store = dist.TCPStore(_HOST, 0, is_master=True, wait_for_workers=False, timeout=_PATIENCE)
-            ranks = replace(ranks, store=_ours(store, 0))
-            stack.enter_context(_others(ranks, store.port, arguments))
+            store = dist.TCPStore(_HOST, 0, is_master=True, wait_for_workers=False, timeout=_TIMEOUT)
+            ranks = replace(ranks, store=_prefixed(store, 0))
+            stack.enter_context(_workers(ranks, store.port, function, arguments))
         stack.enter_context(_share_of_threads(ranks))
-        stack.enter_context(_in_one_group(ranks))
+        stack.enter_context(_process_group(ranks))
         yield ranks
 
 
-def _told_store() -> dist.Store:
+def _device_count(devices: int | Literal["auto"]) -> int:
+    return max(1, torch.cuda.device_count()) if devices == "auto" else devices
+
+
+def _rendezvous() -> dist.Store:
     try:
-        store, _, _ = next(iter(dist.rendezvous("env://", timeout=_PATIENCE)))
+        store, _, _ = next(iter(dist.rendezvous("env://", timeout=_TIMEOUT)))
     except ValueError as error:
         raise SightlineError(f"the processes cannot find each other ({error}); start them with torchrun") from None
     return store
 
 
-def _ours(store: dist.Store, training: int) -> dist.Store:
-    """The part of a store that is this process's n-th training's, and this attempt's where torchrun tries again."""
+def _prefixed(store: dist.Store, training: int) -> dist.Store:
+    """The keys of this process's n-th training, and of this attempt where torchrun restarts processes."""
     return dist.PrefixStore(f"sightline/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}/{training}", store)
 
 
-def _devices(asked: int | Literal["auto"]) -> int:
-    return max(1, torch.cuda.device_count()) if asked == "auto" else asked
-
-
 @contextmanager
-def _in_one_group(ranks: Ranks) -> Iterator[None]:
+def _process_group(ranks: Ranks) -> Iterator[None]:
     try:
         ranks.meet()
         backend = "gloo"
         if torch.cuda.is_available():
             torch.cuda.set_device(ranks.local_rank)
             backend = "nccl"
-        place = {"store": ranks.store, "rank": ranks.rank, "world_size": ranks.world_size}
-        dist.init_process_group(backend, timeout=_PATIENCE, **place)  # type: ignore[arg-type]
+        members: dict[str, Any] = {"store": ranks.store, "rank": ranks.rank, "world_size": ranks.world_size}
+        dist.init_process_group(backend, timeout=_TIMEOUT, **members)
         yield
     except SightlineError as error:
         raise SightlineError(ranks.fail(str(error))) from None
     except BaseException:
-        ranks.fail(f"process {ranks.rank} of this training failed; what it had to say stands above")
+        ranks.fail(f"process {ranks.rank} of this training failed; its error is printed above")
         raise
     finally:
         if dist.is_initialized():
@@ -120,20 +227,20 @@ def _share_of_threads(ranks: Ranks) -> Iterator[None]:
 
 
 @contextmanager
-def _others(ranks: Ranks, port: int, arguments: Mapping[str, Any]) -> Iterator[None]:
+def _workers(ranks: Ranks, port: int, function: Callable[..., object], arguments: Mapping[str, Any]) -> Iterator[None]:
     """In the block, the processes of ranks 1 and on run, and are watched."""
-    started = [_start(rank, ranks.world_size, port, arguments) for rank in range(1, ranks.world_size)]
+    workers = [_start(rank, ranks.world_size, port, function, arguments) for rank in range(1, ranks.world_size)]
     ended = threading.Event()
     # A store serves one thread at a time.
-    watched = replace(ranks, store=_ours(dist.TCPStore(_HOST, port, is_master=False), 0))
-    threading.Thread(target=_watch, args=(started, watched, arguments["out"], ended), daemon=True).start()
+    watching = replace(ranks, store=_prefixed(dist.TCPStore(_HOST, port, is_master=False), 0))
+    threading.Thread(target=_watch, args=(workers, watching, arguments["out"], ended), daemon=True).start()
     try:
         yield
     finally:
         ended.set()
-        for process in started:
+        for process in workers:
             process.terminate()
-        for process in started:
+        for process in workers:
             try:
                 process.wait(_GRACE)
             except TimeoutExpired:
@@ -142,48 +249,51 @@ def _others(ranks: Ranks, port: int, arguments: Mapping[str, Any]) -> Iterator[N
             process.stdin.close()  # type: ignore[union-attr]
 
 
-def _start(rank: int, world_size: int, port: int, arguments: Mapping[str, Any]) -> Popen[bytes]:
-    place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": world_size, "LOCAL_WORLD_SIZE": world_size}
+def _start(
+    rank: int, world_size: int, port: int, function: Callable[..., object], arguments: Mapping[str, Any]
+) -> Popen[bytes]:
+    numbers = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": world_size, "LOCAL_WORLD_SIZE": world_size}
     environment = {
         **os.environ,
-        **{name: str(value) for name, value in place.items()},
+        **{name: str(value) for name, value in numbers.items()},
         "MASTER_ADDR": _HOST,
         "MASTER_PORT": str(port),
-        "TORCHELASTIC_USE_AGENT_STORE": str(True),  # as under torchrun, the store is there before rank zero asks
+        "TORCHELASTIC_USE_AGENT_STORE": str(True),  # as under torchrun, the store exists already
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
     }
-    process = Popen([sys.executable, "-W", "ignore", "-c", _TAKE_PART], stdin=PIPE, env=environment)
+    process = Popen([sys.executable, "-W", "ignore", "-c", _WORKER], stdin=PIPE, env=environment)
     assert process.stdin is not None
-    pickle.dump(dict(arguments), process.stdin)
-    process.stdin.flush()  # and left open: that it closes tells the process that this one has gone
+    pickle.dump((function, dict(arguments)), process.stdin)
+    process.stdin.flush()  # and stays open: the process ends when this one does, which closes it
     return process
 
 
-def _watch(started: Sequence[Popen[bytes]], ranks: Ranks, out: Path, ended: threading.Event) -> None:
-    """Tell all when a process was ended, and end this one where it waits for that in vain."""
+def _watch(workers: Sequence[Popen[bytes]], ranks: Ranks, out: Path, ended: threading.Event) -> None:
+    """Tell all processes when one was ended, and free this one where it waits for it in vain.
+
+    gloo raises an error when a connection is lost. NCCL may wait on the GPU for ever, until its group is aborted.
+    """
     while not ended.wait(0.2):
-        for rank, process in enumerate(started, 1):
+        for rank, process in enumerate(workers, 1):
             if not (status := process.poll()):
                 continue
             how = signal.Signals(-status).name if status < 0 else f"status {status}"
-            reason = ranks.fail(f"process {rank} of this training was ended from outside ({how}); {way_on(out)}")
-            if not ended.wait(_GRACE):
-                print(f"sightline: {reason}", file=sys.stderr, flush=True)
-                os._exit(1)
+            ranks.fail(f"process {rank} of this training was ended from outside ({how}); {resume_advice(out)}")
+            if not ended.wait(_GRACE) and dist.group.WORLD is not None:
+                with suppress(RuntimeError):  # a backend without abort
+                    dist.group.WORLD.abort()
             return
 
 
-def take_part() -> None:
-    """What a process does that `joined` started: train, in silence, and end when rank zero does."""
-    from sightline.training.train import train
-
-    arguments = pickle.load(sys.stdin.buffer)
+def run_worker() -> None:
+    """A process that `joined` started: call the function and end when rank zero does, without printing."""
+    function, arguments = pickle.load(sys.stdin.buffer)
     threading.Thread(target=_end_with_rank_zero, daemon=True).start()
     try:
-        train(**arguments)
-    except SightlineError:  # which rank zero says
+        function(**arguments)
+    except SightlineError:  # which rank zero prints
         os._exit(1)
-    os._exit(0)  # whatever else would still end first
+    os._exit(0)  # without waiting for threads and other processes
 
 
 def _end_with_rank_zero() -> None:

@@ -1,4 +1,4 @@
-"""A frozen encoder's annotation vectors, computed once and kept in a memory-mapped file."""
+"""The feature cache: a frozen encoder's annotation vectors, and the SHA-256 of photos by which they are found."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from io import FileIO
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -23,13 +23,14 @@ from sightline.images.source import ImageSource
 from sightline.model_folder import naming_write_errors
 from sightline.nn.encoder import Encoder, fused
 from sightline.preprocess import preprocess
-from sightline.training.digests import Digests
-from sightline.training.ranks import ALONE, Ranks
+from sightline.training.distributed import SINGLE, Ranks
 
 # Few photos at a time: the activations of larger batches leave the processor's caches, and encoding slows to a half.
 _BATCH = 8
 
 _NAME_BYTES = 65  # a SHA-256 in hexadecimal digits, and the end of its line
+_DIGEST_BYTES = 32  # of a SHA-256
+_PHOTOS_A_TASK = 64  # that a thread reads before it takes more: taking a task costs as much as reading a small photo
 
 
 class FeatureCache:
@@ -62,7 +63,7 @@ class FeatureCache:
         self,
         photos: Sequence[ImageSource],
         progress: Callable[[int, int], None] = lambda done, total: None,
-        ranks: Ranks = ALONE,
+        ranks: Ranks = SINGLE,
     ) -> tuple[NDArray[np.float16], NDArray[np.int64]]:
         """A read-only memory map of all rows (R, L, D), and for each photo its row, int64 (len(photos),).
 
@@ -150,6 +151,71 @@ class FeatureCache:
         while batch := list(islice(decoded, _BATCH)):
             pixels = torch.from_numpy(np.stack(batch)).to(device)
             yield encoder(pixels).to(torch.float16).cpu().numpy()
+
+
+class Digests:
+    """The SHA-256 of photos' bytes, taken once for as long as path, size and time of a photo stay the same.
+
+    All encoders' caches share the file. A row is the SHA-256 of `ImageSource.stamp`, then that of the bytes. Rows are
+    only appended; half a row, as an interruption leaves it, is overwritten.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def of(self, photos: Sequence[ImageSource], pool: ThreadPoolExecutor) -> list[str]:
+        """The digests in hexadecimal; of known photos nothing but size and time is read.
+
+        Raises:
+            SightlineError: a photo cannot be read.
+        """
+        stamps = np.array([_or_raise(photo, _stamp) for photo in photos], f"S{_DIGEST_BYTES}")
+        known = self._known()
+        order = np.argsort(known[:, 0], kind="stable")
+        position = np.searchsorted(known[:, 0], stamps, sorter=order)
+        row = order[np.minimum(position, len(order) - 1)] if len(order) else np.zeros(len(stamps), np.int64)
+        is_known = known[row, 0] == stamps if len(order) else np.zeros(len(stamps), bool)
+        digests = np.zeros(len(stamps), f"S{_DIGEST_BYTES}")
+        digests[is_known] = known[row[is_known], 1]
+        new = np.flatnonzero(~is_known)
+        tasks = [new[start : start + _PHOTOS_A_TASK].tolist() for start in range(0, len(new), _PHOTOS_A_TASK)]
+        parts = pool.map(lambda part: [_or_raise(photos[index], _content) for index in part], tasks)
+        digests[new] = list(chain.from_iterable(parts))
+        self._add(np.stack([stamps[new], digests[new]], axis=1))
+        # Not by the array's items, which lose trailing zero bytes.
+        return [bytes(row).hex() for row in digests.view(np.uint8).reshape(-1, _DIGEST_BYTES)]
+
+    def _known(self) -> NDArray[np.bytes_]:
+        try:
+            content = self.path.read_bytes()
+        except FileNotFoundError:
+            content = b""
+        whole = len(content) // (2 * _DIGEST_BYTES)
+        return np.frombuffer(content, f"S{_DIGEST_BYTES}", 2 * whole).reshape(whole, 2)
+
+    def _add(self, rows: NDArray[np.bytes_]) -> None:
+        if not len(rows):
+            return
+        with FileLock(f"{self.path}.lock"), self.path.open("ab") as file:
+            file.truncate(file.tell() - file.tell() % (2 * _DIGEST_BYTES))
+            file.write(rows.tobytes())
+
+
+def _stamp(photo: ImageSource) -> bytes:
+    return hashlib.sha256(photo.stamp().encode(errors="surrogatepass")).digest()
+
+
+def _content(photo: ImageSource) -> bytes:
+    return hashlib.sha256(photo.read()).digest()
+
+
+def _or_raise(photo: ImageSource, digest: Callable[[ImageSource], bytes]) -> bytes:
+    try:
+        return digest(photo)
+    except OSError as error:
+        raise SightlineError(
+            f"{photo.name}: cannot be read ({error.strerror}); `sightline data check` finds such photos"
+        ) from None
 
 
 def fingerprint(encoder: Encoder) -> str:

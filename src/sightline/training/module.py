@@ -1,37 +1,61 @@
-"""What Lightning needs to know: the loss, the optimiser, and that a step depends on seed and number alone."""
+"""The Lightning module and trainer: loss, optimiser, a seed for each step, precision, checkpoints, devices."""
 
 from __future__ import annotations
 
+import logging
+import warnings
+from pathlib import Path
 from typing import Any
 
 import lightning as L
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from lightning.fabric.plugins.environments import TorchElasticEnvironment
+from lightning.pytorch.callbacks import Callback, EarlyStopping, TQDMProgressBar
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.strategies import DDPStrategy, Strategy
+from torch import Tensor, nn
 
+from sightline.errors import SightlineError
 from sightline.nn.model import CaptionModel
 from sightline.training.batches import Batch
-from sightline.training.depthwise import DepthwiseInFloat32
+from sightline.training.callbacks import EpochRecord, KeptEpoch, OwnSigterm, StopAtDivergence
+from sightline.training.checkpoints import CHECKPOINTS, WholeCheckpoints
+from sightline.training.cpu import DepthwiseInFloat32, has_bfloat16
+from sightline.training.distributed import Ranks
 from sightline.training.objective import Objective, Step
-from sightline.training.validation_metrics import Written
+from sightline.training.recipe import TrainingRecipe
+from sightline.training.validation_metrics import GreedyCaptionScores
+
+_PRECISION = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}
+_NEEDLESS_WARNINGS = (
+    ".*does not have many workers.*",
+    ".*in eval mode at the start.*",
+    ".*Checkpoint directory.*exists.*",
+    ".*isinstance.treespec.*",
+    "The number of training batches.*",
+    ".*sync_dist=True.*",  # logged values are of all processes already
+    ".*broadcast_buffers.*",  # its replacement is not in every version of torch that we support
+)
 
 
 class CaptioningModule(L.LightningModule):
-    """A `CaptionModel` that learns by an objective.
+    """A `CaptionModel` that is trained by an objective.
 
-    Several processes that share every batch learn what one would that had it whole: the mean over all words.
+    With several processes, the loss is the mean over the words of the whole batch, as one process would have it.
 
     Args:
         model: what is trained.
-        objective: what it strives for.
+        objective: what is minimised, and how the model is judged on held-out photos.
         learning_rate: Adam's.
         seed: decides dropout, together with the step's number.
-        encoder_learning_rate: at which the encoder's weights are trained; None where it is frozen, and a batch's inputs
-            may be its annotation vectors instead of pixels.
-        frozen_blocks: how many of a learning encoder's blocks, from the pixels on, keep their weights.
-        keep_statistics: whether the encoder's batch normalisation keeps the means and variances it came with.
-        cosine: whether learning rates fall along half a cosine to nothing at the last step.
-        written: scores what the model writes about held-out photos; None where nobody asked.
+        encoder_learning_rate: of the encoder's weights; None for a frozen encoder, where a batch's inputs may be
+            annotation vectors instead of pixels.
+        frozen_blocks: how many of a trained encoder's blocks, from the pixels on, keep their weights.
+        freeze_batch_norm: whether the encoder's batch normalisation keeps its means and variances.
+        cosine: whether learning rates fall along half a cosine to zero at the last step.
+        gradient_clip: the trainer's, None for none.
+        scores: of greedy captions of held-out photos; None for none.
     """
 
     def __init__(
@@ -40,74 +64,77 @@ class CaptioningModule(L.LightningModule):
         objective: Objective,
         learning_rate: float,
         seed: int,
+        *,
         encoder_learning_rate: float | None = None,
         frozen_blocks: int = 0,
-        keep_statistics: bool = False,
+        freeze_batch_norm: bool = False,
         cosine: bool = False,
-        written: Written | None = None,
+        gradient_clip: float | None = None,
+        scores: GreedyCaptionScores | None = None,
     ) -> None:
         super().__init__()
-        self.model, self.objective, self.cosine, self.written = model, objective, cosine, written
-        self.learning_rate, self.seed = learning_rate, seed
-        self.encoder_learning_rate, self.keep_statistics = encoder_learning_rate, keep_statistics
+        self.model, self.objective, self.scores = model, objective, scores
+        self.learning_rate, self.encoder_learning_rate, self.seed = learning_rate, encoder_learning_rate, seed
+        self.cosine, self.gradient_clip = cosine, gradient_clip
+        self.frozen_blocks, self.freeze_batch_norm = frozen_blocks, freeze_batch_norm
         model.encoder.requires_grad_(encoder_learning_rate is not None)
-        self._frozen = model.encoder.blocks()[:frozen_blocks]
-        for block in self._frozen:
+        for block in model.encoder.blocks()[:frozen_blocks]:
             block.requires_grad_(False)
-        # Convolutions are quicker on channels that lie together.
+        # Convolutions are faster with channels last.
         model.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def train(self, mode: bool = True) -> CaptioningModule:
-        """Training mode, from which kept statistics stay out."""
+        """Training mode, but for frozen blocks and frozen batch normalisation."""
         super().train(mode)
-        for part in [self.model.encoder] if self.keep_statistics else self._frozen:
+        encoder = self.model.encoder
+        # Blocks are asked for anew: Lightning may have exchanged their layers for `torch.nn.SyncBatchNorm`.
+        for part in [encoder] if self.freeze_batch_norm else encoder.blocks()[: self.frozen_blocks]:
             part.eval()
         return self
 
     def on_train_epoch_start(self) -> None:
-        """Choose the epoch's order by its number."""
+        """Set the epoch of the sampler's order."""
         self.trainer.train_dataloader.sampler.set_epoch(self.current_epoch)  # type: ignore[union-attr]
 
     def on_train_batch_start(self, batch: Batch, index: int) -> None:
-        """Seed dropout by the step's number: a resumed training then repeats an unbroken one."""
+        """Seed dropout by the step's number: a resumed training repeats an unbroken one."""
         torch.manual_seed(self._seed(self.global_rank))
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
-        """What the optimiser lowers."""
+        """The loss."""
         step = self.objective.training(self.model, self._features(batch), batch, self._seed(rank=0))
         return step.loss * self._record("train", step, batch)
 
     def validation_step(self, batch: Batch, index: int) -> None:
-        """The objective's value on held-out photos, without dropout."""
+        """Log the objective's value on held-out photos, and caption them for the scores."""
         features = self._features(batch)
         self._record("val", self.objective.held_out(self.model, features, batch), batch)
-        if self.written is not None and batch.share.counts:
-            self.written.write(self.model, features, batch)
+        if self.scores is not None and batch.share.counts:
+            self.scores.caption(self.model, features, batch)
 
     def on_validation_epoch_end(self) -> None:
-        """Score what was written about all held-out photos."""
-        if self.written is not None:
-            self.log_dict(self.written.compute(), sync_dist=True)  # the same number on every device
-            self.written.reset()
+        """Log the scores of all held-out photos' captions."""
+        if self.scores is not None:
+            self.log_dict(self.scores.compute(), sync_dist=True)  # the same number on every device
+            self.scores.reset()
 
     def configure_optimizers(self) -> Any:
-        """Adam over whatever learns."""
+        """Adam over the weights that are trained."""
         encoder = list(self.model.encoder.parameters())
-        held = {id(parameter) for parameter in encoder}
-        groups: list[dict[str, Any]] = [{"params": [weight for weight in self.parameters() if id(weight) not in held]}]
+        in_encoder = {id(weight) for weight in encoder}
+        groups: list[dict[str, Any]] = [{"params": [each for each in self.parameters() if id(each) not in in_encoder]}]
         if self.encoder_learning_rate is not None:
-            learning = [weight for weight in encoder if weight.requires_grad]
-            groups.append({"params": learning, "lr": self.encoder_learning_rate})
-        # A fused step undoes mixed precision's scaling itself, after gradients would have been clipped.
-        fused = self._trainer is None or self.trainer.gradient_clip_val is None
-        adam = torch.optim.Adam(groups, self.learning_rate, fused=fused)
+            trained = [weight for weight in encoder if weight.requires_grad]
+            groups.append({"params": trained, "lr": self.encoder_learning_rate})
+        # A fused step unscales mixed precision's gradients itself, which is after they would be clipped.
+        adam = torch.optim.Adam(groups, self.learning_rate, fused=self.gradient_clip is None)
         if not self.cosine:
             return adam
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, int(self.trainer.estimated_stepping_batches))
         return {"optimizer": adam, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _features(self, batch: Batch) -> Tensor:
-        # (P, L, D) are kept features; what a resting encoder makes of pixels is rounded as these are.
+        # (P, L, D) are cached features; those that a frozen encoder computes from pixels are rounded in the same way.
         if batch.inputs.dim() == 3:
             return batch.inputs
         with DepthwiseInFloat32():
@@ -118,7 +145,7 @@ class CaptioningModule(L.LightningModule):
         return (self.seed * 1009 + rank) * 1_000_003 + self.global_step
 
     def _record(self, split: str, step: Step, batch: Batch) -> float:
-        """Log the value over the whole batch; returns by what to multiply this process's loss."""
+        """Log the value over the whole batch; returns the factor of this process's loss."""
         value, weight, factor = step.value, step.weight, 1.0
         if (processes := batch.share.world_size) > 1:
             own = (step.words, step.weight, float(step.value) * step.weight) if batch.share.counts else (0, 0, 0)
@@ -126,8 +153,120 @@ class CaptioningModule(L.LightningModule):
             dist.all_reduce(sums)
             words, weight, total = sums.tolist()
             value = torch.tensor(total / weight, device=self.device)
-            # What is lowered is the mean over processes: the mean over all words, if each loss counts by its words.
+            # Gradients are averaged over processes: each loss counts by its words, so that is the mean over all words.
             factor = processes * own[0] / words if words else 0.0
         name = f"{split}_{self.objective.value}"
         self.log(name, value, on_step=False, on_epoch=True, prog_bar=True, batch_size=int(weight))
         return factor
+
+
+def make_trainer(
+    training: TrainingRecipe,
+    module: CaptioningModule,
+    ranks: Ranks,
+    record: EpochRecord,
+    out: Path,
+    *,
+    progress: bool,
+) -> L.Trainer:
+    """A trainer that keeps the best and the last epoch, and each epoch's row, in the run folder ``out``.
+
+    Raises:
+        SightlineError: see `shares_batch_statistics`.
+    """
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    for message in _NEEDLESS_WARNINGS:
+        warnings.filterwarnings("ignore", message)
+    objective, score = module.objective, training.monitor
+    monitor, better = (f"val_{score}", "max") if score else (f"val_{objective.value}", objective.better)
+    folder = out / CHECKPOINTS
+    callbacks: list[Callback] = [
+        OwnSigterm(),
+        record,
+        StopAtDivergence(record),
+        KeptEpoch(folder, "best", monitor=monitor, mode=better, enable_version_counter=False),
+        # The best's own save_last saves only when the best improves: resuming would repeat every epoch after it.
+        KeptEpoch(folder, "last", enable_version_counter=False),
+    ]
+    if training.patience is not None:
+        callbacks.append(EarlyStopping(monitor, patience=training.patience, mode=better))
+    if progress:
+        callbacks.append(TQDMProgressBar(refresh_rate=5))
+    return L.Trainer(
+        max_epochs=training.epochs,
+        devices=ranks.local_world_size,
+        num_nodes=ranks.world_size // ranks.local_world_size,
+        strategy=_strategy(ranks),
+        sync_batchnorm=shares_batch_statistics(module, ranks),
+        precision=_PRECISION[native_precision(training.precision)],  # type: ignore[arg-type]
+        gradient_clip_val=training.gradient_clip,
+        callbacks=callbacks,
+        plugins=[WholeCheckpoints(), _GivenRanks(ranks)],
+        logger=TensorBoardLogger(out / "logs", name="", version=""),
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=10,
+        enable_model_summary=False,
+        enable_progress_bar=progress,
+    )
+
+
+def shares_batch_statistics(module: nn.Module, ranks: Ranks) -> bool:
+    """Whether several processes have to take the statistics of batch normalisation over the whole batch.
+
+    Args:
+        module: in training mode; layers in evaluation mode keep their statistics.
+        ranks: the processes.
+
+    Raises:
+        SightlineError: they would, and torch cannot: `torch.nn.SyncBatchNorm` runs on GPUs alone, and replaces no layer
+            that does more than batch normalisation.
+    """
+    learning = [each for each in module.modules() if isinstance(each, nn.BatchNorm2d) and each.training]
+    if ranks.world_size == 1 or not learning:
+        return False
+    others = {type(layer).__name__ for layer in learning if type(layer) is not nn.BatchNorm2d}
+    if torch.cuda.is_available() and not others:
+        return True
+    where = f"GPUs with {', '.join(sorted(others))}" if torch.cuda.is_available() else "CPU processes"
+    raise SightlineError(
+        f"encoder.freeze_batch_norm: false: batch statistics cannot be learned by several {where}; set it to true, or"
+        " train on one device (training.devices: 1)"
+    )
+
+
+def native_precision(precision: str) -> str:
+    """The recipe's precision; ``auto`` is bfloat16 where the device computes in it, and float32 where it emulates."""
+    if precision != "auto":
+        return precision
+    on_gpu = torch.cuda.is_available()
+    native = torch.cuda.is_bf16_supported(including_emulation=False) if on_gpu else has_bfloat16()
+    return "bfloat16" if native else "float32"
+
+
+def _strategy(ranks: Ranks) -> Strategy | str:
+    if ranks.world_size == 1:
+        return "auto"
+    # Buffers are batch statistics, which are the same in all processes.
+    return DDPStrategy(broadcast_buffers=False, gradient_as_bucket_view=True)
+
+
+class _GivenRanks(TorchElasticEnvironment):
+    """Tells Lightning of processes that run already, whatever the environment's variables say."""
+
+    def __init__(self, ranks: Ranks) -> None:
+        super().__init__()
+        self.ranks = ranks
+
+    def world_size(self) -> int:
+        """How many processes there are."""
+        return self.ranks.world_size
+
+    def global_rank(self) -> int:
+        """This process's number."""
+        return self.ranks.rank
+
+    def local_rank(self) -> int:
+        """This process's number among those on this machine."""
+        return self.ranks.local_rank

@@ -1,24 +1,38 @@
-"""What a training leaves: the model of its best epoch, and pictures of how it learned and what it says."""
+"""What a training leaves beside its checkpoints: the model of its best epoch, loss.png and samples.png."""
 
 from __future__ import annotations
 
+import textwrap
+import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+from matplotlib import font_manager
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from sightline.caption import Caption, read_captions
 from sightline.data.example import Example
-from sightline.model_folder import ModelConfig
+from sightline.model_folder import ModelConfig, replacing
+from sightline.nn.model import CaptionModel
 from sightline.nn.model_files import save_model
+from sightline.nn.search import search
+from sightline.preprocess import Photo, open_photo, preprocess
+from sightline.sessions import BEAM_SIZE, LENGTH_PENALTY
 from sightline.training.checkpoints import read_best
-from sightline.training.generate import generate
 from sightline.training.module import CaptioningModule
-from sightline.training.pictures import draw_epochs, draw_samples
+from sightline.training.objective import Objective
 from sightline.vocabulary import Vocabulary
 
 _SAMPLES = 12
 
 
-def leave_results(
+def write_results(
     out: Path,
     module: CaptioningModule,
     config: ModelConfig,
@@ -30,7 +44,6 @@ def leave_results(
     """Write the model folder of the best epoch, ``loss.png`` and ``samples.png``; ``rows`` as in `EpochRecord`."""
     best = read_best(out, say)
     module.load_state_dict(best["state_dict"])
-    objective = module.objective
     kept = [row["epoch"] for row in rows].index(best["epoch"] + 1)
     training = {
         **config.training,
@@ -38,11 +51,117 @@ def leave_results(
         "kept_epoch": rows[kept]["epoch"],
         **{name: number for name, number in rows[kept].items() if name.startswith("val_")},
     }
-    config = ModelConfig(**{**config.__dict__, "training": training})
+    config = replace(config, training=training)
     model = module.model.cpu().eval()
     save_model(out, model, config, vocabulary)
-    draw_epochs(out / "loss.png", rows, objective, kept)
+    draw_epochs(out / "loss.png", rows, module.objective, kept)
     step = max(1, len(held_out) // _SAMPLES)
-    photos = [held_out[place].photo for place in range(0, len(held_out), step)][:_SAMPLES]
+    photos = [held_out[index].photo for index in range(0, len(held_out), step)][:_SAMPLES]
     captions = [caption.text for caption in generate(model, config, vocabulary, photos)]
     draw_samples(out / "samples.png", photos, captions)
+
+
+@torch.inference_mode()
+def generate(
+    model: CaptionModel,
+    config: ModelConfig,
+    vocabulary: Vocabulary,
+    photos: Sequence[Photo],
+    beam_size: int = BEAM_SIZE,
+    length_penalty: float = LENGTH_PENALTY,
+) -> list[Caption]:
+    """One `Caption` a photo by the torch model, all in one batch; put the model in evaluation mode first."""
+    pixels = torch.from_numpy(np.stack([preprocess(photo, config.preprocessing) for photo in photos]))
+    return generate_from_features(model, config, vocabulary, model.features(pixels), beam_size, length_penalty)
+
+
+@torch.inference_mode()
+def generate_from_features(
+    model: CaptionModel,
+    config: ModelConfig,
+    vocabulary: Vocabulary,
+    features: torch.Tensor,
+    beam_size: int = BEAM_SIZE,
+    length_penalty: float = LENGTH_PENALTY,
+) -> list[Caption]:
+    """As `generate`, from the encoder's annotation vectors (P, L, D)."""
+    sentences, scores = search(model.decoder, model.prepare(features), beam_size, config.max_words, length_penalty)
+    arrays = (tensor.cpu().numpy() for tensor in (*sentences[:3], scores))
+    return read_captions(vocabulary, config.grid, *arrays)
+
+
+def draw_epochs(path: Path, epochs: Sequence[dict[str, Any]], objective: Objective, best: int) -> None:
+    """Plot the objective's value by epoch, in training and held out; the best epoch (index in ``epochs``) is marked."""
+    numbers = [row["epoch"] for row in epochs]
+    held_out = [row[f"val_{objective.value}"] for row in epochs]
+    training = [row[f"train_{objective.value}"] for row in epochs]
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(numbers, training, color="#7a8793", label="training photos", marker="o", ms=3)
+    axes.plot(numbers, held_out, color="#c8442b", label="held-out photos", marker="o", ms=3)
+    axes.scatter(
+        [numbers[best]], [held_out[best]], s=70, facecolor="none", edgecolor="#c8442b", linewidth=1.5, zorder=3
+    )
+    axes.annotate(
+        f"kept: epoch {numbers[best]}, {held_out[best]:.2f}",
+        (numbers[best], held_out[best]),
+        xytext=(0, 12),
+        textcoords="offset points",
+        ha="right" if 2 * best >= len(epochs) else "left",  # towards the middle, where there is room
+        color="#c8442b",
+    )
+    axes.set(xlabel="epoch", ylabel=objective.label)
+    axes.margins(x=0.08, y=0.18)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color="#e6e9ec")
+    axes.legend(frameon=False)
+    _save(figure, path, dpi=150)
+
+
+def draw_samples(path: Path, photos: Sequence[Photo], captions: Sequence[str], columns: int = 4) -> None:
+    """Draw a contact sheet of photos, each with its caption beneath."""
+    rows = -(-len(photos) // columns)
+    figure = Figure(figsize=(3 * columns, 3.5 * rows), layout="constrained")
+    cells = list(figure.subplots(rows, columns, squeeze=False).flat)
+    fonts = _fonts_for("".join(captions))
+    for cell in cells:
+        cell.set(xticks=[], yticks=[], frame_on=False)
+    for cell, photo, caption in zip(cells, photos, captions, strict=False):
+        cell.imshow(open_photo(photo))
+        text = "\n".join(textwrap.wrap(caption, 32))
+        cell.set_xlabel(text, fontsize=11, labelpad=8, parse_math=False, fontfamily=fonts)
+    _save(figure, path, dpi=110)
+
+
+def _save(figure: Figure, path: Path, dpi: int) -> None:
+    """Draw without pyplot, whose backend and open figures belong to the program that called us."""
+    FigureCanvasAgg(figure)
+    with replacing(path) as temporary, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # drawn as a box
+        figure.savefig(temporary, dpi=dpi)
+
+
+def _fonts_for(text: str) -> list[str]:
+    """DejaVu Sans, then as few of this machine's fonts as draw the characters of ``text`` that it lacks."""
+    default = font_manager.findfont("DejaVu Sans")
+    names, missing = ["DejaVu Sans"], _not_in_font(default, {letter for letter in text if letter.isprintable()})
+    for font in font_manager.fontManager.ttflist if missing else []:
+        if font.style != "normal":
+            continue
+        left = _not_in_font(font.fname, missing)
+        if left < missing:
+            names.append(font.name)
+            missing = left
+    return names
+
+
+def _not_in_font(font: str, characters: set[str]) -> set[str]:
+    """Those of ``characters`` that a font cannot draw."""
+    if not characters:
+        return set()
+    try:
+        glyphs = font_manager.get_font(font).get_charmap()
+    except (OSError, RuntimeError):  # the font was removed, or matplotlib cannot read it
+        return characters
+    return {character for character in characters if ord(character) not in glyphs}

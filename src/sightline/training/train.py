@@ -1,4 +1,4 @@
-"""From a recipe and a dataset to a model folder: the steps, one after another."""
+"""Train a captioner: from a recipe and a dataset to a model folder, one step after another."""
 
 from __future__ import annotations
 
@@ -10,21 +10,17 @@ import torch
 
 from sightline.export.export import export_into
 from sightline.model_folder import cache_folder
-from sightline.training.batches import encode_captions
-from sightline.training.build import check_begun, check_new, keep_description, start, start_again
-from sightline.training.callbacks import EpochRecord
+from sightline.training.batches import encode_captions, make_loaders
+from sightline.training.build import make_module, make_objective, new_model, resumed_model
+from sightline.training.callbacks import EpochRecord, check_learned
+from sightline.training.checkpoints import last_checkpoint
 from sightline.training.cpu import keep_freed_memory
 from sightline.training.data import read_data
-from sightline.training.distributed import joined
-from sightline.training.divergence import check_learned
-from sightline.training.from_recipe import make_module, make_objective
-from sightline.training.interruption import interruptible
-from sightline.training.loaders import make_loaders
-from sightline.training.ranks import speaks
+from sightline.training.distributed import is_rank_zero, joined
+from sightline.training.module import make_trainer
 from sightline.training.recipe import Recipe
-from sightline.training.results import leave_results
-from sightline.training.run_lock import run_lock
-from sightline.training.trainer import fit, make_trainer
+from sightline.training.results import write_results
+from sightline.training.run_folder import check_new, check_resumable, interruptible, run_lock, write_description
 
 
 def train(
@@ -33,7 +29,7 @@ def train(
     out: Path,
     resume: bool = False,
     init: Path | None = None,
-    weights: Mapping[str, float] | None = None,
+    repeats: Mapping[str, float] | None = None,
     cache: Path | None = None,
     export: bool = True,
     progress: bool = True,
@@ -44,35 +40,35 @@ def train(
     ``out`` ends with the model folder of the epoch that did best on the held-out captions, its ``model.onnx``,
     ``loss.png``, ``samples.png``, ``metrics.csv``, ``recipe.yaml``, TensorBoard logs and what resuming needs.
 
-    On several devices there is a process for each, which torchrun started, or this one starts; rank zero writes and
-    speaks. Every process returns when it has done its part, rank zero last.
+    On several devices there is a process for each, which torchrun or this function starts; rank zero alone writes and
+    prints. Every process returns when its part is done, rank zero last.
 
     Args:
         recipe: see `load_recipe`.
-        data: a dataset's folder, in any layout that `read_dataset` knows, or several, to be learned from at once; each
-            needs a train and a val split. The best epoch is that of the lowest mean loss over all their held-out
-            words, unless ``training.monitor`` names a score.
+        data: a dataset's folder, in any layout that `read_dataset` knows, or several folders; each dataset needs a
+            train and a val split. The best epoch has the lowest mean loss over all held-out words, unless
+            ``training.monitor`` names a score.
         out: a new or empty folder, unless ``resume``.
         resume: continue an interrupted training; the result equals an unbroken one's.
-        init: a model folder to start from; the recipe must describe a model of the same shape. It keeps its words, and
-            learns those of the data that are new. Resuming does without.
-        weights: a dataset's name -> how often an epoch shows each of its photos; see `read_data`.
+        init: a model folder to start from; the recipe must describe a model of the same shape. Its vocabulary is kept
+            and extended by the data's new words. Not needed for resuming.
+        repeats: a dataset's name -> how often an epoch shows each of its photos; see `read_data`.
         cache: where a frozen encoder's features are kept; by default ``features`` in the user's cache folder.
         export: also write model.onnx, by which the model captions without torch.
         progress: show progress bars.
-        say: told what happens, a line at a time.
+        say: called with each line of what happens.
 
     Raises:
         SightlineError: the data, the encoder's weights or ``out`` cannot be used; the training diverged, or was
             interrupted by Ctrl-C, SIGTERM or a full disk. The message says what would help.
     """
-    if speaks():
+    if is_rank_zero():
         _check(recipe, out, resume)
     keep_freed_memory()
     folders = [data] if isinstance(data, Path) else list(data)
-    asked = {"recipe": recipe, "data": folders, "out": out, "resume": resume, "init": init, "weights": weights}
+    arguments = {"recipe": recipe, "data": folders, "out": out, "resume": resume, "init": init, "repeats": repeats}
     with (
-        joined(recipe.training.devices, {**asked, "cache": cache}) as ranks,
+        joined(recipe.training.devices, train, {**arguments, "cache": cache}) as ranks,
         run_lock(out, ranks),
         interruptible(out),
     ):
@@ -80,41 +76,54 @@ def train(
             torch.set_num_threads(recipe.training.threads)
         _check(recipe, out, resume)  # again: another training may have ended meanwhile
         say = say if ranks.is_rank_zero else _in_silence
-        with ranks.rank_zero_goes_ahead():  # what it indexes of shards is there for the others
-            read = read_data(folders, weights or {}, recipe.training.needs_boxes, say)
+        with ranks.rank_zero_first():  # it indexes shards for all
+            dataset = read_data(folders, repeats or {}, recipe.training.needs_boxes, say)
+        held_out = dataset.examples["val"]
         L.seed_everything(recipe.training.seed, verbose=False)
-        with ranks.rank_zero_goes_ahead():
-            model, config, vocabulary = start_again(read, out, say) if resume else start(recipe, read, init, say)
+        with ranks.rank_zero_first():
+            model, config, vocabulary = (
+                resumed_model(dataset, out, say) if resume else new_model(recipe, dataset, init, say)
+            )
             if ranks.is_rank_zero and not resume:
-                keep_description(out, recipe, config, vocabulary)
-        photos = {split: len(examples) for split, examples in read.examples.items()}
+                write_description(out, recipe, config, vocabulary)
+        photos = {split: len(examples) for split, examples in dataset.examples.items()}
         say(f"{photos['train']} training photos, {photos['val']} held out, {len(vocabulary)} {vocabulary.split}")
 
-        longest = recipe.vocabulary.max_words
-        targets = {split: encode_captions(part, vocabulary, longest) for split, part in read.examples.items()}
-        objective = make_objective(recipe, read.examples["train"], vocabulary, targets)
-        module = make_module(model, objective, recipe, read.examples["val"], vocabulary)
+        max_words = recipe.vocabulary.max_words
+        targets = {split: encode_captions(part, vocabulary, max_words) for split, part in dataset.examples.items()}
+        objective = make_objective(recipe.training, dataset.examples["train"], vocabulary, targets, max_words)
+        module = make_module(recipe, model, objective, held_out, vocabulary).train()
         record = EpochRecord(out / "metrics.csv", objective.value, recipe.training.written_scores())
-        trainer = make_trainer(recipe, ranks, objective, record, out, progress and ranks.is_rank_zero)
-        features = cache or cache_folder("features")
-        loaders = make_loaders(recipe, read, targets, vocabulary, model.encoder, features, ranks, say)
-        fit(trainer, module.train(), loaders, out, resume)
+        trainer = make_trainer(recipe.training, module, ranks, record, out, progress=progress and ranks.is_rank_zero)
+        loaders = make_loaders(
+            recipe.encoder,
+            recipe.training,
+            dataset,
+            targets,
+            vocabulary,
+            model.encoder,
+            cache=cache or cache_folder("features"),
+            ranks=ranks,
+            say=say,
+        )
+        trainer.fit(module, loaders["train"], loaders["val"], ckpt_path=last_checkpoint(out) if resume else None)
         if not ranks.is_rank_zero:
             return out
-        check_learned(out, record.rows, module.objective, len(vocabulary))
-        leave_results(out, module, config, vocabulary, record.rows, read.examples["val"], say)
+        check_learned(out, record.rows, objective, len(vocabulary))
+        write_results(out, module, config, vocabulary, record.rows, held_out, say)
         if export:
-            made = export_into(out)
-            say(f"{made.path.name}: {made.size / 1e6:.1f} MB, agrees with torch to {made.agreement.difference:.0e}")
+            exported = export_into(out)
+            difference = exported.agreement.difference
+            say(f"{exported.path.name}: {exported.size / 1e6:.1f} MB, agrees with torch to {difference:.0e}")
     return out
 
 
 def _in_silence(line: str) -> None:
-    """What other ranks have to say is what rank zero says."""
+    """Drops what ranks other than zero would print, which rank zero prints."""
 
 
 def _check(recipe: Recipe, out: Path, resume: bool) -> None:
     if resume:
-        check_begun(out, recipe)
+        check_resumable(out, recipe)
     else:
         check_new(out)

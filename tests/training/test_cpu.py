@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from sightline.training import module
-from sightline.training.depthwise import DepthwiseInFloat32
+from sightline.training.cpu import DepthwiseInFloat32
 from sightline.training.train import train
 from tests.training.conftest import tiny
 

@@ -5,8 +5,7 @@ from sightline.data.dataset import read_dataset
 from sightline.data.large.packed import Joined
 from sightline.data.large.write_shards import write_shards
 from sightline.training import sampler
-from sightline.training.batches import LengthSampler
-from sightline.training.sampler import Shards, large_shards
+from sightline.training.sampler import LengthSampler, Shards, large_shards
 
 
 def targets(photos=205):
@@ -67,7 +66,7 @@ def test_photos_are_shown_as_often_as_asked():
 
 def test_shards_larger_than_memory_are_shown_few_at_a_time():
     of_photo = np.repeat(np.arange(40, dtype=np.int32), 100)
-    shards = Shards(of_photo, np.full(40, 10.0), stretch=40)  # four at a time, 400 photos
+    shards = Shards(of_photo, np.full(40, 10.0), window=40)  # four at a time, 400 photos
 
     def order(epoch, shown=None):
         sampler = LengthSampler(targets(4000), 4, seed=1, shown=shown, shards=shards)
@@ -82,12 +81,12 @@ def test_shards_larger_than_memory_are_shown_few_at_a_time():
     assert len(more) == 7000
     for photos in (first, more):
         looked_at = [len(set(of_photo[photos[start : start + 100]])) for start in range(0, len(photos), 100)]
-        assert np.median(looked_at) == 4 and max(looked_at) <= 12  # of one stretch, or of those that meet
+        assert np.median(looked_at) == 4 and max(looked_at) <= 12  # of one window, or of two that meet
     assert np.corrcoef(np.arange(100), first[:100] % 100)[0, 1] < 0.3  # shuffled within
 
 
 def test_processes_share_batches_of_shards_too():
-    shards = Shards(np.repeat(np.arange(10, dtype=np.int32), 20), np.ones(10), stretch=2)
+    shards = Shards(np.repeat(np.arange(10, dtype=np.int32), 20), np.ones(10), window=2)
     whole = list(LengthSampler(targets(200), 16, 1, shards=shards))
     parts = [list(LengthSampler(targets(200), 16, 1, rank, 2, shards=shards)) for rank in range(2)]
     for batch, *shares in zip(whole, *parts, strict=True):

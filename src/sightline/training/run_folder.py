@@ -1,0 +1,151 @@
+"""The run folder: what it may hold at the start, one training at a time, and how to go on after an interruption."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch.distributed as dist
+from filelock import FileLock, Timeout
+
+from sightline.errors import SightlineError
+from sightline.model_folder import (
+    CONFIG,
+    ONNX,
+    VOCABULARY,
+    WEIGHTS,
+    ModelConfig,
+    make_folder,
+    naming_write_errors,
+    replacing,
+)
+from sightline.training.checkpoints import last_checkpoint, resume_advice
+from sightline.training.distributed import SINGLE, Ranks
+from sightline.training.recipe import Recipe, load_recipe
+from sightline.vocabulary import Vocabulary
+
+RECIPE = "recipe.yaml"
+_LOCK = ".lock"
+
+
+def check_new(out: Path) -> None:
+    """Raise `SightlineError` where ``out`` holds what a new training would overwrite."""
+    if last_checkpoint(out).exists():
+        raise SightlineError(f"{out}: holds a training already; go on with --resume, or name another --out")
+    if any((out / name).exists() for name in (WEIGHTS, ONNX)):
+        raise SightlineError(f"{out}: holds a model already; name another --out")
+    if out.exists() and not out.is_dir():
+        raise SightlineError(f"{out}: is a file; --out must be a folder")
+
+
+def check_resumable(out: Path, recipe: Recipe) -> None:
+    """Raise `SightlineError` where ``out`` holds no training by this recipe."""
+    if not last_checkpoint(out).exists():
+        raise SightlineError(f"{out}: nothing to resume here (no finished epoch); leave out --resume to start")
+    if _fixed(load_recipe(out / RECIPE)) != _fixed(recipe):
+        raise SightlineError(f"{out}: was begun with another recipe (its {RECIPE}); resume with that one")
+
+
+def write_description(out: Path, recipe: Recipe, config: ModelConfig, vocabulary: Vocabulary) -> None:
+    """Write to ``out`` what resuming needs beside the checkpoint; raises `SightlineError` where that fails."""
+    with replacing(out / RECIPE) as path:
+        recipe.save(path)
+    with replacing(out / CONFIG) as path:
+        config.save(path)
+    with replacing(out / VOCABULARY) as path:
+        vocabulary.save(path)
+
+
+@contextmanager
+def run_lock(out: Path, ranks: Ranks = SINGLE) -> Iterator[None]:
+    """Make the folder ``out`` where it is missing, and keep other trainings out of it during the block.
+
+    The lock ends with its process. A folder made here in which nothing was written is removed again. Of several
+    processes that train one model, rank zero holds the lock for all.
+
+    Raises:
+        SightlineError: another training holds the lock, or the folder cannot be written.
+    """
+    if not ranks.is_rank_zero:
+        ranks.meet()
+        yield
+        return
+    new = not out.exists()
+    make_folder(out)
+    lock = FileLock(out / _LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise SightlineError(f"{out}: another training writes there now; wait for it, or name another --out") from None
+    except OSError as error:
+        raise SightlineError(f"{out}: cannot be written ({error.strerror}); give another --out") from None
+    try:
+        ranks.meet()
+        yield
+    finally:
+        if new and [path.name for path in out.iterdir()] == [_LOCK]:
+            (out / _LOCK).unlink()
+            out.rmdir()
+        lock.release()
+
+
+@contextmanager
+def interruptible(out: Path) -> Iterator[None]:
+    """Turn what interrupts the training in ``out`` into a `SightlineError`: Ctrl-C, SIGTERM, a full disk."""
+    try:
+        with naming_write_errors(out), _sigterm_as_ctrl_c():
+            yield
+    except (KeyboardInterrupt, SystemExit):  # Lightning raises SystemExit after KeyboardInterrupt
+        raise SightlineError(f"interrupted; {resume_advice(out)}") from None
+    # A loading process that dies while it hands over a batch raises ConnectionError or EOFError.
+    except (RuntimeError, ConnectionError, EOFError) as error:
+        if _lost_another_rank(error):
+            raise SightlineError(
+                f"another process of this training was ended from outside; {resume_advice(out)}"
+            ) from None
+        if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
+            raise
+        raise SightlineError(
+            f"a process that loads photos was ended from outside, perhaps as memory ran out; {resume_advice(out)},"
+            " maybe with fewer training.workers"
+        ) from None
+
+
+def _fixed(recipe: Recipe) -> dict[str, Any]:
+    """A recipe without what may change when a training is resumed."""
+    values = recipe.model_dump()
+    changeable = ["patience", "devices", "workers", "threads"]
+    if recipe.training.schedule == "constant":  # any other schedule depends on the number of epochs
+        changeable.append("epochs")
+    for key in changeable:
+        values["training"].pop(key)
+    values["encoder"].pop("weights")
+    return values
+
+
+def _lost_another_rank(error: Exception) -> bool:
+    # gloo raises plain RuntimeErrors that name it.
+    return isinstance(error, dist.DistError) or "gloo" in str(error)
+
+
+@contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may set signal handlers
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    if before[signal.SIGTERM] == signal.SIG_DFL:  # the command line has its own handler, with its exit status
+        signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():  # Lightning leaves Ctrl-C ignored once it was pressed
+            signal.signal(number, handler)
