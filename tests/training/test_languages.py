@@ -123,7 +123,7 @@ def test_a_language_is_learned_and_written_as_it_is_read(describe, split, shapes
 def test_characters_of_a_script_with_blanks_are_printed_in_words(shapes, tmp_path):
     data = described(shapes, tmp_path / "data", arabic)
     recipe = tiny(epochs=1)
-    recipe = recipe.model_copy(update={"vocabulary": VocabularyRecipe(split="characters", min_count=1, max_words=60)})
+    recipe = recipe.model_copy(update={"vocabulary": VocabularyRecipe(unit="characters", min_count=1, max_words=60)})
     lines: list[str] = []
     out = train(recipe, data, tmp_path / "run", progress=False, say=lines.append)
     vocabulary = load_model(out)[2]
@@ -137,7 +137,7 @@ def test_characters_of_a_script_with_blanks_are_printed_in_words(shapes, tmp_pat
     assert ends <= 1e-4
 
     with pytest.raises(SightlineError, match="set it to auto"):
-        other = VocabularyRecipe(split="words")
+        other = VocabularyRecipe(unit="words")
         learn_vocabulary(other, lambda: ["كلب"], vocabulary, lines.append)
     met = learn_vocabulary(VocabularyRecipe(min_count=1), lambda: ["ڤيل"], vocabulary, lines.append)
     assert set(extend_vocabulary(vocabulary, met).words) - set(vocabulary.words) == {"ڤ"}
@@ -150,7 +150,7 @@ NATURAL = [
 
 @pytest.mark.parametrize("split", ["characters", "subwords"])
 def test_units_are_as_frequent_as_asked_and_the_same_each_time(split):
-    recipe = VocabularyRecipe(split=split, min_count=3)
+    recipe = VocabularyRecipe(unit=split, min_count=3)
     first, second = (learn_vocabulary(recipe, lambda: NATURAL, None, lambda line: None) for _ in range(2))
     assert first == second
     counts = {unit: sum(first.units(text).count(unit) for text in NATURAL) for unit in first.words[4:]}
@@ -162,7 +162,7 @@ def test_without_the_library_a_line_says_what_to_do(monkeypatch):
     monkeypatch.setattr(units, "find_spec", lambda name: None)
     with pytest.raises(SightlineError, match=r"pip install sentencepiece.*vocabulary\.unit to characters"):
         learn_vocabulary(VocabularyRecipe(), lambda: NATURAL, None, lambda line: None)
-    learn_vocabulary(VocabularyRecipe(split="characters"), lambda: NATURAL, None, lambda line: None)
+    learn_vocabulary(VocabularyRecipe(unit="characters"), lambda: NATURAL, None, lambda line: None)
 
 
 def test_english_is_learned_in_words_as_ever_and_nothing_more_is_said(shapes):
@@ -174,8 +174,8 @@ def test_english_is_learned_in_words_as_ever_and_nothing_more_is_said(shapes):
 
 def test_what_rewards_nouns_is_refused_where_words_are_in_pieces(shapes, tmp_path):
     recipe = tiny(objective="self_critical", hallucination_penalty=1.0)
-    values = {**recipe.model_dump(), "vocabulary": {"split": "subwords", "min_count": 1}}
-    first = tiny(epochs=1).model_copy(update={"vocabulary": VocabularyRecipe(split="subwords", min_count=1)})
+    values = {**recipe.model_dump(), "vocabulary": {"unit": "subwords", "min_count": 1}}
+    first = tiny(epochs=1).model_copy(update={"vocabulary": VocabularyRecipe(unit="subwords", min_count=1)})
     out = train(first, shapes, tmp_path / "first", export=False, progress=False, say=lambda line: None)
     with pytest.raises(SightlineError, match=r"vocabulary\.unit: subwords.*hallucination_penalty"):
         train(Recipe.model_validate(values), shapes, tmp_path / "second", init=out, progress=False, say=np.array)
