@@ -18,10 +18,12 @@ from sightline.errors import SightlineError
 from sightline.preprocess import TooManyPixels
 from sightline.serve.limits import Code, Limits, Refused
 from sightline.serve.metrics import Metrics
-from sightline.serve.photo import FORMATS, check_photo
 from sightline.serve.schemas import CaptionOptions, Result
 from sightline.serve.upload import UploadedPhoto
 from sightline.serve.workers import Workers
+
+# Pillow has many more; some of its readers start other programs or were never meant for untrusted files.
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 
 _log = logging.getLogger("uvicorn.error")
 
@@ -108,10 +110,10 @@ class CaptionService:
 
     def _results(self, options: CaptionOptions, photos: Sequence[UploadedPhoto]) -> list[Result]:
         try:
-            checked = [self._checked(photo) for photo in photos]
+            refusals = [_refusal(photo, self._limits) for photo in photos]
             captions = iter(
                 self._captioner.caption_batch(
-                    [content for content in checked if isinstance(content, bytearray)],
+                    [photo.content for photo, refusal in zip(photos, refusals, strict=True) if refusal is None],
                     options.beam_size,
                     options.length_penalty,
                     options.evidence,
@@ -119,10 +121,7 @@ class CaptionService:
                     max_pixels=self._limits.pixels,
                 )
             )
-            return [
-                _told(next(captions), options) if isinstance(content, bytearray) else content.as_dict()
-                for content in checked
-            ]
+            return [_result(next(captions), options) if refusal is None else refusal.as_dict() for refusal in refusals]
         except Exception:
             if len(photos) > 1:
                 # One photo's failure must not cost the other its caption.
@@ -130,14 +129,15 @@ class CaptionService:
             _log.exception("a photo could not be captioned")
             return [Refused(500, "failed", "the service failed on this photo; its log says why").as_dict()]
 
-    def _checked(self, photo: UploadedPhoto) -> bytearray | Refused:
-        try:
-            return check_photo(photo, self._limits)
-        except Refused as refused:
-            return refused
+
+def _refusal(photo: UploadedPhoto, limits: Limits) -> Refused | None:
+    """Why a photo is not even opened, if there is a reason."""
+    if photo.too_large:
+        return Refused(413, "too_large", f"over {limits.photo_bytes:,} bytes; scale the photo down first")
+    return None if photo.content else Refused(422, "empty", "no bytes arrived")
 
 
-def _told(caption: Caption | SightlineError, options: CaptionOptions) -> Result:
+def _result(caption: Caption | SightlineError, options: CaptionOptions) -> Result:
     if isinstance(caption, SightlineError):
         code: Code = "too_many_pixels" if isinstance(caption, TooManyPixels) else "unreadable"
         return Refused(422, code, str(caption).removeprefix("photo: ")).as_dict()
