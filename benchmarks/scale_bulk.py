@@ -137,7 +137,7 @@ def kills(bundle: Path, photos: list[Path], folder: Path) -> dict[str, Any]:
 
 def killed_file(bundle: Path, photos: list[Path], out: Path) -> dict[str, Any]:
     command = [*CAPTION, *map(str, photos), "--out", str(out), "--model", str(bundle)]
-    growing = out.with_name(out.name + ".jsonl") if out.suffix == ".parquet" else out
+    growing = out if out.suffix == ".jsonl" else out.with_name(out.name + ".jsonl")
     moments = []
     for kill in range(1, 6):
         process = start(command)
@@ -152,8 +152,9 @@ def killed_file(bundle: Path, photos: list[Path], out: Path) -> dict[str, Any]:
 def resume(bundle: Path, photo: Path, count: int, out: Path) -> dict[str, Any]:
     """Rows as a captioning of ``count`` links to one photo would have left them."""
     import sightline
-    from sightline.bulk.one_machine import open_rows
-    from sightline.bulk.row import caption_row, made_by
+    from sightline.bulk.row_file import RowFile
+    from sightline.bulk.rows import caption_row, made_by
+    from sightline.images.source import FileSource
 
     folder = out.parent / f"photos of {out.name}"
     folder.mkdir()
@@ -162,9 +163,9 @@ def resume(bundle: Path, photo: Path, count: int, out: Path) -> dict[str, Any]:
     names = [str(folder / f"{number:07}.jpg") for number in range(count)]
     for name in names:
         Path(name).symlink_to(photo.absolute())
-    with open_rows(out, made_by(captioner, 3, 0.0)) as rows:
-        for name, state in rows.missing(names).items():
-            rows.add(caption_row(name, caption), state)
+    with RowFile(out, made_by(captioner, 3, 0.0)) as rows:
+        for source, version in rows.missing(map(FileSource, names)).items():
+            rows.add(caption_row(caption.with_photo(source)), version)
         rows.finish()
     before = out.read_bytes()
     took = [

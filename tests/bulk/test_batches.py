@@ -74,7 +74,7 @@ def test_what_is_wrong_with_a_photo_is_its_row(captions, photos, text, tmp_path)
         "shard.tar/2.jpg: not an image that can be read",
         "shard.tar: torn",
     ]
-    assert unknown.startswith("nowhere://a/b.jpg: cannot be reached (")
+    assert unknown.startswith("nowhere://a/b.jpg: cannot be read (")
 
 
 def test_a_photo_far_away_is_fetched(captions, photos, text):

@@ -78,7 +78,7 @@ def test_every_photo_is_one_row_though_a_worker_is_killed_and_shards_are_torn(ti
     assert max(Counter(row["photo"] for row in rows).values()) == 1
     assert {row["photo"]: row["caption"] for row in rows} == expected
     errors = {row["photo"]: row["error"] for row in rows if row["error"]}
-    assert errors[f"{folder}/torn.tar"].startswith(f"{folder}/torn.tar: torn or damaged after 1 photos")
+    assert errors[f"{folder}/torn.tar"].startswith(f"{folder}/torn.tar: torn or damaged after 1 photo ")
 
     before = {path: path.read_bytes() for path in out.iterdir()}
     (folder / "new.png").symlink_to(photos[3])

@@ -117,7 +117,7 @@ def test_names_that_stand_for_nothing_fail(sightline, tiny_bundle, photos, text,
     assert (done.status, done.out) == (1, lines_of(text, photos[0]))
     assert done.err == (
         f"sightline: {tmp_path}/*.jpg: no such file\nsightline: {tmp_path}: no photos in this folder\n"
-        "sightline: '': an empty name is no photo; the folder that one is in is .\n"
+        "sightline: '': an empty name is no photo; the current folder is .\n"
     )
 
 

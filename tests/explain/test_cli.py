@@ -12,6 +12,7 @@ from PIL import Image
 from sightline.caption import Caption
 from sightline.cli.explain import explain, sheet_paths
 from sightline.errors import SightlineError
+from sightline.images.source import FileSource, ParquetSource, TarSource
 from sightline.preprocess import open_photo
 
 
@@ -29,9 +30,10 @@ def loaded(monkeypatch, make_caption) -> list[tuple[object, ...]]:
             for photo in photos:
                 try:
                     open_photo(photo)
-                    caption = make_caption("a dog")
+                    caption = make_caption("a dog").with_photo(photo)
                     yield replace(caption, evidence=caption.attention) if evidence else caption
                 except SightlineError as error:
+                    error.photo = photo
                     yield error
 
     monkeypatch.setattr("sightline.captioner.load", Captioner)
@@ -115,10 +117,15 @@ def test_no_photo_is_written_over(loaded, tmp_path):
 
 
 def test_names_do_not_clash():
-    photos = [Path(name) for name in ("a/x.jpg", "b/x.jpg", "b/X.png", "x-2.jpg", "y.jpg", "a/x.jpg")]
+    photos = [
+        *map(FileSource, ("a/x.jpg", "b/x.jpg", "b/X.png", "x-2.jpg", "y.jpg")),
+        TarSource("s.tar", "../z/y.jpg", 0, 1),
+        ParquetSource("t/t.parquet", "image", 7),
+    ]
     paths = sheet_paths(Path("out"), photos)
-    assert list(paths) == photos[:5]
-    assert [path.name for path in paths.values()] == ["x.png", "x-2.png", "X-3.png", "x-2-2.png", "y.png"]
+    assert list(paths) == [photo.name for photo in photos]
+    names = [path.name for path in paths.values()]
+    assert names == ["x.png", "x-2.png", "X-3.png", "x-2-2.png", "y.png", "y-2.png", "t-7.png"]
 
 
 def test_a_folder_that_cannot_be_made_is_the_persons_mistake(loaded, tmp_path):

@@ -50,12 +50,12 @@ def test_what_is_not_there_is_named_by_its_place(tmp_path):
     (tmp_path / "short.tar").write_bytes(b"1234")
     for place, message in (
         (FileSource(str(tmp_path / "no.png")), "no.png: no such file"),
-        (TarSource(str(tmp_path / "no.tar"), "a.jpg", 0, 3), "no.tar: a.jpg: no such file"),
+        (TarSource(str(tmp_path / "no.tar"), "a.jpg", 0, 3), "no.tar/a.jpg: no such file"),
         (
             TarSource(str(tmp_path / "short.tar"), "a.jpg", 2, 3),
-            "short.tar: a.jpg: cannot be read .the shard is cut off",
+            "short.tar/a.jpg: cannot be read .the shard is cut off",
         ),
-        (TarSource(str(tmp_path / "short.tar"), "a.jpg", 1, 3), "short.tar: a.jpg: not an image"),
+        (TarSource(str(tmp_path / "short.tar"), "a.jpg", 1, 3), "short.tar/a.jpg: not an image"),
     ):
         with pytest.raises(SightlineError, match=message):
             open_photo(place)

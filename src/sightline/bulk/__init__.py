@@ -2,6 +2,6 @@
 
 from sightline.bulk.batches import CaptionBatches
 from sightline.bulk.pipeline import Written, caption_photos
-from sightline.bulk.row import arrow_schema
+from sightline.bulk.rows import arrow_schema
 
 __all__ = ["CaptionBatches", "Written", "arrow_schema", "caption_photos"]

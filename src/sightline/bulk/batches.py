@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import functools
-import io
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from sightline.bulk.places import is_remote, read_bytes
-from sightline.bulk.row import COLUMNS, Row, as_text, caption_row
+from sightline.bulk.rows import COLUMNS, Row, as_text, caption_row
 from sightline.captioner import Captioner, load
 from sightline.errors import SightlineError
-from sightline.preprocess import Photo
+from sightline.images.containers import Content, named_bytes
+from sightline.images.source import BrokenSource, FileSource, UrlSource, is_remote
 from sightline.sessions import BEAM_SIZE, LENGTH_PENALTY
 
 if TYPE_CHECKING:
@@ -89,24 +88,12 @@ class CaptionBatches:
         return columns if isinstance(batch, dict) else type(batch)(columns)
 
     def _rows(self, names: Sequence[str], contents: Sequence[Any], errors: Sequence[Any]) -> list[Row]:
+        photos = [_photo(*cells) for cells in zip(names, contents, errors, strict=True)]
         with ThreadPoolExecutor(_READ_AT_ONCE) as pool:
-            waiting = {
-                number: pool.submit(_read, name)
-                for number, (name, content, error) in enumerate(zip(names, contents, errors, strict=True))
-                if is_remote(name) and content is None and error is None
-            }
-            photos: list[Photo | SightlineError] = []
-            for number, (name, content, error) in enumerate(zip(names, contents, errors, strict=True)):
-                if error is not None:
-                    photos.append(SightlineError(str(error)))
-                elif number in waiting:
-                    photos.append(waiting[number].result())
-                else:
-                    photos.append(name if content is None else _named(name, content))
-        readable = [photo for photo in photos if not isinstance(photo, SightlineError)]
-        captions: Iterator[Any] = self.captioner.stream(readable, *self._options)
-        results = (photo if isinstance(photo, SightlineError) else next(captions) for photo in photos)
-        return [caption_row(as_text(name), result) for name, result in zip(names, results, strict=True)]
+            fetched = [pool.submit(_fetch, photo) if isinstance(photo, UrlSource) else photo for photo in photos]
+            photos = [photo.result() if isinstance(photo, Future) else photo for photo in fetched]
+        rows = map(caption_row, self.captioner.stream(photos, *self._options))
+        return [{**row, "photo": as_text(row["photo"])} for row in rows]
 
 
 @functools.cache
@@ -114,18 +101,21 @@ def _captioner(model: str | None, threads: int, device: str) -> Captioner:
     return load(model, threads, device)
 
 
-def _read(name: str) -> Photo | SightlineError:
+def _photo(name: str, content: Any, error: Any) -> Content:
+    if error is not None:
+        return BrokenSource(name, str(error).removeprefix(f"{name}: "))
+    if content is not None:
+        return named_bytes(name, content)
+    return UrlSource(name) if is_remote(name) else FileSource(name)
+
+
+def _fetch(photo: UrlSource) -> Content:
     try:
-        return _named(name, read_bytes(name))
-    except SightlineError as error:
-        return error.bare()
-
-
-def _named(name: str, content: Any) -> io.BytesIO:
-    """Bytes that say in an error whose they are."""
-    file = io.BytesIO(content)
-    file.name = name
-    return file
+        return named_bytes(photo.url, photo.read())
+    except FileNotFoundError:
+        return BrokenSource(photo.url, "no such file")
+    except OSError as error:
+        return BrokenSource(photo.url, f"cannot be read ({error.strerror})")
 
 
 def _column(batch: Mapping[str, Any], name: str, length: int) -> list[Any]:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sightline.bulk import places
 from sightline.bulk.batches import CaptionBatches
-from sightline.bulk.row import arrow_schema, made_by
-from sightline.bulk.row_file import other_maker
-from sightline.bulk.sources import Piece, Source, find
+from sightline.bulk.rows import arrow_schema, made_by, other_maker
 from sightline.errors import SightlineError
+from sightline.images.containers import Content, RowGroup, Shard
+from sightline.images.find import PhotoFinder, Source
+from sightline.images.source import (
+    ImageSource,
+    file_system,
+    is_remote,
+    naming_errors,
+)
 from sightline.sessions import BEAM_SIZE, LENGTH_PENALTY, available_cores
 
 BATCH = 32
@@ -31,7 +36,7 @@ class Written(NamedTuple):
 
 
 def caption_photos(
-    source: Source,
+    source: Source | PhotoFinder,
     out: str | os.PathLike[str],
     *,
     model: str | os.PathLike[str] | None = None,
@@ -49,18 +54,19 @@ def caption_photos(
     ``.finished``; as long as both stay, photos may be added to the source.
 
     Args:
-        source: see `sightline.bulk.sources`.
+        source: photos, folders, patterns, shards, Parquet files, here or at a URL, as `PhotoFinder` takes them; or one
+            that is ``absolute``.
         out: the folder, here or at a URI, that all workers write to.
         model, beam_size, length_penalty, device: see `CaptionBatches`; ``"cuda"`` gives each worker a GPU of Ray's.
         workers: how many; by default a worker a core of the cluster, or a GPU.
-        column: see `sightline.bulk.sources.find`.
+        column: of Parquet files, the photos' column, see `sightline.images.containers.table_photos`.
         overwrite: whether to delete what is at ``out`` first.
 
     Raises:
         SightlineError: Ray is missing or cannot be reached, the source holds nothing, ``out`` holds something else, or
             rows made by another model.
     """
-    kept, model = places.absolute(out), None if model is None else places.absolute(model)
+    kept, model = _absolute(out), None if model is None else _absolute(model)
     # What is wrong with the model is told here, rather than by every worker.
     maker = made_by(CaptionBatches(model, beam_size, length_penalty).captioner, beam_size, length_penalty)
     connect()
@@ -69,9 +75,9 @@ def caption_photos(
     if device == "auto":
         device = "cuda" if ray.cluster_resources().get("GPU") else "cpu"
     workers = workers or _workers(device)
-    if not (pieces := find(source, column, workers * _BLOCKS_A_WORKER, _ROWS_A_BLOCK)):
-        named = os.fspath(source) if isinstance(source, str | os.PathLike) else ", ".join(map(str, source))
-        raise SightlineError(f"no photos found in {named or 'an empty list'}")
+    finder = source if isinstance(source, PhotoFinder) else PhotoFinder(source, column=column, absolute=True)
+    if not (pieces := divide(finder, workers * _BLOCKS_A_WORKER, _ROWS_A_BLOCK)):
+        raise finder.nothing_found()
     _make_ready(kept, maker, overwrite)
     options = {"model": model, "beam_size": beam_size, "length_penalty": length_penalty, "device": device}
     try:
@@ -84,7 +90,32 @@ def caption_photos(
     return _count(kept)
 
 
-def _run(pieces: Sequence[Piece], out: str, options: dict[str, Any], workers: int, maker: str) -> None:
+def divide(finder: PhotoFinder, pieces: int = 16, at_most: int = 1024) -> list[Iterable[Content]]:
+    """The photos of a finder as pieces of work.
+
+    Args:
+        finder: what to divide.
+        pieces: into how many the photos are divided that are files of their own,
+        at_most: of so many photos, and so into more pieces. Each shard, and each row group of a table, is a piece.
+    """
+    photos: list[ImageSource] = []
+    containers: list[Iterable[Content]] = []
+    for file in finder.files(once=True):
+        if isinstance(file, Shard | RowGroup):
+            containers.append(file)
+        else:
+            photos.append(file)
+    size = min(at_most, -(-len(photos) // pieces) or 1)
+    return [*(photos[start : start + size] for start in range(0, len(photos), size)), *containers]
+
+
+def _absolute(place: str | os.PathLike[str]) -> str:
+    """A name that means the same to every process."""
+    name = os.fspath(place)
+    return name if is_remote(name) else os.path.abspath(name)  # noqa: PTH100
+
+
+def _run(pieces: Sequence[Iterable[Content]], out: str, options: dict[str, Any], workers: int, maker: str) -> None:
     """The pipeline. Reading and writing ask for no core of Ray's, as the workers take all there are."""
     import ray.data
     from ray.data import ActorPoolStrategy, DataContext
@@ -159,8 +190,8 @@ def _workers(device: str) -> int:
 
 def _make_ready(out: str, maker: str, overwrite: bool) -> None:
     """Delete what is at ``out`` to be overwritten, or make sure that it is what is to be gone on with."""
-    with places.telling_of(out):
-        system, path = places.file_system(out)
+    with naming_errors(out):
+        system, path = file_system(out)
         system.makedirs(path, exist_ok=True)
         if overwrite:
             # What is finished goes first: rows without it are refused, it without rows would lose photos.
@@ -200,6 +231,6 @@ def _maker(system: Any, name: str) -> str | None:
 def _count(out: str) -> Written:
     from pyarrow import dataset
 
-    system, path = places.file_system(out)
+    system, path = file_system(out)
     rows = dataset.dataset(path, filesystem=system, format="parquet")
     return Written(rows.count_rows(), rows.count_rows(filter=dataset.field("error").is_valid()))

@@ -1,86 +1,82 @@
-"""A file of rows that grows a whole row at a time, whatever ends the process, and goes on where it was left."""
+"""Rows in a file on one machine, which is gone on with after whatever ended the last run."""
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import closing, suppress
 from io import FileIO
+from itertools import chain
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
-from sightline.bulk.formats import TextFormat
-from sightline.bulk.row import Row
+from sightline.bulk.rows import (
+    KEPT,
+    CsvTable,
+    Entry,
+    ParquetTable,
+    Row,
+    TableFormat,
+    Version,
+    caption_row,
+    may_be_there_now,
+    other_maker,
+    versions,
+)
+from sightline.caption import Caption
+from sightline.captioner import Captioner
 from sightline.errors import SightlineError
+from sightline.images.containers import loaded
+from sightline.images.source import ImageSource
 from sightline.model_folder import naming_write_errors, replacing
+from sightline.sessions import BEAM_SIZE, LENGTH_PENALTY
+
+_START = b'{"photo": '
 
 
-class Version(NamedTuple):
-    """Which state of a photo's file a row speaks of; None and None where there was none."""
+class RowFile:
+    """A ``.jsonl``, ``.csv`` or ``.parquet`` file with a row a photo.
 
-    size: int | None
-    modified_ns: int | None
-
-
-class Entry(NamedTuple):
-    """What is known of a photo's row without its words."""
-
-    version: Version
-    failed: bool
-
-
-def version(photo: str) -> Version:
-    """The state of a photo's file as it is now."""
-    try:
-        found = os.stat(photo)  # noqa: PTH116  (a hundred thousand of them take a moment)
-    except (OSError, ValueError):
-        return Version(None, None)
-    return Version(found.st_size, found.st_mtime_ns)
-
-
-def other_maker(path: object, theirs: str, ours: str) -> SightlineError:
-    """Why captions that something else made are not added to."""
-    return SightlineError(
-        f"{path}: its captions were made by {theirs}, these would be by {ours}; name another --out, or start anew with"
-        " --overwrite"
-    )
-
-
-class Rows:
-    """What a file knows of photos.
+    Rows gather as JSON lines, each whole when `add` returns. CSV and Parquet are made of them by `finish`; until then
+    they are beside the file, under its name and ``.jsonl``. Of several rows of one photo the last one counts.
 
     Attributes:
         path: where new rows are.
         entries: photo, by the name it has in the file -> what its row says.
     """
 
-    path: Path
-    entries: dict[str, Entry]
+    def __init__(self, path: Path, made_by: str, overwrite: bool = False) -> None:
+        """Open the file, or make it.
 
-    def name(self, photo: str) -> str:
-        """The name that a photo has in the file."""
-        return photo
+        Args:
+            path: its suffix names the format.
+            made_by: as `sightline.bulk.rows.made_by`.
+            overwrite: whether to empty it.
 
-    def missing(self, photos: Iterable[str]) -> dict[str, Version]:
-        """The photos of which no row speaks, or only of an earlier state of their file; with their state."""
-        states = ((photo, version(photo), self.entries.get(self.name(photo))) for photo in photos)
-        return {photo: state for photo, state, entry in states if entry is None or entry.version != state}
-
-    def failed(self, photos: Iterable[str]) -> int:
-        """Of how many photos the row is an error."""
-        return sum(self.entries[self.name(photo)].failed for photo in photos)
-
-    def add(self, row: Row, state: Version) -> None:
-        """Append a photo's row; when this returns, it is on file whole."""
-        raise NotImplementedError
-
-    def finish(self) -> None:
-        """Bring everything onto the disk, with one row a photo."""
-        raise NotImplementedError
-
-    def close(self) -> None:
-        """Leave the file as it is."""
-        raise NotImplementedError
+        Raises:
+            SightlineError: there is no such format; the file holds something else, or rows made by another model or
+                with other options; another process writes it; it cannot be written. It is then as it was.
+        """
+        self._table, self._made_by, self._repeated = _table(path), made_by, False
+        self._whole = path
+        self.path = path if self._table is None else path.with_name(path.name + ".jsonl")
+        if overwrite and self._table is not None:
+            path.unlink(missing_ok=True)
+        self.entries = dict(self._entries_of_table())
+        self._gathered: set[str] = set()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self.path.open("a+b", buffering=0)
+        except OSError as error:
+            raise SightlineError(f"{path}: cannot be written ({error.strerror}); name another file") from None
+        try:
+            _lock(self._file, path)
+            self._end = 0 if overwrite else self._load()
+            self._file.truncate(self._end)  # a row that was cut off when the process was killed
+        except BaseException:
+            self._file.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -88,115 +84,151 @@ class Rows:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def name(self, photo: str) -> str:
+        """The name that a photo has in the file."""
+        return photo if self._table is None else self._table.name(photo)
 
-class RowFile(Rows):
-    """Rows in a text format. Of several rows of one photo the last one counts, and `finish` drops the others."""
+    def missing(self, photos: Iterable[ImageSource]) -> dict[ImageSource, Version]:
+        """The photos that have no row, or only one of an earlier state of their file; with their state."""
+        return {photo: version for photo, version in versions(photos) if self._is_missing(photo, version)}
 
-    def __init__(self, path: Path, text_format: TextFormat, made_by: str, overwrite: bool = False) -> None:
-        """Open the file, or make it; ``overwrite`` empties it.
+    def failed(self, photos: Iterable[str]) -> int:
+        """How many of these photos' rows are errors."""
+        return sum(self.entries[self.name(photo)].failed for photo in photos)
 
-        Raises:
-            SightlineError: it holds something else, or rows made by another model or with other options; another
-                process writes it; it cannot be written. It is then as it was.
-        """
-        self.path, self.entries = path, dict[str, Entry]()
-        self._format, self._made_by, self._repeated = text_format, made_by, False
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("a+b", buffering=0)
-        except OSError as error:
-            raise SightlineError(f"{path}: cannot be written ({error.strerror}); name another file") from None
-        try:
-            _lock(self._file, path)
-            self._end = 0 if overwrite else self._load()
-            self._file.truncate(self._end)  # a row that was cut off when the process was killed
-            if not self._end:
-                self._append(text_format.header)
-        except BaseException:
-            self._file.close()
-            raise
-
-    def close(self) -> None:
-        """See `Rows`."""
-        self._file.close()
-
-    def add(self, row: Row, state: Version) -> None:
-        """See `Rows`; raises `SightlineError` where the disk is full, and leaves whole rows."""
-        self._append(self._format.encode({**row, **state._asdict(), "made_by": self._made_by}))
-        self._repeated |= row["photo"] in self.entries
-        self.entries[row["photo"]] = Entry(state, row["error"] is not None)
+    def add(self, row: Row, version: Version) -> None:
+        """Append a photo's row; raises `SightlineError` where the disk is full, and leaves whole rows."""
+        row = {**row, "photo": self.name(row["photo"])}
+        self._append(json.dumps({**row, **version._asdict(), "made_by": self._made_by}).encode() + b"\n")
+        self._remember(row["photo"], Entry(version, row["error"] is not None))
 
     def finish(self) -> None:
-        """See `Rows`."""
-        if self._repeated:
+        """Bring everything onto the disk, in the file's format and with one row a photo."""
+        if self._table is not None:
+            if self._gathered:
+                with replacing(self._whole) as temporary, naming_write_errors(self._whole):
+                    self._table.write(temporary, chain(self._rows_of_table(), self._rows()))
+                self.path.unlink()
+                self._gathered.clear()
+        elif self._repeated:
             with replacing(self.path) as temporary, temporary.open("wb") as file:
-                file.write(self._format.header)
-                file.writelines(record for record, _ in self._last_ones())
+                file.writelines(json.dumps(row).encode() + b"\n" for row in self._rows())
             self._repeated = False
         else:
             with naming_write_errors(self.path):
                 os.fsync(self._file)
 
-    def rows(self) -> Iterator[Row]:
-        """Every photo's row, in the order of the file."""
-        return (row for _, row in self._last_ones())
+    def close(self) -> None:
+        """Leave the file as it is."""
+        self._file.close()
+        if self._table is not None and not self._gathered:
+            self.path.unlink(missing_ok=True)
 
-    def _last_ones(self) -> Iterator[tuple[bytes, Row]]:
+    def _is_missing(self, photo: ImageSource, version: Version) -> bool:
+        entry = self.entries.get(self.name(photo.name))
+        return entry is None or entry.version != version or (entry.failed and may_be_there_now(photo))
+
+    def _remember(self, photo: str, entry: Entry) -> None:
+        self._repeated |= photo in self._gathered
+        self._gathered.add(photo)
+        self.entries[photo] = entry
+
+    def _entries_of_table(self) -> Iterator[tuple[str, Entry]]:
+        if self._table is None or not self._whole.exists():
+            return
+        try:
+            for photo, entry, made_by in self._table.entries(self._whole):
+                if made_by != self._made_by:
+                    raise other_maker(self._whole, made_by, self._made_by)
+                yield photo, entry
+        except SightlineError:
+            raise
+        except Exception as error:  # csv, pyarrow and decoders raise classes of their own
+            reason = next(iter(str(error).splitlines()), type(error).__name__)
+            raise self._foreign(self._whole, reason) from None
+
+    def _rows_of_table(self) -> Iterator[Row]:
+        """The rows of the CSV or Parquet file of which none was gathered since."""
+        if self._table is not None and self._whole.exists():
+            yield from (row for row in self._table.read(self._whole) if row["photo"] not in self._gathered)
+
+    def _rows(self) -> Iterator[Row]:
+        """Every gathered photo's last row, in the order of the file."""
         last = {row["photo"]: number for number, (_, row) in enumerate(self._records())}
-        return (pair for number, pair in enumerate(self._records()) if last[pair[1]["photo"]] == number)
+        return (row for number, (_, row) in enumerate(self._records()) if last[row["photo"]] == number)
 
     def _load(self) -> int:
-        """Fill `entries`; returns where the last whole record ends."""
+        """Fill `entries`; returns where the last whole row ends."""
         end = 0
         for record, row in self._records():
             if row["made_by"] != self._made_by:
                 raise other_maker(self.path, row["made_by"], self._made_by)
-            self._repeated |= row["photo"] in self.entries
-            self.entries[row["photo"]] = Entry(Version(row["size"], row["modified_ns"]), row["error"] is not None)
+            self._remember(row["photo"], Entry(Version(row["size"], row["modified_ns"]), row["error"] is not None))
             end += len(record)
-        return end + len(self._format.header) if end or self._has_header() else 0
+        return end
 
     def _records(self) -> Iterator[tuple[bytes, Row]]:
-        """Every whole record; a SightlineError tells of one that is none of ours, but not of a last one cut off."""
+        """Every whole line with its row; a SightlineError if one is no row. A last one that was cut off is skipped."""
         with self.path.open("rb") as file:
-            if not self._begins_as_ours(file.read(len(self._format.header) or 1 << 12)):
-                raise self._not_ours(1)
-            file.seek(len(self._format.header))
-            record = b""
-            for number, line in enumerate(file, start=1 + bool(self._format.header)):
-                record += line
-                if self._format.is_whole(record):
-                    try:
-                        row = self._format.decode(record)
-                    except (ValueError, KeyError, TypeError):
-                        raise self._not_ours(number) from None
-                    yield record, row
-                    record = b""
+            start = file.read(len(_START))
+            if not _START.startswith(start):  # a line that was cut off may be truncated; anything else would be lost
+                raise self._foreign(self.path, "line 1")
+            file.seek(0)
+            for number, line in enumerate(file, start=1):
+                if not line.endswith(b"\n"):
+                    return
+                try:
+                    row = json.loads(line)
+                    yield line, {name: row[name] for name in KEPT}
+                except (ValueError, KeyError, TypeError):
+                    raise self._foreign(self.path, f"line {number}") from None
 
-    def _has_header(self) -> bool:
-        return self.path.stat().st_size >= len(self._format.header) > 0
-
-    def _begins_as_ours(self, beginning: bytes) -> bool:
-        """What was cut off in its first record is still ours; anything else would be cut off, and lost."""
-        expected = self._format.header or self._format.start
-        return beginning.startswith(expected) or expected.startswith(beginning)
-
-    def _not_ours(self, line: int) -> SightlineError:
+    def _foreign(self, path: Path, reason: str) -> SightlineError:
         return SightlineError(
-            f"{self.path}, line {line}: no row of `caption --out`; name another --out, or start anew with --overwrite"
+            f"{path}: not made by `caption --out` ({reason}); name another --out, or start anew with --overwrite"
         )
 
-    def _append(self, record: bytes) -> None:
+    def _append(self, line: bytes) -> None:
         try:
             with naming_write_errors(self.path):
-                rest = memoryview(record)
+                rest = memoryview(line)
                 while rest:
                     rest = rest[self._file.write(rest) :]
         except BaseException:
             with suppress(OSError):
                 self._file.truncate(self._end)
             raise
-        self._end += len(record)
+        self._end += len(line)
+
+
+def caption_into(
+    rows: RowFile,
+    captioner: Captioner,
+    photos: Mapping[ImageSource, Version],
+    beam_size: int = BEAM_SIZE,
+    length_penalty: float = LENGTH_PENALTY,
+    batch_size: int = 8,
+) -> Generator[Caption | SightlineError]:
+    """Caption ``photos``, as `RowFile.missing` gave them, into ``rows``; each result comes once its row is written.
+
+    Raises:
+        SightlineError: an option is impossible, or the file cannot be written any more; it then holds whole rows.
+    """
+    version_of = {photo.name: version for photo, version in photos.items()}
+    with closing(captioner.stream(loaded(photos), beam_size, length_penalty, batch_size)) as results:  # type: ignore[type-var]
+        for result in results:
+            row = caption_row(result)
+            rows.add(row, version_of[row["photo"]])
+            yield result
+
+
+def _table(path: Path) -> TableFormat | None:
+    suffix = path.suffix.lower()
+    if suffix not in (".jsonl", ".csv", ".parquet"):
+        raise SightlineError(f"{path}: what is written is .jsonl, .csv or .parquet; name one of these")
+    if suffix == ".jsonl":
+        return None
+    return CsvTable() if suffix == ".csv" else ParquetTable(path)
 
 
 def _lock(file: FileIO, path: Path) -> None:

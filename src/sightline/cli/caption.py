@@ -1,28 +1,36 @@
-"""`sightline caption`: photos in, sentences out."""
+"""`sightline caption`: photos in; sentences out, or rows into a file that resumes, or by an engine into Parquet."""
 
 from __future__ import annotations
 
-import itertools
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from sightline.cli.bulk import CaptionOptions, caption_to_file, caption_with_ray
 from sightline.cli.options import beam_size_option, length_penalty_option, model_option
-from sightline.cli.photos import PhotoSearch
-from sightline.cli.progress import progress
-from sightline.cli.streams import complain, put, remark, stdout_may_share_the_terminal
+from sightline.cli.streams import complain, progress, put, remark, stdout_may_share_the_terminal
 from sightline.errors import SightlineError
+from sightline.images.find import PhotoFinder
+from sightline.images.source import name_of
 from sightline.sessions import DEVICES
 
 if TYPE_CHECKING:
     from sightline.caption import Caption
+
+
+class CaptionOptions(NamedTuple):
+    """How to caption, as the command line has it."""
+
+    model: Path | None
+    beam_size: int
+    length_penalty: float
+    batch_size: int
+    device: str
 
 
 @click.command()
@@ -56,28 +64,29 @@ def caption(
 ) -> None:
     """Write a sentence about each photo.
 
-    PHOTO: Photos, folders, patterns, or - for a list on stdin.
+    PHOTO: Photos, folders, patterns, WebDataset's shards (.tar), Parquet, URLs, or - for a list on stdin.
 
     A photo that cannot be read is named on stderr, with the reason, and the others are captioned; the exit status is
     then 1.
 
     With --out FILE, every photo is a row: photo, caption, words, log_probs, score and error, which is empty if there is
-    a caption. Interrupted or killed, FILE holds whole rows, and the same command goes on. With --engine ray, PHOTO may
-    also be WebDataset's shards (.tar), Parquet, or at s3:// and the like; FILE is then a folder of Parquet.
+    a caption. Interrupted or killed, whole rows are kept, and the same command goes on. With --engine ray, FILE is a
+    folder of Parquet.
     """
-    _refuse_what_does_not_go_together(as_json, out, overwrite, engine, address)
-    asked = CaptionOptions(model, beam_size, length_penalty, batch_size, device)
+    _refuse_conflicts(as_json, out, overwrite, engine, address)
+    options = CaptionOptions(model, beam_size, length_penalty, batch_size, device)
+    if engine:
+        assert out is not None
+        _caption_with_ray(photos, out, overwrite, address, options)
+        return
+    finder = PhotoFinder(photos, complain)
     if out is None:
-        _caption_to_stdout(photos, as_json, asked)
-    elif engine is None:
-        caption_to_file(photos, Path(out), overwrite, asked)
+        _caption_to_stdout(finder, as_json, options)
     else:
-        caption_with_ray(photos, out, overwrite, address, asked)
+        _caption_to_file(finder, Path(out), overwrite, options)
 
 
-def _refuse_what_does_not_go_together(
-    as_json: bool, out: str | None, overwrite: bool, engine: str | None, address: str | None
-) -> None:
+def _refuse_conflicts(as_json: bool, out: str | None, overwrite: bool, engine: str | None, address: str | None) -> None:
     if as_json and out is not None:
         raise click.UsageError("--json is for stdout; --out FILE.jsonl writes JSON lines")
     if out is None and (overwrite or engine):
@@ -86,42 +95,105 @@ def _refuse_what_does_not_go_together(
         raise click.UsageError("--address needs --engine ray")
 
 
-def _caption_to_stdout(photos: tuple[str, ...], as_json: bool, asked: CaptionOptions) -> None:
+def _caption_to_stdout(finder: PhotoFinder, as_json: bool, options: CaptionOptions) -> None:
     from sightline.captioner import load
 
-    captioner, search, started = load(asked.model, device=asked.device), PhotoSearch(photos), time.monotonic()
-    to_read, to_name = itertools.tee(search)
-    stream = captioner.stream(to_read, asked.beam_size, asked.length_penalty, asked.batch_size)
+    captioner, started = load(options.model, device=options.device), time.monotonic()
+    stream = captioner.stream(finder.contents(), options.beam_size, options.length_penalty, options.batch_size)
     with closing(stream) as results:  # type: ignore[type-var]
-        captioned, failed = _report(zip(to_name, results, strict=False), as_json)
-    failed += search.left_out
+        captioned, failed = _print(results, as_json)
+    failed += finder.left_out
     if not captioned and not failed:
-        raise SightlineError(f"no photos found in {', '.join(photos)}")
+        raise finder.nothing_found()
     if sys.stderr.isatty():
-        remark(_summary(captioned, failed, time.monotonic() - started))
+        summary = f"{_speed(captioned, 'captioned', started)}{f'; {failed:,} failed' * bool(failed)}"
+        remark(summary)
     if failed:
         raise click.exceptions.Exit(1)
 
 
-def _report(results: Iterator[tuple[str, Caption | SightlineError]], as_json: bool) -> tuple[int, int]:
+def _print(results: Iterable[Caption | SightlineError], as_json: bool) -> tuple[int, int]:
     """Print each result as it comes; returns how many photos were captioned, and how many could not be."""
     captioned = failed = 0
     with progress("captioning", shown=not stdout_may_share_the_terminal()) as line:
-        for path, result in results:
+        for result in results:
             if isinstance(result, SightlineError):
                 failed += 1
                 complain(result)
             else:
                 captioned += 1
-                put(json.dumps({"photo": path, **result.as_dict()}) if as_json else f"{path}: {result}")
-                if result.note:
-                    remark(f"note: {path}: {result.note}")
+                name = name_of(result.photo)
+                put(json.dumps({"photo": name, **result.as_dict()}) if as_json else f"{name}: {result}")
+                _remark_on(result)
             line(captioned + failed, None)
     return captioned, failed
 
 
-def _summary(captioned: int, failed: int, seconds: float) -> str:
-    done = (
-        f"{captioned:,} photo{'s' * (captioned != 1)} captioned in {seconds:.1f} s, {captioned / seconds:,.1f} a second"
+def _caption_to_file(finder: PhotoFinder, out: Path, overwrite: bool, options: CaptionOptions) -> None:
+    from sightline.bulk.row_file import RowFile, caption_into
+    from sightline.bulk.rows import made_by
+    from sightline.captioner import load
+
+    photos = {photo.name: photo for photo in finder}
+    if not photos and not finder.left_out:
+        raise finder.nothing_found()
+    captioner = load(options.model, device=options.device)
+    search = (options.beam_size, options.length_penalty)
+    with RowFile(out, made_by(captioner, *search), overwrite) as rows:
+        missing = rows.missing(photos.values())
+        if present := len(photos) - len(missing):
+            remark(f"{rows.path}: {present:,} of {_count(len(photos))} are in it already")
+        done, started = 0, time.monotonic()
+        results = caption_into(rows, captioner, missing, *search, options.batch_size)
+        try:
+            with progress("captioning") as line, closing(results):
+                for done, result in enumerate(results, start=1):
+                    line(done, len(missing))
+                    _remark_on(result)
+        except KeyboardInterrupt:
+            remark(f"{rows.path}: {present + done:,} of {_count(len(photos))} are in it; the same command goes on")
+            raise
+        rows.finish()
+        failed = rows.failed(photos)
+    if done:
+        remark(_speed(done, "", started))
+    _tell_of_rows(str(out), len(photos), failed, finder.left_out)
+
+
+def _caption_with_ray(
+    names: tuple[str, ...], out: str, overwrite: bool, address: str | None, options: CaptionOptions
+) -> None:
+    from sightline.bulk.pipeline import caption_photos, connect
+
+    connect(address, quiet=True)
+    finder = PhotoFinder(names, complain, absolute=True)
+    written = caption_photos(
+        finder,
+        out,
+        model=options.model,
+        beam_size=options.beam_size,
+        length_penalty=options.length_penalty,
+        device=options.device,
+        overwrite=overwrite,
     )
-    return done + f"; {failed:,} failed" * bool(failed)
+    _tell_of_rows(out, written.rows, written.errors, finder.left_out)
+
+
+def _remark_on(result: Caption | SightlineError) -> None:
+    if not isinstance(result, SightlineError) and result.note:
+        remark(f"note: {name_of(result.photo)}: {result.note}")
+
+
+def _tell_of_rows(out: str, photos: int, failed: int, left_out: int) -> None:
+    put(f"{out}: {_count(photos)}" + f", {failed:,} of them with an error instead of a caption" * bool(failed))
+    if failed or left_out:
+        raise click.exceptions.Exit(1)
+
+
+def _speed(photos: int, verb: str, started: float) -> str:
+    seconds = time.monotonic() - started
+    return f"{' '.join(filter(None, (_count(photos), verb)))} in {seconds:.1f} s, {photos / seconds:,.1f} a second"
+
+
+def _count(photos: int) -> str:
+    return f"{photos:,} photo{'s' * (photos != 1)}"

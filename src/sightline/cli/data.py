@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sightline.cli.group import VerbGroup
-from sightline.cli.options import PATH
-from sightline.cli.progress import progress
-from sightline.cli.streams import complain, put
+from sightline.cli.options import PATH, VerbGroup
+from sightline.cli.streams import complain, progress, put
 
 if TYPE_CHECKING:
     from sightline.data.check import DatasetReport

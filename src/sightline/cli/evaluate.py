@@ -42,7 +42,7 @@ def evaluate(
     references.json, and report.html, a page to read.
     """
     from sightline.captioner import load
-    from sightline.cli.progress import progress
+    from sightline.cli.streams import progress
     from sightline.data.dataset import read_dataset
     from sightline.evaluation.protocol import evaluate_split
     from sightline.evaluation.report import PAGE, replacing_report, write_report

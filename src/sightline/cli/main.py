@@ -12,20 +12,17 @@ from sightline.cli import (
     caption,
     compare,
     data,
-    ensemble,
     evaluate,
     explain,
-    export,
     info,
     interruptions,
-    push,
+    models,
     score,
     serve,
-    site,
     streams,
     train,
 )
-from sightline.cli.group import VerbGroup
+from sightline.cli.options import VerbGroup
 from sightline.errors import SightlineError
 from sightline.preprocess import silence_pillow
 
@@ -39,15 +36,15 @@ def app() -> None:
 app.add_command(caption.caption)
 app.add_command(explain.explain)
 app.add_command(serve.serve)
-app.add_command(site.site)
+app.add_command(serve.site)
 app.add_command(evaluate.evaluate)
 app.add_command(compare.compare)
 app.add_command(score.score)
 app.add_command(info.info)
 app.add_command(train.train)
-app.add_command(ensemble.ensemble)
-app.add_command(export.export)
-app.add_command(push.push)
+app.add_command(models.ensemble)
+app.add_command(models.export)
+app.add_command(models.push)
 app.add_command(data.app)
 
 
@@ -68,8 +65,8 @@ def _run() -> int:
     try:
         return app(standalone_mode=False) or 0
     except click.ClickException as error:
-        error.show(told := io.StringIO())
-        streams.remark(*told.getvalue().splitlines())
+        error.show(usage := io.StringIO())
+        streams.remark(*usage.getvalue().splitlines())
         return error.exit_code
     except SightlineError as error:
         streams.complain(error)

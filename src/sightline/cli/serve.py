@@ -1,4 +1,4 @@
-"""`sightline serve`: captions over HTTP."""
+"""`sightline serve` and `site`: captions over HTTP, and in the visitors' own browsers."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from sightline.cli.options import model_option
-from sightline.cli.training_tier import is_installed
+from sightline.cli.options import PATH, is_installed, model_option
+from sightline.cli.streams import put
 from sightline.errors import SightlineError
 from sightline.serve.limits import MB, Limits
 
@@ -60,3 +60,19 @@ def serve(
     folder = model_folder(model)
     listener = listen(host, port, shared=workers > 1)
     run(listener, folder, limits, workers)
+
+
+@click.command()
+@click.option("--out", type=PATH, metavar="FOLDER", required=True, help="Where to write; an earlier site is replaced.")
+@model_option
+def site(out: Path, model: Path | None) -> None:
+    """Write a static web site that captions photos in the visitor's own browser.
+
+    Any server of static files will do, and no photo leaves the visitor's device. npm, which comes with Node.js,
+    fetches the runtime for browsers; after that no network is needed.
+    """
+    from sightline.captioner import model_folder
+    from sightline.serve.site import write_site
+
+    size = write_site(out, model_folder(model))
+    put(f"{out}: {size / 1e6:.1f} MB; try it: python -m http.server --directory {out}")

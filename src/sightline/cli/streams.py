@@ -5,16 +5,23 @@ from __future__ import annotations
 import codecs
 import io
 import os
+import shutil
 import stat
 import sys
-from contextlib import suppress
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import TextIO
 
 import click
 
-from sightline.cli import interruptions, progress
+from sightline.cli import interruptions
 from sightline.errors import SightlineError, printable
+
+_BAR_WIDTH = 40
+_SECONDS_BETWEEN = 0.1
 
 _silent = False
 
@@ -57,7 +64,7 @@ def put(*lines: str) -> None:
     """
     if _silent:
         return
-    progress.clear()
+    _line.clear()
     shown = map(printable, lines) if sys.stdout.isatty() else lines
     try:
         with interruptions.held():
@@ -76,7 +83,7 @@ def remark(*lines: str) -> None:
     """Print lines to stderr, what a terminal would obey as an escape; where that fails, nobody wanted to know."""
     if _silent:
         return
-    progress.clear()
+    _line.clear()
     try:
         print(*map(printable, lines), sep="\n", file=sys.stderr, flush=True)
     except OSError:
@@ -95,6 +102,60 @@ def stdout_may_share_the_terminal() -> bool:
     except (OSError, ValueError):
         return False
     return sys.stdout.isatty() or stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+
+
+class ProgressLine:
+    """A line on stderr that is written over and over, so that stdout holds the result alone; empty if not ``shown``."""
+
+    def __init__(self, what: str, shown: bool):
+        self._what, self._shown = what, shown
+        self._width = 0
+        self._started = time.monotonic()
+        self._next = self._started
+
+    def __call__(self, done: int, total: int | None) -> None:
+        """Show how many are done, of how many (None: not known)."""
+        now = time.monotonic()
+        if not self._shown or now < self._next:
+            return
+        self._next = now + _SECONDS_BETWEEN
+        text = f"{self._what} {done}"
+        if total:
+            filled = "#" * (_BAR_WIDTH * done // total)
+            elapsed = now - self._started
+            left = timedelta(seconds=round(elapsed * (total - done) / done)) if done else "-:--:--"
+            rate = f", {done / elapsed:,.1f}/s" if done and elapsed else ""
+            text = f"{self._what} [{filled:-<{_BAR_WIDTH}}] {done}/{total} {left}{rate}"
+        # A line that reached the terminal's edge would wrap, and could not be written over.
+        text = text[: shutil.get_terminal_size().columns - 1]
+        _draw(f"\r{text:<{self._width}}")
+        self._width = len(text)
+
+    def clear(self) -> None:
+        """Empty the line, so that something else can be printed."""
+        if self._width:
+            _draw(f"\r{'':<{self._width}}\r")
+        self._width = 0
+
+
+_line = ProgressLine("", shown=False)
+
+
+@contextmanager
+def progress(what: str, shown: bool = True) -> Iterator[ProgressLine]:
+    """A progress line for as long as something takes; none where stderr is no terminal."""
+    global _line
+    _line = ProgressLine(what, shown and sys.stderr.isatty())
+    try:
+        _line(0, None)
+        yield _line
+    finally:
+        _line.clear()
+
+
+def _draw(text: str) -> None:
+    with suppress(OSError):  # a terminal that has gone ends no work
+        print(text, end="", file=sys.stderr, flush=True)
 
 
 def _abandon(stream: TextIO) -> None:

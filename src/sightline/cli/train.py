@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from sightline.cli.options import PATH
+from sightline.cli.options import PATH, require_training_tier
 from sightline.cli.streams import put, silence
 
 
@@ -35,8 +35,6 @@ def _print_options(context: click.Context, parameter: click.Parameter, wanted: b
     """Print every option of a recipe with its default and what it does, and exit."""
     if not wanted or context.resilient_parsing:
         return
-    from sightline.cli.training_tier import require_training_tier
-
     require_training_tier()
     from sightline.training.recipe import list_options
 
@@ -120,7 +118,6 @@ def train(
     All GPUs of a machine train together. Of several machines, by torchrun: torchrun --nnodes 2 --nproc-per-node 8
     [...] -m sightline train [...]
     """
-    from sightline.cli.training_tier import require_training_tier
 
     _quieten_libraries()
     # A waiting thread that spins takes CPU time from working ones; one that never spins wakes too late for steps this

@@ -83,7 +83,8 @@ def write_page(path: Path, items: Iterable[tuple[Photo, Caption]], title: str | 
         file.write(before)
         try:
             for photo, caption in items if first is None else chain([first], items):
-                name = Path(photo).name if isinstance(photo, str | os.PathLike) else f"photo {number + 1}"
+                called = photo if isinstance(photo, str | os.PathLike) else getattr(photo, "name", None)
+                name = Path(called).name if isinstance(called, str | os.PathLike) else f"photo {number + 1}"
                 file.write(article(photo, name, caption))
                 number += 1
         except BaseException as error:

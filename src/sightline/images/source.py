@@ -1,6 +1,7 @@
-"""Where a photo's bytes are: in a file, a shard, a table's cell, at a URL. Whatever opens photos takes any of these.
+"""Where a photo's bytes are: a file, a member of a tar shard, a cell of a Parquet table, a URL.
 
-An `ImageSource` is small and can be compared, hashed and sent to another process; the photo is read when asked for.
+An `ImageSource` is small, hashable and can be pickled; its bytes are read when the photo is opened. No read takes more
+than `MAX_BYTES`.
 """
 
 from __future__ import annotations
@@ -8,19 +9,35 @@ from __future__ import annotations
 import errno
 import functools
 import os
+import tarfile
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
+from typing import IO, TYPE_CHECKING, Any
+
+from sightline.errors import SightlineError
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+# A larger shard member, table cell or download is refused: bytes of a stranger's must not fill the memory.
+MAX_BYTES = 256_000_000
+TOO_LARGE = f"larger than {MAX_BYTES // 1_000_000} MB, the limit for one photo; save it smaller, as a file of its own"
+
+_AT_ONCE = 1 << 23  # bytes that are asked of a network at once
+_MAX_HEADER = 1 << 20  # bytes of a tar member's long name or extended header
+_PYARROW = ("s3", "gs", "gcs", "hdfs", "abfs", "abfss")  # pyarrow reaches these; fsspec needs a package more for each
 
 
 class ImageSource(ABC):
     """Where a photo's bytes are.
 
     Attributes:
-        name: the place as people and errors call it.
+        name: what people and errors call it.
+        file: the local file that holds it (itself, the shard, the table), or where that is not local, ``""``.
     """
 
     __slots__ = ()
@@ -30,17 +47,22 @@ class ImageSource(ABC):
     def name(self) -> str:
         """See the class."""
 
+    @property
+    @abstractmethod
+    def file(self) -> str:
+        """See the class."""
+
     @abstractmethod
     def read(self) -> bytes:
-        """The photo's bytes; `OSError` where they cannot be had."""
+        """The photo's bytes; `OSError` where they cannot be read, or are more than `MAX_BYTES`."""
 
     @abstractmethod
     def size(self) -> int | None:
-        """How many bytes these are, without reading them, or None where not even that is known; `OSError` likewise."""
+        """The number of bytes, without reading them; None where it is not known. Raises `OSError`."""
 
     @abstractmethod
     def stamp(self) -> str:
-        """A line that changes where the bytes may have: place, size, time; `OSError` likewise."""
+        """A line that changes when the bytes may have: path, size, time of change. Raises `OSError`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +76,11 @@ class FileSource(ImageSource):
 
     @property
     def name(self) -> str:
+        """Its path."""
+        return self.path
+
+    @property
+    def file(self) -> str:
         """Its path."""
         return self.path
 
@@ -73,11 +100,11 @@ class FileSource(ImageSource):
 
 @dataclass(frozen=True, slots=True)
 class TarSource(ImageSource):
-    """A part of an uncompressed tar file, a shard, read by its position without a look at what lies before.
+    """A member of an uncompressed local tar file (a WebDataset shard), read by its position.
 
     Attributes:
         shard: the tar file's path.
-        member: what the photo is called in there.
+        member: the member's name.
         offset, length: where in the tar file its bytes begin, and how many they are.
     """
 
@@ -88,11 +115,18 @@ class TarSource(ImageSource):
 
     @property
     def name(self) -> str:
-        """``shard.tar: member``."""
-        return f"{self.shard}: {self.member}"
+        """``shard.tar/member.jpg``."""
+        return f"{self.shard}/{self.member}"
+
+    @property
+    def file(self) -> str:
+        """The tar file."""
+        return self.shard
 
     def read(self) -> bytes:
-        """So many bytes from there."""
+        """``length`` bytes from ``offset``."""
+        if self.length > MAX_BYTES:
+            raise OSError(errno.EFBIG, TOO_LARGE)
         with open(self.shard, "rb", buffering=0) as file:  # noqa: PTH123
             file.seek(self.offset)
             content = file.read(self.length)
@@ -101,12 +135,58 @@ class TarSource(ImageSource):
         return content
 
     def size(self) -> int:
-        """As the shard's index has it."""
+        """``length``."""
         return self.length
 
     def stamp(self) -> str:
-        """The shard's stamp, and the place in it."""
+        """The shard's stamp, and the position in it."""
         return f"{_stamp(self.shard)} {self.offset} {self.length}"
+
+
+@dataclass(frozen=True, slots=True)
+class TarStreamSource(ImageSource):
+    """A member of a tar file that is compressed or remote, which can only be read from its beginning.
+
+    `sightline.images.containers.loaded` reads all members of one in a single pass.
+
+    Attributes:
+        shard: the tar file's path or URL.
+        member: the member's name.
+        number: its number among the tar file's members, from 0.
+        length: its number of bytes.
+    """
+
+    shard: str
+    member: str
+    number: int
+    length: int
+
+    @property
+    def name(self) -> str:
+        """``shard.tar.gz/member.jpg``."""
+        return f"{self.shard}/{self.member}"
+
+    @property
+    def file(self) -> str:
+        """The tar file, if it is local."""
+        return "" if is_remote(self.shard) else self.shard
+
+    def read(self) -> bytes:
+        """Go through the tar file up to the member."""
+        with _as_os_error(self.shard), open_tar(self.shard, "r|*") as tar:
+            members = iter(lambda: next_member(tar), None)
+            member = next(islice(members, self.number, None), None)
+            if member is None or member.name != self.member:
+                raise OSError(errno.EIO, "the shard has changed")
+            return read_member(tar, member)
+
+    def size(self) -> int:
+        """``length``."""
+        return self.length
+
+    def stamp(self) -> str:
+        """The shard's stamp, and the member's number."""
+        return f"{_stamp(self.file) if self.file else self.shard} {self.number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +194,7 @@ class ParquetSource(ImageSource):
     """A cell of a Parquet file that holds an image file's bytes, bare or, as Hugging Face has them, as ``bytes``.
 
     Attributes:
-        table: the Parquet file's path.
+        table: the Parquet file's path or URL.
         column: the column's name.
         row: counted from 0 over the whole file.
     """
@@ -125,33 +205,34 @@ class ParquetSource(ImageSource):
 
     @property
     def name(self) -> str:
-        """``table.parquet: column[row]``."""
-        return f"{self.table}: {self.column}[{self.row}]"
+        """``table.parquet#row``."""
+        return f"{self.table}#{self.row}"
+
+    @property
+    def file(self) -> str:
+        """The Parquet file, if it is local."""
+        return "" if is_remote(self.table) else self.table
 
     def read(self) -> bytes:
         """The cell's bytes; with its row group, which is kept for the rows that follow."""
-        with _as_os_error("pip install pyarrow to read Parquet files"):
-            time = os.stat(self.table).st_mtime_ns  # noqa: PTH116
+        with _as_os_error(self.table):
+            time = os.stat(self.table).st_mtime_ns if self.file else 0  # noqa: PTH116
             with _reading:
                 group, row = _row_group(self.table, time, self.row)
                 cells = _cells(self.table, time, group, self.column)
-            value = cells[row].as_py()
-        value = value.get("bytes") if isinstance(value, dict) else value
-        if not isinstance(value, bytes):
-            raise OSError(errno.EIO, "the cell holds no image file's bytes")
-        return value
+            return cell_bytes(cells[row].as_py())
 
     def size(self) -> None:
         """Not known without reading the cell."""
 
     def stamp(self) -> str:
         """The table's stamp, and the place in it."""
-        return f"{_stamp(self.table)} {self.column} {self.row}"
+        return f"{_stamp(self.file) if self.file else self.table} {self.column} {self.row}"
 
 
 @dataclass(frozen=True, slots=True)
 class UrlSource(ImageSource):
-    """What fsspec finds at a URL, such as ``s3://bucket/photo.jpg``, ``gs://``, ``https://``; taken not to change."""
+    """What pyarrow or fsspec find at a URL, such as ``s3://bucket/photo.jpg``, ``https://``; taken not to change."""
 
     url: str
 
@@ -160,13 +241,15 @@ class UrlSource(ImageSource):
         """The URL."""
         return self.url
 
+    @property
+    def file(self) -> str:
+        """None."""
+        return ""
+
     def read(self) -> bytes:
         """All that is there."""
-        with _as_os_error(f"pip install fsspec, and what reads {self.url.partition('://')[0]}://"):
-            import fsspec
-
-            with fsspec.open(self.url, "rb") as file:
-                return bytes(file.read())
+        with _as_os_error(self.url), open_binary(self.url) as file:
+            return read_bounded(file)
 
     def size(self) -> None:
         """Not known: to ask for a million photos' sizes over a network would take hours."""
@@ -176,24 +259,172 @@ class UrlSource(ImageSource):
         return self.url
 
 
+@dataclass(frozen=True, slots=True)
+class BrokenSource(ImageSource):
+    """A photo, or a shard or table of photos, that is known to be unreadable, in the place of its photos.
+
+    Attributes:
+        where: its name.
+        reason: what is wrong with it, and the way out.
+    """
+
+    where: str
+    reason: str
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.where
+
+    @property
+    def file(self) -> str:
+        """The file, if it is local."""
+        return "" if is_remote(self.where) else self.where
+
+    def read(self) -> bytes:
+        """Raise `SightlineError`."""
+        raise SightlineError(self.message)
+
+    def size(self) -> None:
+        """Not known."""
+
+    def stamp(self) -> str:
+        """Its name."""
+        return self.where
+
+    @property
+    def message(self) -> str:
+        """Name and reason."""
+        return f"{self.where}: {self.reason}"
+
+
+def name_of(photo: Any) -> str:
+    """The name of a photo that is a path, an `ImageSource` or an open file."""
+    return os.fspath(photo) if isinstance(photo, str | os.PathLike) else str(photo.name)
+
+
+def is_remote(name: str) -> bool:
+    """Whether a name is a URL, rather than a path on this machine."""
+    return "://" in name
+
+
+def file_system(place: str) -> tuple[AbstractFileSystem, str]:
+    """The file system of a path or URL, and the path in it; raises what pyarrow and fsspec raise."""
+    scheme, _, path = place.partition("://") if is_remote(place) else ("file", "", place)
+    system = _file_system(scheme, path.partition("/")[0])
+    return system, path if scheme in _PYARROW else system._strip_protocol(place)
+
+
+def open_binary(place: str) -> IO[bytes]:
+    """Open a path or URL to read; raises what pyarrow and fsspec raise."""
+    if not is_remote(place):
+        return open(place, "rb")  # noqa: PTH123
+    system, path = file_system(place)
+    file: IO[bytes] = system.open(path, "rb")
+    return file
+
+
+def read_bounded(file: IO[bytes]) -> bytes:
+    """All of an open file; `OSError` where that is more than `MAX_BYTES`."""
+    content = bytearray()
+    while part := file.read(_AT_ONCE):
+        content += part
+        if len(content) > MAX_BYTES:
+            raise OSError(errno.EFBIG, TOO_LARGE)
+    return bytes(content)
+
+
+def cell_bytes(value: object) -> bytes:
+    """The image file's bytes of a Parquet cell; `OSError` where it holds none, or more than `MAX_BYTES`."""
+    value = value.get("bytes") if isinstance(value, dict) else value
+    if not isinstance(value, bytes) or not value:
+        raise OSError(errno.EIO, "the cell holds no image file's bytes")
+    if len(value) > MAX_BYTES:
+        raise OSError(errno.EFBIG, TOO_LARGE)
+    return value
+
+
+class _BoundedHeader(tarfile.TarInfo):
+    """Refuses long names and extended headers of unbounded size, which tarfile would read into memory."""
+
+    @classmethod
+    def frombuf(cls, buf: Any, encoding: str, errors: str) -> Any:
+        member = super().frombuf(buf, encoding, errors)
+        if not (member.isreg() or member.isdir()) and member.size > _MAX_HEADER:
+            raise OSError(errno.EFBIG, f"a header of {member.size:,} bytes")
+        return member
+
+
 @contextmanager
-def _as_os_error(where_lacking: str) -> Iterator[None]:
-    """Whatever libraries raise in the block leaves it as an `OSError` that says why."""
+def open_tar(shard: str, mode: str) -> Iterator[tarfile.TarFile]:
+    """A tar file at a path or URL; ``mode`` ``"r:"`` seeks, ``"r|*"`` decompresses and only goes forward."""
+    with (
+        open_binary(shard) as file,
+        tarfile.open(fileobj=file, mode=mode, bufsize=1 << 20, tarinfo=_BoundedHeader) as tar,  # type: ignore[call-overload]
+    ):
+        yield tar
+
+
+def next_member(tar: tarfile.TarFile) -> tarfile.TarInfo | None:
+    """The next member; None at the end."""
+    tar.members.clear()  # type: ignore[attr-defined]  # it would keep a million headers
+    return tar.next()
+
+
+def read_member(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    """A member's bytes; `OSError` where they are more than `MAX_BYTES`."""
+    if member.size > MAX_BYTES:
+        raise OSError(errno.EFBIG, TOO_LARGE)
+    content = tar.extractfile(member)
+    assert content is not None  # of a file
+    return content.read()
+
+
+@contextmanager
+def naming_errors(place: str) -> Iterator[None]:
+    """What pyarrow, fsspec and what they load raise in the block becomes a `SightlineError` that names ``place``."""
+    try:
+        with _as_os_error(place):
+            yield
+    except FileNotFoundError:
+        raise SightlineError(f"{place}: no such file") from None
+    except OSError as error:
+        raise SightlineError(f"{place}: cannot be read ({error.strerror})") from None
+
+
+@contextmanager
+def _as_os_error(place: str) -> Iterator[None]:
+    """Whatever libraries raise in the block leaves it as an `OSError` with the reason."""
     try:
         yield
-    except ImportError:
-        raise OSError(errno.EIO, where_lacking) from None
-    except FileNotFoundError:
+    except (SightlineError, FileNotFoundError):
         raise
-    except Exception as error:
-        said = error.strerror if isinstance(error, OSError) else None
-        reason = said or next(iter(str(error).splitlines()), type(error).__name__)
+    except ImportError as error:
+        reason = f"no {error.name}: pip install fsspec, and what reads {place.partition('://')[0]}://"
+        if error.name and error.name.startswith("pyarrow"):
+            reason = 'Parquet needs pyarrow: pip install "sightline[parquet]"'
         raise OSError(errno.EIO, reason) from None
+    except Exception as error:
+        text = error.strerror if isinstance(error, OSError) else None
+        raise OSError(errno.EIO, text or " ".join(str(error).split()) or type(error).__name__) from None
+
+
+@functools.cache
+def _file_system(scheme: str, bucket: str) -> AbstractFileSystem:
+    """One connection a process to each bucket."""
+    if scheme in _PYARROW:
+        from fsspec.implementations.arrow import ArrowFSWrapper
+        from pyarrow.fs import FileSystem
+
+        return ArrowFSWrapper(FileSystem.from_uri(f"{scheme}://{bucket}")[0])
+    import fsspec
+
+    return fsspec.filesystem(scheme)
 
 
 def _stamp(path: str) -> str:
-    found = os.stat(path)  # noqa: PTH116
-    return f"{os.path.abspath(path)} {found.st_size} {found.st_mtime_ns}"  # noqa: PTH100
+    status = os.stat(path)  # noqa: PTH116
+    return f"{os.path.abspath(path)} {status.st_size} {status.st_mtime_ns}"  # noqa: PTH100
 
 
 # A `ParquetFile` is not to be read by two threads at once.
@@ -214,11 +445,11 @@ if hasattr(os, "register_at_fork"):
 def _parquet(table: str, time: int) -> Any:
     from pyarrow import parquet
 
-    return parquet.ParquetFile(table)
+    return parquet.ParquetFile(open_binary(table) if is_remote(table) else table)
 
 
 def _row_group(table: str, time: int, row: int) -> tuple[int, int]:
-    """The row group that holds a row, and the row's place in it."""
+    """The row group that holds a row, and the row's number in it."""
     metadata = _parquet(table, time).metadata
     for group in range(metadata.num_row_groups):
         rows = metadata.row_group(group).num_rows
@@ -230,4 +461,14 @@ def _row_group(table: str, time: int, row: int) -> tuple[int, int]:
 
 @functools.lru_cache(maxsize=4)
 def _cells(table: str, time: int, group: int, column: str) -> Any:
-    return _parquet(table, time).read_row_group(group, columns=[column]).column(0)
+    file = _parquet(table, time)
+    refuse_large_rows(file.metadata.row_group(group), column)
+    return file.read_row_group(group, columns=[column]).column(0)
+
+
+def refuse_large_rows(group: Any, column: str) -> None:
+    """`OSError` where a row group's rows have more than `MAX_BYTES` each of a column, on average, by its metadata."""
+    chunks = [group.column(index) for index in range(group.num_columns)]
+    size = sum(chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema.split(".")[0] == column)
+    if size > MAX_BYTES * max(group.num_rows, 1):
+        raise OSError(errno.EFBIG, TOO_LARGE)

@@ -176,7 +176,7 @@ def test_a_photo_whose_shard_was_cut_since_names_both(root):
     path = root / "train-000000.tar"
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(
-        SightlineError, match=r"train-000000\.tar: 000000002\.jpg: cannot be read \(the shard is cut off"
+        SightlineError, match=r"train-000000\.tar/000000002\.jpg: cannot be read \(the shard is cut off"
     ):
         open_photo(photo)
 

@@ -1,0 +1,295 @@
+"""Tar shards and Parquet tables as photos: listed without their bytes, or read from beginning to end.
+
+What is wrong with a shard or a table is a `BrokenSource` in the place of its photos.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import posixpath
+import tarfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import accumulate, chain, groupby
+from typing import Any, TypeAlias
+
+from sightline.errors import SightlineError
+from sightline.images.columns import PHOTO_NAMES, find_column, plain_column
+from sightline.images.formats import is_photo, unsupported_format
+from sightline.images.source import (
+    BrokenSource,
+    FileSource,
+    ImageSource,
+    ParquetSource,
+    TarSource,
+    TarStreamSource,
+    UrlSource,
+    cell_bytes,
+    is_remote,
+    naming_errors,
+    next_member,
+    open_binary,
+    open_tar,
+    read_member,
+    refuse_large_rows,
+)
+
+# A photo to be opened: bytes in a file with a name, or where they are.
+Content: TypeAlias = io.BytesIO | ImageSource
+
+SHARD_SUFFIXES = (".tar", ".tar.gz", ".tgz")
+TABLE_SUFFIXES = (".parquet", ".pq")
+# Where the paths in a table may lead beside the table's own folder: not to files of this machine, nor to http://, by
+# which a stranger's table would reach services inside a network.
+TABLE_SCHEMES = ("https", "s3", "gs", "gcs", "hf", "hdfs", "abfs", "abfss")
+
+# The first that a table has wins: the photos themselves, then where they are, then what else may name a file.
+_COLUMNS = ("photo", "image", "jpg", "jpeg", "png", "bytes", "content", "path", "image_path", *PHOTO_NAMES)
+_COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
+
+
+class NoPhotoColumn(SightlineError):
+    """A Parquet file that names no photos."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A tar file of photos; if it is torn, the photos before the tear are given, then a `BrokenSource`."""
+
+    path: str
+
+    def listed(self) -> Iterator[ImageSource]:
+        """Its photos without their bytes."""
+        with _telling_of_tears(self.path) as tear:
+            plain = not is_remote(self.path) and _is_plain(self.path)
+            with open_tar(self.path, "r:" if plain else "r|*") as tar:
+                for number, member in _photos(tar):
+                    _check_end(tar, member)
+                    tear.count += 1
+                    if plain:
+                        yield TarSource(self.path, member.name, member.offset_data, member.size)
+                    else:
+                        yield TarStreamSource(self.path, member.name, number, member.size)
+        yield from tear.told
+
+    def __iter__(self) -> Iterator[Content]:
+        """Its photos with their bytes, read in one pass."""
+        with _telling_of_tears(self.path) as tear, open_tar(self.path, "r|*") as tar:
+            for _, member in _photos(tar):
+                photo = _read(tar, member, f"{self.path}/{member.name}")
+                tear.count += 1
+                yield photo
+        yield from tear.told
+
+
+@dataclass(frozen=True, slots=True)
+class RowGroup:
+    """A group of rows of a Parquet file, ``rows`` from ``first`` on, whose ``column`` holds photos' bytes."""
+
+    table: str
+    column: str
+    number: int
+    first: int
+    rows: int
+
+    def listed(self) -> Iterator[ImageSource]:
+        """Its photos without their bytes."""
+        return (ParquetSource(self.table, self.column, self.first + row) for row in range(self.rows))
+
+    def __iter__(self) -> Iterator[Content]:
+        """Its photos with their bytes, a few rows at a time."""
+        row = self.first
+        try:
+            with _parquet(self.table) as file:
+                refuse_large_rows(file.metadata.row_group(self.number), self.column)
+                for batch in file.iter_batches(64, row_groups=[self.number], columns=[self.column]):
+                    for cell in batch[self.column]:
+                        yield _named_cell(f"{self.table}#{row}", cell.as_py())
+                        row += 1
+        except SightlineError as error:
+            yield BrokenSource(f"{self.table}#{row}", str(error).removeprefix(f"{self.table}: "))
+
+
+def table_photos(table: str, column: str | None = None, with_paths: bool = True) -> Iterator[RowGroup | ImageSource]:
+    """The photos that a Parquet file holds or, in a column of text, names.
+
+    A path is taken from the table's own folder, and may not lead out of it; a URL must be of `TABLE_SCHEMES`. Of
+    another path or URL, the row is a `BrokenSource`.
+
+    Args:
+        table: its path or URL.
+        column: the photos' column; by default the first of the names that datasets usually give it.
+        with_paths: whether a table of paths counts.
+
+    Raises:
+        SightlineError: the table cannot be read; a `NoPhotoColumn`, if it has no such column.
+    """
+    with _parquet(table) as file:
+        import pyarrow as pa
+
+        name = _photo_column(table, file.schema_arrow, column)
+        kind = file.schema_arrow.field(name).type
+        if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+            row = 0
+            for batch in file.iter_batches(10_000, columns=[name]) if with_paths else ():
+                for path in batch[name].to_pylist():
+                    if path:
+                        yield _named_by_table(table, row, path)
+                    row += 1
+            return
+        if not _holds_bytes(kind):
+            raise NoPhotoColumn(f"{table}: column {name!r} holds neither bytes nor paths, but {kind}; name another")
+        sizes = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
+    for number, (first, size) in enumerate(zip(accumulate(sizes, initial=0), sizes, strict=False)):
+        yield RowGroup(table, name, number, first, size)
+
+
+def loaded(photos: Iterable[ImageSource]) -> Iterator[Content]:
+    """The same photos, but that those of a compressed or remote shard are read here, one shard in one pass.
+
+    What a shard has lost since it was listed is a `BrokenSource` in its place.
+    """
+    for shard, run in groupby(photos, lambda photo: photo.shard if isinstance(photo, TarStreamSource) else ""):
+        yield from _loaded_from(shard, run)
+
+
+def _loaded_from(shard: str, photos: Iterator[ImageSource]) -> Iterator[Content]:
+    if not shard:
+        yield from photos
+        return
+    waiting = None
+    with _telling_of_tears(shard), open_tar(shard, "r|*") as tar:
+        members = enumerate(iter(lambda: next_member(tar), None))
+        for waiting in photos:
+            assert isinstance(waiting, TarStreamSource)
+            wanted = waiting.number
+            member = next((member for number, member in members if number == wanted), None)
+            if member is None or member.name != waiting.member:
+                break
+            yield _read(tar, member, waiting.name)
+            waiting = None
+    for lost in chain([waiting] if waiting else [], photos):
+        yield BrokenSource(lost.name, "cannot be read (the shard has changed since it was listed); start again")
+
+
+def named_bytes(name: str, content: bytes) -> io.BytesIO:
+    """An open file of ``content`` with a ``name``, by which errors call the photo."""
+    file = io.BytesIO(content)
+    file.name = name
+    return file
+
+
+class _Tear:
+    """What ended a shard too early, and after how many photos."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.told: list[BrokenSource] = []
+
+
+@contextmanager
+def _telling_of_tears(shard: str) -> Iterator[_Tear]:
+    tear = _Tear()
+    try:
+        yield tear
+    except FileNotFoundError:
+        tear.told.append(BrokenSource(shard, "no such file"))
+    except Exception as error:  # tarfile, gzip and every file system raise classes of their own
+        reason = " ".join(str(error).split()) or type(error).__name__
+        if isinstance(error, OSError) and error.strerror:
+            reason = error.strerror
+        photos = f"{tear.count:,} photo{'s' * (tear.count != 1)}"
+        tear.told.append(BrokenSource(shard, f"torn or damaged after {photos} ({reason}); copy it anew"))
+
+
+def _is_plain(path: str) -> bool:
+    with open_binary(path) as file:
+        return not file.read(8).startswith(_COMPRESSED)
+
+
+def _photos(tar: tarfile.TarFile) -> Iterator[tuple[int, tarfile.TarInfo]]:
+    """The members that are photos, or of a kind of photo that cannot be read, with their numbers."""
+    number = 0
+    while member := next_member(tar):
+        is_hidden = posixpath.basename(member.name).startswith(".")  # as a Mac's "._a.jpg"
+        if member.isfile() and not is_hidden and (is_photo(member.name) or unsupported_format(member.name)):
+            yield number, member
+        number += 1
+    # Cut off where a member would begin, it looks like its end, were it not for the empty block that ends it.
+    end = tar.offset  # type: ignore[attr-defined]
+    if tar.fileobj.tell() < end + tarfile.BLOCKSIZE:  # type: ignore[union-attr]
+        raise EOFError("it has no end")
+
+
+def _check_end(tar: tarfile.TarFile, member: tarfile.TarInfo) -> None:
+    """`EOFError` where a member's last byte is missing."""
+    if member.size:
+        tar.fileobj.seek(member.offset_data + member.size - 1)  # type: ignore[union-attr]
+        if not tar.fileobj.read(1):  # type: ignore[union-attr]
+            raise EOFError("unexpected end of data")
+
+
+def _read(tar: tarfile.TarFile, member: tarfile.TarInfo, name: str) -> Content:
+    try:
+        return named_bytes(name, read_member(tar, member))
+    except OSError as error:
+        if error.strerror is None:  # of the shard, not of the member
+            raise
+        return BrokenSource(name, f"cannot be read ({error.strerror})")
+
+
+def _named_cell(name: str, value: object) -> Content:
+    try:
+        return named_bytes(name, cell_bytes(value))
+    except OSError as error:
+        return BrokenSource(name, f"cannot be read ({error.strerror})")
+
+
+def _named_by_table(table: str, row: int, path: str) -> ImageSource:
+    """The photo that a row names."""
+    here = table.rpartition("/")[0]
+    if is_remote(path):
+        if path.partition("://")[0].lower() in TABLE_SCHEMES:
+            return UrlSource(path)
+    elif is_remote(table):
+        joined = posixpath.normpath(path)
+        if not joined.startswith(("../", "/")) and joined != "..":
+            return UrlSource(f"{here}/{joined}")
+    else:
+        folder = os.path.dirname(table)  # noqa: PTH120
+        joined = os.path.normpath(os.path.join(folder, path))  # noqa: PTH118
+        inside = os.path.join(os.path.abspath(folder), "")  # noqa: PTH100, PTH118
+        if os.path.abspath(joined).startswith(inside):  # noqa: PTH100
+            return FileSource(joined)
+    return BrokenSource(
+        f"{table}#{row}",
+        f"{path!r} leads out of the table's folder; give paths that you trust as a list on stdin (-)",
+    )
+
+
+def _photo_column(table: str, schema: Any, column: str | None) -> str:
+    plain = {plain_column(name): name for name in reversed(schema.names)}
+    name = column or plain.get(find_column(_COLUMNS, plain) or "")
+    if name is None or name not in schema.names:
+        wanted = f"no column {name!r}" if name else "no column for the photos"
+        raise NoPhotoColumn(f"{table}: {wanted}; name one of {', '.join(schema.names)}")
+    return name
+
+
+def _holds_bytes(kind: Any) -> bool:
+    import pyarrow as pa
+
+    if pa.types.is_struct(kind):
+        return any(part.name == "bytes" for part in kind)
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+@contextmanager
+def _parquet(table: str) -> Iterator[Any]:
+    with naming_errors(table):
+        from pyarrow.parquet import ParquetFile
+
+        with open_binary(table) as file, ParquetFile(file) as parquet:
+            yield parquet
