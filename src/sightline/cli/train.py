@@ -118,7 +118,6 @@ def train(
     All GPUs of a machine train together. Of several machines, by torchrun: torchrun --nnodes 2 --nproc-per-node 8
     [...] -m sightline train [...]
     """
-
     _quieten_libraries()
     # A waiting thread that spins takes CPU time from working ones; one that never spins wakes too late for steps this
     # small. About a microsecond of spinning is a good compromise. It must be set before torch is imported.

@@ -98,9 +98,9 @@ class PhotoFinder:
         seen: set[object] = set()
         for name in self._names:
             for file in self._meant_by(name):
-                if once and (key := _identity(file)) in seen:
-                    continue
                 if once:
+                    if (key := _identity(file, self._absolute)) in seen:
+                        continue
                     seen.add(key)
                 yield file
         for kind, count in self._unsupported.items():
@@ -147,19 +147,20 @@ class PhotoFinder:
     def _named(self, name: str) -> Iterator[File]:
         """A file that was named, rather than found."""
         path = self._path(name)
-        if _ends(path, SHARD_SUFFIXES):
+        if is_photo(path) and not is_remote(path):
+            if is_sheet(path):
+                self._sheets += 1
+            else:
+                yield FileSource(path)
+        elif _ends(path, SHARD_SUFFIXES):
             yield Shard(path)
         elif _ends(path, TABLE_SUFFIXES):
             try:
                 yield from table_photos(path, self._column)
             except SightlineError as error:
                 yield BrokenSource(path, str(error).removeprefix(f"{path}: "))
-        elif is_remote(path):
-            yield UrlSource(path)
-        elif is_sheet(path):
-            self._sheets += 1
         else:
-            yield FileSource(path)
+            yield UrlSource(path) if is_remote(path) else FileSource(path)
 
     def _found(self, path: str) -> Iterator[File]:
         """A file of a folder."""
@@ -321,10 +322,10 @@ def _chunks(file: IO[bytes]) -> Iterator[bytes]:
     yield from iter(lambda: read(1 << 16), b"")
 
 
-def _identity(file: File) -> object:
+def _identity(file: File, is_absolute: bool) -> object:
     """What two names of one file share."""
     if isinstance(file, FileSource):
-        return os.path.abspath(file.path)
+        return file.path if is_absolute else os.path.abspath(file.path)
     if isinstance(file, Shard) and not is_remote(file.path):
         return Shard(os.path.abspath(file.path))
     if isinstance(file, RowGroup) and not is_remote(file.table):
