@@ -364,7 +364,7 @@ def test_numbers_of_numpy_are_numbers(captioner, photos):
 @pytest.mark.parametrize("of", [str, Path, Path.read_bytes, Image.open, lambda path: np.asarray(Image.open(path)),
                                 lambda path: io.BytesIO(path.read_bytes()), lambda _: None, lambda _: 5])  # fmt: skip
 def test_a_stream_is_of_many_photos(captioner, photos, of):
-    with pytest.raises(SightlineError, match=r"^a stream is of many photos, .*: put a single photo in a list$"):
+    with pytest.raises(SightlineError, match=r"^photos must be .*: put a single photo in a list$"):
         captioner.stream(of(photos[0]))
 
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sightline.errors import SightlineError
-from sightline.scripts import are_parted, characters, closed_up
+from sightline.scripts import characters, closed_up, words_are_separate
 from sightline.vocabulary import BLANK, END, SPECIAL_TOKENS, UNKNOWN, Vocabulary, join_words, split_words, with_blanks
 
 
@@ -143,12 +143,15 @@ def test_a_printed_word_is_what_stands_between_blanks_or_a_unit_where_there_are_
     ],
 )
 def test_whether_captions_part_their_words(parted, captions):
-    assert are_parted(captions) is parted
+    assert words_are_separate(captions) is parted
 
 
 def test_a_vocabulary_of_units_is_kept_and_one_of_a_kind_to_come_is_refused(tmp_path):
     PIECES.save(tmp_path / "v.json")
     assert Vocabulary.load(tmp_path / "v.json") == PIECES
+    former = (tmp_path / "v.json").read_text().replace('"unit":', '"split":')
+    (tmp_path / "former.json").write_text(former)
+    assert '"split"' in former and Vocabulary.load(tmp_path / "former.json") == PIECES
     (tmp_path / "v.json").write_text((tmp_path / "v.json").read_text().replace('"subwords"', '"syllables"'))
     with pytest.raises(SightlineError, match="upgrade"):
         Vocabulary.load(tmp_path / "v.json")

@@ -24,21 +24,34 @@ class Caption:
     """A sentence about a photo and, for every word, where the model looked.
 
     Attributes:
-        text: the sentence as a person reads it, e.g. ``"a dog runs through the grass"``.
-        words: its T words as they are printed, without ``<start>`` and ``<end>``; of a script without blanks, the
-            model's own units.
+        text: the sentence, e.g. ``"a dog runs through the grass"``.
+        words: its T words as printed, without ``<start>`` and ``<end>``; in scripts without spaces, the model's units.
         log_probs: float32 ``(T,)``, natural logarithm of each word's probability given the words before it, <= 0.
         attention: float32 ``(T, h, w)``, each word's weights over the encoder's grid, row-major, >= 0;
-            every word's weights sum to one. Of a word that is written in several units, their mean.
+            every word's weights sum to one. For a word of several units, the mean of theirs.
         score: what the search ranks by: ``sum(log p) / length ** length_penalty``, where the sum and the length
             count units, and ``<end>`` if the sentence reached it.
-        alternatives: the search's other sentences, best first; theirs are empty.
-        evidence: None where it was not asked for; otherwise float32 ``(T, h, w)``, what each word rests on: the
-            log-odds, in nats, that it loses where attention may not look at a cell; below zero, the cell spoke
-            against the word. See `sightline.nn.evidence`. Of a word that is written in several units, their sum.
-        note: what to know before trusting it, e.g. that the photo is blank; empty for nearly every photo.
-        photo: what was captioned, as it was given: a path or place, or the very bytes, image or array, never a copy;
-            `about` sets it or lets it go. Pickled and copied captions keep a path or place alone.
+        alternatives: the search's other sentences, best first, which have no alternatives of their own.
+        evidence: None if it was not asked for; otherwise float32 ``(T, h, w)``, the occlusion, or prediction
+            difference, of each word: the log-odds, in nats, that the word loses if attention cannot use a cell; where
+            it is negative, the cell spoke against the word. See `sightline.nn.evidence`. For a word of several units,
+            the sum of theirs.
+        note: a warning, e.g. that the photo is blank; empty for nearly every photo.
+        photo: what was captioned, as it was given: the same path, `ImageSource`, bytes, image or array, never a copy;
+            `with_photo` changes or removes it. Pickled and copied captions keep only a path or an `ImageSource`.
+
+    Example:
+        >>> import numpy, sightline
+        >>> photo = numpy.zeros((240, 320, 3), numpy.uint8)  # or the path of an image file
+        >>> photo[120:, :] = 60, 160, 40
+        >>> caption = sightline.load()(photo)
+        >>> caption.attention.shape == (len(caption.words), 7, 7)
+        True
+        >>> top = caption.attention[0].argmax()  # the cell that the first word looked at most
+        >>> 0 <= int(top) < 49
+        True
+        >>> caption.figure().mode
+        'RGB'
     """
 
     text: str
@@ -55,17 +68,17 @@ class Caption:
         return self.text
 
     def __getstate__(self) -> dict[str, object]:
-        # Captions travel between processes by the thousand; megapixels are not to travel with them.
-        place = self.photo if isinstance(self.photo, str | os.PathLike | ImageSource) else None
-        return {**self.__dict__, "photo": place}
+        # Captions are sent between processes by the thousand, and must not take megapixels with them.
+        kept = self.photo if isinstance(self.photo, str | os.PathLike | ImageSource) else None
+        return {**self.__dict__, "photo": kept}
 
     def with_photo(self, photo: Photo | None) -> Caption:
-        """The same caption and alternatives with another ``photo`` to show, or, with None, without any."""
+        """The same caption and alternatives with another ``photo``, or, given None, without one."""
         others = tuple(replace(other, photo=photo) for other in self.alternatives)
         return replace(self, photo=photo, alternatives=others)
 
     def as_dict(self) -> dict[str, object]:
-        """The caption as plain lists, strings and numbers, ready for JSON; evidence and note only where there are."""
+        """The caption as lists, strings and numbers, ready for JSON; evidence and note only if there are any."""
         evidence = {} if self.evidence is None else {"evidence": np.round(self.evidence.astype(float), 6).tolist()}
         return {
             "caption": self.text,
@@ -78,23 +91,25 @@ class Caption:
             "alternatives": [{"caption": other.text, "score": round(other.score, 6)} for other in self.alternatives],
         }
 
-    # What draws reads captions, and so stands above this file, which must load without it: it is loaded once asked for.
+    # explain/ imports this file, and loads slowly: it is imported only when a caption is to be drawn.
 
     def figure(self, photo: Photo | None = None) -> Image.Image:
-        """The sheet of `sightline.explain.draw_attention`: the photo, and for every word the photo lit, as RGB image.
+        """The photo and, for every word, the photo lit by its attention, as one RGB image.
+
+        See `sightline.explain.draw_attention`.
 
         Args:
-            photo: the photo that this caption is about, where the caption has not kept it.
+            photo: the photo that this caption is about, if the caption has not kept it.
 
         Raises:
-            SightlineError: there is no photo, or it cannot be read any more.
+            SightlineError: there is no photo, or it can no longer be read.
         """
         from sightline.explain import draw_attention
 
         return draw_attention(self._shown(photo), self)
 
     def html(self, photo: Photo | None = None) -> str:
-        """One HTML document that needs no other file: the photo, lit by whichever word is pointed at.
+        """A self-contained HTML document: the photo, lit by the attention of the word under the pointer.
 
         ``photo``, and what is raised, as with `figure`.
         """
@@ -103,7 +118,7 @@ class Caption:
         return caption_document(self._shown(photo), self)
 
     def _repr_html_(self) -> str | None:
-        """What notebooks show; None, so that they show the text, where there is no photo to be shown."""
+        """What notebooks show; None, for which they show the text, if there is no photo."""
         from sightline.explain import caption_frame
 
         try:
@@ -112,10 +127,10 @@ class Caption:
             return None
 
     def _shown(self, photo: Photo | None) -> Photo:
-        found = self.photo if photo is None else photo
-        if found is None:
+        photo = self.photo if photo is None else photo
+        if photo is None:
             raise SightlineError("this caption has not kept its photo; give it: caption.figure(photo)")
-        return found
+        return photo
 
 
 def read_captions(
@@ -127,25 +142,23 @@ def read_captions(
     scores: NDArray[np.float32],
     evidence: NDArray[np.float32] | None = None,
 ) -> list[Caption]:
-    """What a search found, as one `Caption` a photo.
+    """The results of a search as one `Caption` a photo.
 
-    ``tokens`` and ``log_probs`` (P, K, T), ``attention`` (P, K, T, L), ``scores`` (P, K), best beam first; a beam with
-    a word whose ``log_probs`` is near -1e9 holds no sentence and is dropped. ``evidence`` (P, T, L), the best beam's,
+    ``tokens`` and ``log_probs`` (B, K, T), ``attention`` (B, K, T, L), ``scores`` (B, K), best beam first; a beam with
+    a word whose ``log_probs`` is near -1e9 holds no sentence and is dropped. ``evidence`` (B, T, L) of the best beam,
     or None.
     """
     captions = []
-    whole = log_probs.min(axis=2) > -1e8
+    has_sentence = log_probs.min(axis=2) > -1e8
     for number, photo in enumerate(zip(tokens, log_probs, attention, scores, strict=True)):
-        kept = np.flatnonzero(whole[number])
+        kept = np.flatnonzero(has_sentence[number])
         readings = [vocabulary.read(tokens[number, beam].tolist()) for beam in kept]
         best, *others = (
             _sentence(reading, grid, *(values[beam] for values in photo[1:]))
             for beam, reading in zip(kept, readings, strict=True)
         )
-        rests = None
-        if evidence is not None:
-            rests = _by_word(evidence[number], readings[0]).reshape(-1, *grid)
-        captions.append(replace(best, alternatives=tuple(others), evidence=rests))
+        of_best = None if evidence is None else _by_word(evidence[number], readings[0]).reshape(-1, *grid)
+        captions.append(replace(best, alternatives=tuple(others), evidence=of_best))
     return captions
 
 
@@ -157,12 +170,12 @@ def _sentence(
     score: np.float32,
 ) -> Caption:
     units = np.diff([*reading.starts, reading.units]).astype(np.float32)[:, None]
-    looked = _by_word(attention, reading) / units if len(units) < reading.units else attention[: reading.units]
-    return Caption(reading.text, reading.words, _by_word(log_probs, reading), looked.reshape(-1, *grid), float(score))
+    mean = _by_word(attention, reading) / units if len(units) < reading.units else attention[: reading.units]
+    return Caption(reading.text, reading.words, _by_word(log_probs, reading), mean.reshape(-1, *grid), float(score))
 
 
 def _by_word(values: NDArray[np.float32], reading: Reading) -> NDArray[np.float32]:
-    """(T, ...) of units -> (W, ...), the sum over each word's."""
+    """(T, ...) of units -> (W, ...), the sum over each word's units."""
     values = values[: reading.units]
     if len(reading.starts) == reading.units:
         return values

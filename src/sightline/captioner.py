@@ -30,28 +30,35 @@ BLANK = "the photo is blank, one colour all over: the caption says nothing about
 
 
 def load(model: str | os.PathLike[str] | None = None, threads: int | None = None, device: str = "cpu") -> Captioner:
-    """The captioner of a model folder, of ``hf://USER/NAME[@REVISION]``, or of the model that came with the package.
+    """Load a model for captioning.
 
     Args:
-        model: the model's folder.
-        threads: how many cores it uses, for one photo as for a stream; by default all that this process may. 1 where
-            photos come on many threads at once, or where an engine gives each of its workers a core.
-        device: ``"cpu"``; ``"cuda"``, where onnxruntime-gpu is installed; or ``"auto"``, CUDA where it is offered.
-            Where it is asked for and cannot be had, the processor captions, and one line is logged.
+        model: a model folder, or ``hf://USER/NAME[@REVISION]`` on the Hugging Face Hub; by default the model that comes
+            with the package.
+        threads: how many cores it uses, for one photo as for a stream; by default all that this process may use. Give 1
+            if photos come from many threads at once, or if an engine gives each of its workers a core.
+        device: ``"cpu"``; ``"cuda"``, for which onnxruntime-gpu must be installed; or ``"auto"``, CUDA if it is
+            available. If CUDA is asked for and not available, the processor is used, and one line is logged.
 
     Raises:
-        SightlineError: there is no such folder or device, it is no usable bundle, or ``threads`` is impossible; the
-            message says what would help.
+        SightlineError: there is no such folder or device, the folder is no usable model, or ``threads`` is impossible;
+            the message says what would help.
+
+    Example:
+        >>> import sightline
+        >>> captioner = sightline.load(threads=1)
+        >>> captioner.device, captioner.config.grid
+        ('cpu', (7, 7))
     """
     return Captioner(model_folder(model), threads, device)
 
 
 def model_folder(model: str | os.PathLike[str] | None) -> Path:
-    """``model``, or where it lies on the Hub, its copy here; where None, the folder of the model in the package.
+    """The folder of what `load` takes as ``model``; a model on the Hub is downloaded first.
 
     Raises `SightlineError` if there is none.
     """
-    if model is not None and os.fspath(model).startswith("hf:/"):  # of two slashes, a path keeps one
+    if model is not None and os.fspath(model).startswith("hf:/"):  # `Path` makes one slash of two
         from sightline.hub.fetch import fetch
 
         return fetch(os.fspath(model))
@@ -63,7 +70,7 @@ def model_folder(model: str | os.PathLike[str] | None) -> Path:
 class Captioner:
     """Captions photos with one model folder's model.onnx.
 
-    Threads may share it. It can be pickled, and used after a fork: in the other process it opens its folder anew.
+    Threads may share it. It can be pickled, and used after a fork: the other process opens the folder again.
 
     Attributes:
         folder: the model folder.
@@ -98,23 +105,31 @@ class Captioner:
     def __call__(
         self, photo: Photo, beam_size: int = BEAM_SIZE, length_penalty: float = LENGTH_PENALTY, evidence: bool = False
     ) -> Caption:
-        """Caption one photo: a path, an image file's bytes, an open file, a PIL image, or an array (H, W[, 3 or 4]).
-
-        All its cores work on the one photo; many photos are captioned faster by `stream`.
+        """Caption one photo on all cores; `stream` captions many photos faster.
 
         Args:
-            photo: what to caption; see `sightline.preprocess.open_photo`.
+            photo: a path, an image file's bytes, an open file, a PIL image, or an array (H, W[, 3 or 4]); see
+                `sightline.preprocess.open_photo`.
             beam_size: sentences kept at every word, 1 or more; 1 is greedy decoding.
             length_penalty: sentences are ranked by ``sum(log p) / length ** length_penalty``.
-            evidence: whether to find out what each word rests on, which takes some times as long; see `Caption`.
+            evidence: whether to compute `Caption.evidence` too, which takes several times as long.
 
         Raises:
             SightlineError: the photo cannot be read, or an option is impossible.
+
+        Example:
+            >>> import numpy, sightline
+            >>> photo = numpy.zeros((240, 320, 3), numpy.uint8)  # or the path of an image file
+            >>> caption = sightline.load()(photo, beam_size=2)
+            >>> len(caption.words) == len(caption.log_probs), len(caption.alternatives)
+            (True, 1)
+            >>> caption.note
+            'the photo is blank, one colour all over: the caption says nothing about it'
         """
         beam_size, length_penalty = _check(beam_size, length_penalty)
         pixels = preprocess(photo, self.config.preprocessing)[None]
-        found = self._search(self._sessions.get(self._cores), pixels, beam_size, length_penalty, evidence)
-        return found[0].with_photo(photo)
+        (caption,) = self._search(self._sessions.get(self._cores), pixels, beam_size, length_penalty, evidence)
+        return caption.with_photo(photo)
 
     def stream(
         self,
@@ -124,7 +139,7 @@ class Captioner:
         batch_size: int = 8,
         evidence: bool = False,
     ) -> Iterator[Caption | SightlineError]:
-        """Caption many photos, in their order: every core decodes a batch of photos, then runs the model on them.
+        """Caption many photos, in order; every core decodes a batch of photos, then runs the model on it.
 
         A photo that cannot be read gives its `SightlineError` instead of a caption. Every result, caption or error,
         has its photo as ``result.photo``; to keep thousands of captions of photos given as pixels, keep
@@ -133,6 +148,17 @@ class Captioner:
 
         Raises:
             SightlineError: an option is impossible, or ``photos`` is a single photo.
+
+        Example:
+            >>> import numpy, sightline
+            >>> photos = [numpy.eye(64), "no-such-file.jpg"]
+            >>> for result in sightline.load().stream(photos):
+            ...     if isinstance(result, sightline.SightlineError):
+            ...         print("error:", result)
+            ...     else:
+            ...         print(result.photo is photos[0], len(result.words) > 0)
+            True True
+            error: no-such-file.jpg: no such file
         """
         beam_size, length_penalty = _check(beam_size, length_penalty)
         if not _is_whole(batch_size) or batch_size < 1:
@@ -190,7 +216,7 @@ class Captioner:
     ) -> list[Caption | SightlineError]:
         decoded = [self._decode(photo, formats, max_pixels) for photo in photos]
         readable = [pixels for pixels in decoded if not isinstance(pixels, SightlineError)]
-        # A thread for each batch: cores that share one batch spend much of their time waiting for each other.
+        # One thread a batch: cores that share a batch spend much of their time waiting for each other.
         session = self._sessions.get(threads=1)
         captions = iter(
             self._search(session, np.stack(readable), beam_size, length_penalty, evidence) if readable else ()
@@ -210,15 +236,15 @@ class Captioner:
     def _search(
         self, session: InferenceSession, pixels: Pixels, beam_size: int, length_penalty: float, evidence: bool
     ) -> list[Caption]:
-        found = run_search(session, pixels, beam_size, length_penalty, evidence)
+        outputs = run_search(session, pixels, beam_size, length_penalty, evidence)
         captions = read_captions(
             self.vocabulary,
             self.config.grid,
-            found["tokens"],
-            found["log_probs"],
-            found["attention"],
-            found["scores"],
-            found.get("evidence"),
+            outputs["tokens"],
+            outputs["log_probs"],
+            outputs["attention"],
+            outputs["scores"],
+            outputs.get("evidence"),
         )
         return [
             replace(caption, note=BLANK) if is_blank(photo, self.config.preprocessing) else caption
@@ -245,7 +271,7 @@ def _many(photos: Iterable[Photo]) -> Iterator[Photo]:
         one = photos.ndim < 3 or (photos.ndim == 3 and photos.shape[2] in (3, 4))
     if one or not isinstance(photos, Iterable):
         raise SightlineError(
-            f"a stream is of many photos, a list or what else gives one after the other; this is"
+            "photos must be a list or another iterable of photos; this is"
             f" {with_article(type(photos).__name__)}: put a single photo in a list"
         )
     return iter(photos)

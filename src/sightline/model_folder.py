@@ -107,7 +107,7 @@ def identity(config: ModelConfig, vocabulary: Vocabulary) -> dict[str, str]:
     digest = hashlib.sha256("\n".join(vocabulary.words).encode()).hexdigest()[:12]
     return {
         "sightline.format": str(FORMAT),
-        "sightline.vocabulary": f"{len(vocabulary)} {vocabulary.split}, sha256 {digest}",
+        "sightline.vocabulary": f"{len(vocabulary)} {vocabulary.unit}, sha256 {digest}",
         "sightline.grid": json.dumps(config.grid),
         "sightline.max_words": str(config.max_words),
         "sightline.preprocessing": json.dumps(config.preprocessing.as_dict()),

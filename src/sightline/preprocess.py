@@ -49,12 +49,12 @@ INTERPOLATIONS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampl
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How an encoder wants its photos; travels with its weights.
+    """How photos are prepared for an encoder; saved with its weights.
 
     Attributes:
-        size: height and width in pixels to which every photo is resized, its aspect squashed.
+        size: height and width in pixels to which every photo is resized, whatever its aspect ratio.
         mean, std: per channel (R, G, B), of values in [0, 1].
-        interpolation: one of `INTERPOLATIONS`, how it is resized.
+        interpolation: one of `INTERPOLATIONS`.
     """
 
     size: int = 224
@@ -67,15 +67,15 @@ class Preprocessing:
             raise ValueError(f"interpolation {self.interpolation!r} is none of {', '.join(INTERPOLATIONS)}")
 
     def as_dict(self) -> dict[str, object]:
-        """Plain values for a configuration file, `from_dict` reads them back."""
-        # Models from before there was a choice record none, and are to be known again.
+        """Plain values for a configuration file, which `from_dict` reads."""
+        # Models made when there was no other interpolation do not record it, and compare these values with theirs.
         return {key: value for key, value in asdict(self).items() if (key, value) != ("interpolation", "bicubic")}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Preprocessing:
-        """What `as_dict` gave; raises KeyError, TypeError or ValueError where it is something else."""
-        chosen = values.get("interpolation", cls.interpolation)
-        return cls(values["size"], tuple(values["mean"]), tuple(values["std"]), chosen)
+        """Read what `as_dict` gave; raises KeyError, TypeError or ValueError if it is something else."""
+        interpolation = values.get("interpolation", cls.interpolation)
+        return cls(values["size"], tuple(values["mean"]), tuple(values["std"]), interpolation)
 
 
 class TooManyPixels(SightlineError):
@@ -146,9 +146,9 @@ def preprocess(
 
 
 def is_blank(pixels: NDArray[np.float32], preprocessing: Preprocessing) -> bool:
-    """Whether what `preprocess` gave is one colour all over, within two 255ths: nothing can be seen in it."""
+    """Whether the result of `preprocess` is one colour all over, within two 255ths."""
     steps = 255 * np.asarray(preprocessing.std)
-    # A few pixels tell of almost every photo that it is not, in a tenth of the time.
+    # For almost every photo, a few pixels suffice to see that it is not, in a tenth of the time.
     step = max(1, preprocessing.size // 8)
     return all(
         bool((np.ptp(some.reshape(3, -1), axis=1) * steps).max() < 2.5) for some in (pixels[:, ::step, ::step], pixels)

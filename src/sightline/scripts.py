@@ -1,4 +1,4 @@
-"""What Unicode says of characters, as far as words depend on it: signs inside words, and scripts without blanks."""
+"""Unicode properties that splitting into words depends on: signs inside words, scripts without spaces, direction."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-# What stands for a kind of sign where a regular expression looks for words.
+# Representatives of two kinds of signs, so that a regular expression for words can name the kind.
 MARK, MIDDLE = "\u0300", "\u00b7"
 _LIKE_MARKS = "\u200c\u200d\u05f3\u055b\u055c\u055e"
 _LIKE_HYPHENS = "\u2010\u2011"
@@ -17,7 +17,7 @@ UNSPACED = (
     "\u3005-\u3007\u3021-\u3029\u3031-\u3035\u3038-\u303c\u3041-\u312f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf"
     "\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U0001aff0-\U0001b16f\U00020000-\U000323af"
 )
-"""Ranges, as inside a regular expression's brackets, of scripts that set no blank between words.
+"""Ranges, as inside a regular expression's brackets, of scripts written without spaces between words.
 
 Thai, Lao, Burmese, Khmer, Tai Le, New Tai Lue, Tai Tham, Tai Viet (line-breaking class SA of Unicode Standard Annex
 14); then kana, bopomofo and the Han characters.
@@ -29,7 +29,7 @@ _CLUSTER = re.compile(f".{MARK}*", re.DOTALL)
 
 
 class _Shapes(dict[int, str]):
-    """A table for `str.translate`: a character -> the one that stands for its kind, or itself."""
+    """A table for `str.translate`: a character -> the representative of its kind, or itself."""
 
     def __init__(self) -> None:
         super().__init__((ord(character), MARK) for character in _LIKE_MARKS)
@@ -45,40 +45,40 @@ SHAPES = _Shapes()
 
 
 def characters(text: str) -> list[str]:
-    """The text's characters as people count them, each with the marks that belong to it; joined, they are the text."""
+    """The text's characters as people count them, each with its combining marks; joined, they are the text again."""
     if text.isascii():
         return list(text)
     return [text[match.start() : match.end()] for match in _CLUSTER.finditer(text.translate(SHAPES))]
 
 
 def is_unspaced(character: str) -> bool:
-    """Whether a character, or the first of several, is of a script that sets no blank between words."""
+    """Whether a string's first character is of a script written without spaces between words."""
     return _UNSPACED.match(character) is not None
 
 
 def closed_up(text: str) -> str:
-    """The text without the blanks between two characters of scripts that set none."""
+    """The text without spaces between two characters of scripts written without spaces."""
     return text if text.isascii() else _BETWEEN_UNSPACED.sub("", text)
 
 
-def are_parted(captions: Iterable[str]) -> bool:
-    """Whether the captions' words stand apart, by blanks or signs, so that a vocabulary of words can be learned.
+def words_are_separate(captions: Iterable[str]) -> bool:
+    """Whether spaces or punctuation separate the captions' words, so that a vocabulary of words can be learned.
 
-    They do not where more than a tenth of the captions are of a script that sets no blanks, and nobody has parted their
-    words: each is a single one, or they are longer than words are.
+    They do not where more than a tenth of the captions are of a script written without spaces and have not been
+    segmented: a caption is then a single run of letters, or the runs are longer than words are.
     """
     number = unspaced = runs = letters = 0
     for caption in captions:
         number += 1
         if not caption.isascii() and _UNSPACED.search(caption):
-            found = _RUN.findall(caption)
-            unspaced, runs = unspaced + 1, runs + len(found)
-            letters += sum(character.isalnum() for run in found for character in run)
+            here = _RUN.findall(caption)
+            unspaced, runs = unspaced + 1, runs + len(here)
+            letters += sum(character.isalnum() for run in here for character in run)
     return unspaced <= number / 10 or (runs >= 2 * unspaced and letters <= 5 * runs)
 
 
 def is_latin(captions: Iterable[str]) -> bool:
-    """Whether half of the captions or more are mostly of Latin letters, or of no letters at all."""
+    """Whether at least half of the captions consist mostly of Latin letters, or have no letters."""
     number = others = 0
     for caption in captions:
         number += 1
@@ -89,6 +89,6 @@ def is_latin(captions: Iterable[str]) -> bool:
 
 
 def is_right_to_left(text: str) -> bool:
-    """Whether a text is read right to left, as its first letter with a direction says (Unicode Annex 9, P2)."""
+    """Whether a text is read right to left, by its first letter with a direction (Unicode Standard Annex 9, P2)."""
     directions = (unicodedata.bidirectional(character) for character in text)
     return next((direction for direction in directions if direction in ("L", "R", "AL")), "L") != "L"

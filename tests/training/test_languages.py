@@ -102,7 +102,7 @@ def test_a_language_is_learned_and_written_as_it_is_read(describe, split, shapes
     exports = describe is thai  # what follows the search is the same for all; characters are exported below
     out = train(recipe, data, tmp_path / "run", export=exports, progress=False, say=lines.append)
     model, config, vocabulary = load_model(out)
-    assert vocabulary.split == split
+    assert vocabulary.unit == split
     assert len([line for line in lines if "vocabulary.unit is subwords" in line]) == (split == "subwords")
 
     held_out = [example for name in ("val", "test") for example in read_dataset(data).split(name)]

@@ -32,8 +32,8 @@ def info(model: Path | None) -> None:
 def _parts(config: ModelConfig, vocabulary: Vocabulary) -> list[str]:
     rows = {
         **_shape(config),
-        "vocabulary": f"{len(vocabulary):,} {vocabulary.split}",
-        "captions": f"{config.max_words} {vocabulary.split} at most",
+        "vocabulary": f"{len(vocabulary):,} {vocabulary.unit}",
+        "captions": f"{config.max_words} {vocabulary.unit} at most",
         "photos": f"resized to {config.preprocessing.size}x{config.preprocessing.size}",
         **{name.replace("_", " "): _value(value) for name, value in config.training.items() if name != "fingerprint"},
     }

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Literal
 
-from sightline.scripts import are_parted, characters
+from sightline.scripts import characters, words_are_separate
 from sightline.vocabulary import split_words
 
 Level = Literal["error", "warning"]
@@ -56,7 +56,7 @@ def find_nothing_to_learn(
     captions = [caption for caption in captions if caption.strip()]
     words = chain.from_iterable(map(split_words, captions))
     # Words that are not parted are learned in units; characters are those that are known for certain.
-    counts = Counter(words if are_parted(captions) else chain.from_iterable(map(characters, words)))
+    counts = Counter(words if words_are_separate(captions) else chain.from_iterable(map(characters, words)))
     most = max(counts.values(), default=0)
     if not captions:
         reason = "the training photos have no caption; add captions"

@@ -44,7 +44,7 @@ from sightline.metrics.ptb_rules import (
     compiled,
     plain_words,
 )
-from sightline.scripts import are_parted, characters, is_latin
+from sightline.scripts import characters, is_latin, words_are_separate
 from sightline.vocabulary import split_words
 
 # pycocoevalcap's list. Brackets pass it, because words are lower-cased before they are compared with it.
@@ -218,7 +218,7 @@ def fitting(captions: Sequence[str]) -> str:
     captions = captions[:: 1 + len(captions) // _SAMPLE]
     if is_latin(captions):
         return "ptb"
-    return "words" if are_parted(captions) else "characters"
+    return "words" if words_are_separate(captions) else "characters"
 
 
 def misfit(tokenizer: str, captions: Sequence[str]) -> str:

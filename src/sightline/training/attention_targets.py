@@ -149,7 +149,7 @@ class PhraseBoxes:
 
 def _span(region: Region, caption: str, vocabulary: Vocabulary) -> tuple[int, int]:
     """The first unit of a phrase in its caption, and the one after its last."""
-    if vocabulary.split == "words":
+    if vocabulary.unit == "words":
         return region.start, region.stop
     spans = vocabulary.spans(caption)
     return spans[region.start][0], spans[region.stop - 1][1]

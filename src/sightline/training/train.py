@@ -87,7 +87,7 @@ def train(
             if ranks.is_rank_zero and not resume:
                 write_description(out, recipe, config, vocabulary)
         photos = {split: len(examples) for split, examples in dataset.examples.items()}
-        say(f"{photos['train']} training photos, {photos['val']} held out, {len(vocabulary)} {vocabulary.split}")
+        say(f"{photos['train']} training photos, {photos['val']} held out, {len(vocabulary)} {vocabulary.unit}")
 
         max_words = recipe.vocabulary.max_words
         targets = {split: encode_captions(part, vocabulary, max_words) for split, part in dataset.examples.items()}

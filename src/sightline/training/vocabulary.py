@@ -13,10 +13,10 @@ from torch import Tensor
 
 from sightline.data.large.packed import captions_of
 from sightline.errors import SightlineError
-from sightline.scripts import are_parted, characters
+from sightline.scripts import characters, words_are_separate
 from sightline.training.data import TrainingData
 from sightline.training.recipe import VocabularyRecipe
-from sightline.vocabulary import BLANK, SPECIAL_TOKENS, UNKNOWN, Split, Vocabulary, with_blanks
+from sightline.vocabulary import BLANK, SPECIAL_TOKENS, UNKNOWN, Unit, Vocabulary, with_blanks
 
 # The longest subword in characters, and how many subwords of two characters or more a vocabulary has. Where no blanks
 # separate words, byte-pair encoding would merge whole phrases; there the number follows the number of characters.
@@ -52,9 +52,9 @@ def choose_vocabulary(
     """
     examples = data.examples["train"]
     learned = learn_vocabulary(recipe, lambda: chain.from_iterable(captions_of(examples)), known, say)
-    if needs_nouns and learned.split != "words":
+    if needs_nouns and learned.unit != "words":
         raise SightlineError(
-            f"vocabulary.unit: {learned.split} has no nouns; set training.hallucination_penalty and, with"
+            f"vocabulary.unit: {learned.unit} has no nouns; set training.hallucination_penalty and, with"
             " self_critical, training.attention_supervision to 0"
         )
     vocabulary = _with_new_words(known, learned, learns_words, say) if known else learned
@@ -71,7 +71,7 @@ def learn_vocabulary(
     """The vocabulary of the training captions alone.
 
     Args:
-        recipe: ``unit: auto`` means words where captions put blanks between them (`are_parted`), otherwise subwords.
+        recipe: ``unit: auto`` means words if `words_are_separate`, otherwise subwords.
         captions: returns an iterator over the training captions; called several times.
         known: the vocabulary of the model that training starts from, which decides the unit. Of characters and
             subwords only new characters are returned then: new subwords would change how known words are split.
@@ -81,9 +81,9 @@ def learn_vocabulary(
         SightlineError: subwords are wanted and SentencePiece is not installed, or ``recipe`` wants another unit than
             ``known`` has.
     """
-    if known and recipe.unit not in ("auto", known.split):
+    if known and recipe.unit not in ("auto", known.unit):
         raise SightlineError(
-            f"vocabulary.unit: {recipe.unit}, but the model of --init has {known.split}; set it to auto"
+            f"vocabulary.unit: {recipe.unit}, but the model of --init has {known.unit}; set it to auto"
         )
     split, parted = _split(recipe, known, captions)
     if split == "words":
@@ -107,13 +107,13 @@ def learn_vocabulary(
 
 def _split(
     recipe: VocabularyRecipe, known: Vocabulary | None, captions: Callable[[], Iterable[str]]
-) -> tuple[Split, bool]:
+) -> tuple[Unit, bool]:
     """The unit of the vocabulary, and whether captions put blanks between words (True where nobody looked)."""
     if known:
-        return known.split, True
+        return known.unit, True
     if recipe.unit == "words":
         return "words", True
-    parted = are_parted(captions())
+    parted = words_are_separate(captions())
     if recipe.unit == "auto":
         return ("words" if parted else "subwords"), parted
     return recipe.unit, parted
@@ -186,7 +186,7 @@ def _encoded(written: Counter[str], codes: dict[str, str]) -> Iterator[str]:
     return chain.from_iterable(repeat(text, times) for text, times in each)
 
 
-def _often_used(texts: Counter[str], alphabet: list[str], more: list[str], split: Split, min_count: int) -> Vocabulary:
+def _often_used(texts: Counter[str], alphabet: list[str], more: list[str], split: Unit, min_count: int) -> Vocabulary:
     """The ``alphabet``, and those of the units in ``more`` that occur ``min_count`` times where captions are split."""
     vocabulary = Vocabulary((*SPECIAL_TOKENS, *alphabet, *more), split)
     counts = Counter(dict.fromkeys(alphabet, 0))
@@ -204,13 +204,13 @@ def _summary(texts: Counter[str], vocabulary: Vocabulary, recipe: VocabularyReci
     mean = sum(length * times for length, times in lengths.items()) / max(1, lengths.total())
     cut = sum(times for length, times in lengths.items() if length > recipe.max_words) / max(1, lengths.total())
     why = "" if parted or recipe.unit != "auto" else "captions have no blanks between words: "
-    line = f"{why}vocabulary.unit is {vocabulary.split}, {mean:.1f} a caption"
+    line = f"{why}vocabulary.unit is {vocabulary.unit}, {mean:.1f} a caption"
     return line + f"; {cut:.0%} of captions are cut off at vocabulary.max_words: {recipe.max_words}" * (cut >= 0.005)
 
 
 def extend_vocabulary(known: Vocabulary, learned: Vocabulary) -> Vocabulary:
     """The ``known`` words with their ids, then the new ones of ``learned``, in their order."""
-    return Vocabulary(tuple(dict.fromkeys([*known.words, *learned.words])), known.split)
+    return Vocabulary(tuple(dict.fromkeys([*known.words, *learned.words])), known.unit)
 
 
 def extend_weights(
@@ -246,7 +246,7 @@ def _with_new_words(
     new = [word for word in learned.words if word not in before]
     if not new:
         return known
-    unit = known.split[: None if len(new) > 1 else -1]
+    unit = known.unit[: None if len(new) > 1 else -1]
     line = f"{len(new)} new {unit}: {', '.join(new[:8])}{', ...' * (len(new) > 8)}"
     if not learns_words:
         say(f"{line}; not learned, as only training.objective: cross_entropy teaches words")
