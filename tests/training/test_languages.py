@@ -148,9 +148,9 @@ NATURAL = [
 ] * 2
 
 
-@pytest.mark.parametrize("split", ["characters", "subwords"])
-def test_units_are_as_frequent_as_asked_and_the_same_each_time(split):
-    recipe = VocabularyRecipe(unit=split, min_count=3)
+@pytest.mark.parametrize("unit", ["characters", "subwords"])
+def test_units_are_as_frequent_as_asked_and_the_same_each_time(unit):
+    recipe = VocabularyRecipe(unit=unit, min_count=3)
     first, second = (learn_vocabulary(recipe, lambda: NATURAL, None, lambda line: None) for _ in range(2))
     assert first == second
     counts = {unit: sum(first.units(text).count(unit) for text in NATURAL) for unit in first.words[4:]}
