@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from sightline.cli.score import score
 from sightline.errors import SightlineError
-from sightline.evaluation.pairing import pair_photos, read_pair
+from sightline.evaluation.pairing import read_pair
 
 KARPATHY = {
     "images": [
@@ -18,45 +18,6 @@ KARPATHY = {
         for number, split in ((9, "restval"), (42, "test"), (139, "test"), (7, "val"))
     ]
 }
-
-
-@pytest.mark.parametrize(
-    ("name", "reference"),
-    [
-        ("1.jpg", "1.jpg"),
-        ("photos/1.jpg", "1.jpg"),
-        ("1.jpg", "Images/1.jpg"),
-        ("C:\\photos\\1.jpg", "1.jpg"),
-        ("/home/me/Images/1.jpg", "Images/1.jpg"),
-        ("1_a", "1_a.jpg"),
-        ("photos/1_a.jpg", "1_a"),
-        ("000000000139.jpg", "139"),
-        ("139", "val2014/COCO_val2014_000000000139.jpg"),
-        ("photos/COCO_val2014_000000000139.jpg", "139"),
-    ],
-)
-def test_the_same_photo_by_another_name(name: str, reference: str) -> None:
-    assert pair_photos([name], [reference, "other.jpg", "140"]) == {name: reference}
-
-
-@pytest.mark.parametrize(("name", "reference"), [("1.jpg", "1.png"), ("01.jpg", "1.jpg"), ("2", "1"), ("dog1", "1")])
-def test_another_photo_is_not_taken_for_it(name: str, reference: str) -> None:
-    assert pair_photos([name], [reference]) == {name: name}
-
-
-def test_folders_tell_photos_of_one_name_apart() -> None:
-    references = ["train/1.jpg", "val/1.jpg"]
-    assert pair_photos(["data/val/1.jpg"], references) == {"data/val/1.jpg": "val/1.jpg"}
-    with pytest.raises(SightlineError, match=r"'1\.jpg' could be 'train/1\.jpg' or 'val/1\.jpg' of the references"):
-        pair_photos(["1.jpg"], references)
-    with pytest.raises(SightlineError, match=r"'a/1\.jpg' and 'b/1\.jpg' could both be '1\.jpg' of the references"):
-        pair_photos(["a/1.jpg", "b/1.jpg"], ["1.jpg"])
-
-
-def test_other_names_that_the_file_gives_come_first() -> None:
-    assert pair_photos(["x.jpg"], ["7"], {"x.jpg": {"7"}}) == {"x.jpg": "7"}
-    with pytest.raises(SightlineError, match="could be '7' or '8'"):
-        pair_photos(["x.jpg"], ["7", "8"], {"x.jpg": {"7", "8"}})
 
 
 def write(folder: Path, name: str, content: object) -> Path:

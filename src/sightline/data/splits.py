@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from itertools import islice
 from pathlib import Path
 
-from sightline.annotations.match import base_of, stem_of
+from sightline.annotations.match import as_named
 from sightline.annotations.split_names import SPLITS, split_named
 from sightline.annotations.text import files_in, read_lines
 from sightline.data.layouts.karpathy import read_karpathy
@@ -86,23 +86,3 @@ def _names_photos(path: Path, named: Collection[str]) -> bool:
     lines = [line for _, line in islice(read_lines(path), _LOOKED_AT)]
     known = as_named({"": lines}, named)[""]
     return 2 * sum(name in named for name in known) >= len(lines) > 0
-
-
-def as_named(
-    listed: Mapping[str, Collection[str]], named: Collection[str], only: bool = False
-) -> dict[str, tuple[str, ...]]:
-    """The same lists with the names as in ``named``, where only one there has the same file name but for its suffix.
-
-    ``only``: without the names that are not there at all.
-    """
-    if all(name in named for names in listed.values() for name in names):
-        return {split: tuple(dict.fromkeys(names)) for split, names in listed.items()}
-    alike: dict[str, str] = {}
-    for name in named:
-        key = stem_of(base_of(name))
-        alike[key] = "" if key in alike else name
-
-    def mean(name: str) -> str:
-        return name if name in named else alike.get(stem_of(base_of(name))) or ("" if only else name)
-
-    return {split: tuple(dict.fromkeys(filter(None, map(mean, names)))) for split, names in listed.items()}

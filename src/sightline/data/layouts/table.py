@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from sightline.annotations.match import Found, base_of, find_photos
+from sightline.annotations.match import FoundPhotos, base_of, find_photos
 from sightline.annotations.records import DELIMITED, OBJECTS, Records, collect, read_records
 from sightline.annotations.split_names import split_in
 from sightline.annotations.text import files_in
@@ -53,6 +53,6 @@ def source_of(root: Path, tables: dict[str, Records], folders: bool = False) -> 
     """What the tables say, and the photos, which lie in them or below ``root``; see `records.collect`."""
     said = collect(tables, folders)
     elsewhere = [name for name in said.captions if name not in said.photos]
-    found = find_photos(root, elsewhere) if elsewhere else Found({}, {})
+    found = find_photos(root, elsewhere) if elsewhere else FoundPhotos({}, {})
     photos = {**said.photos, **found.photos}
     return Source(said.captions, photos, said.splits, said.unread, read=tuple(tables), unclear=found.unclear)
