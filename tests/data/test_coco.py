@@ -59,7 +59,7 @@ def test_odd_entries_are_named_and_the_rest_is_kept(tmp_path, draw_photo):
     assert len(read_dataset(tmp_path).split("val")[0].captions) == 2
 
 
-@pytest.mark.parametrize(("text", "said"), [("{", "not JSON"), ("[]", "not COCO's captions"), ("{}", "not COCO's")])
+@pytest.mark.parametrize(("text", "said"), [("{", "broken JSON"), ("[]", "not COCO's captions"), ("{}", "not COCO's")])
 def test_a_file_that_is_another_is_named(text, said, tmp_path, draw_photo):
     (write(tmp_path, draw_photo) / "annotations" / "captions_val2017.json").write_text(text)
     with pytest.raises(SightlineError, match=rf"captions_val2017\.json: {said}"):

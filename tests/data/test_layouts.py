@@ -239,9 +239,9 @@ def test_karpathy_filepath_and_photos_under_the_root(tmp_path, draw_photo):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"images": [', "not JSON"),
-        ('{"images": [{"filename": "a.jpg"}]}', r"images\[0\]: an image needs"),
-        ('{"images": [7]}', r"images\[0\]: an image needs"),
+        ('{"images": [', "broken JSON"),
+        ('{"images": [{"filename": "a.jpg"}]}', r"images\[0\]: needs a filename"),
+        ('{"images": [7]}', r"images\[0\]: needs a filename"),
         ('{"images": [{"filename": "a", "sentences": [], "split": "dve"}]}', r"images\[0\]: unknown split 'dve'"),
     ],
 )

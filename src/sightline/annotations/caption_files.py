@@ -1,64 +1,59 @@
-"""Captions by photo, read from the formats in which the field keeps them; the content tells which it is.
+"""Read any caption file; the content tells its form.
 
 - COCO results, ``[{"image_id": 1, "caption": "..."}, ...]``, and COCO annotations, the same list under ``annotations``
 - ``{"photo.jpg": ["...", "..."], ...}`` or ``{"photo.jpg": "...", ...}``, and pycocoevalcap's
   ``{"1": [{"caption": "..."}, ...], ...}``
-- Karpathy's JSON, of which one split counts
+- Karpathy's JSON, of which one split is read
 - JSON lines, ``{"image": "photo.jpg", "caption": "..."}`` each, or ``"captions"`` with a list, and what
   ``sightline caption --json`` prints
 - CSV with a header that names a column for the photo and one for the caption, e.g. Flickr8k's ``image,caption``
 - ``.token`` files, ``photo.jpg#0<tab>caption`` a line, and Flickr8k-CN's
+- Parquet, as a dataset's table
 
-Columns and fields are called as `sightline.images.columns` has it.
+The names of columns and fields are listed in `sightline.images.columns`.
 """
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from sightline.annotations.delimited import parse_table
-from sightline.annotations.split_names import split_named
-from sightline.annotations.text import parse_token_line, read_text, split_lines
-from sightline.errors import SightlineError
-from sightline.images.columns import (
-    CAPTION_COLUMNS,
-    COLUMNS_TOLD,
-    PHOTO_COLUMNS,
-    find_column,
-    plain_column,
-    plain_photo,
-    split_cell,
+from sightline.annotations.json_files import (
+    coco_file_names,
+    karpathy_images,
+    parse_json,
+    rows_of_json,
+    rows_of_karpathy,
+    rows_of_lines,
 )
+from sightline.annotations.records import FORMS, CaptionRows, Row, RowMaker, names_photo_and_caption
+from sightline.annotations.split_names import split_named
+from sightline.annotations.text import first_line, parse_token_line, read_lines, read_text, split_lines
+from sightline.errors import SightlineError
+from sightline.images.columns import CAPTION_COLUMNS, COLUMNS_TOLD, PHOTO_COLUMNS
 from sightline.model_folder import as_path
 
-# An id comes first: of results, photos are known by it, where a dataset needs the file.
-_PHOTO = tuple(sorted(PHOTO_COLUMNS, key=lambda name: name != "image_id"))
-_ERROR = "error"
-_SHAPES = (
-    "COCO results or annotations, {photo: [captions]}, JSON lines with image and caption, or CSV with image,caption"
-)
-
-Entry = tuple[str, str]  # photo, caption
+# An id comes first: in results it is the photo's name, where a dataset needs the file's.
+_ID_FIRST = tuple(sorted(PHOTO_COLUMNS, key=lambda name: name != "image_id"))
+DELIMITED, OBJECTS, PARQUET = (".csv", ".tsv"), (".jsonl", ".ndjson", ".json"), (".parquet", ".pq")
 
 
 @dataclass
 class CaptionFile:
-    """What a file says.
+    """The content of a caption file.
 
     Attributes:
         entries: (photo, caption) in the order of the file.
         aliases: another name that the file gives a photo, such as COCO's file_name beside its id -> the photos.
-        split: the one split that was read of several; empty where the file knows none.
-        left_out: the lines that make no sense, one in a hundred at most, as Flickr30k's ``results.csv`` has one.
+        split: the split that was read, of a file with several; otherwise empty.
+        left_out: the lines of a table that make no sense, one in a hundred at most, as in Flickr30k's ``results.csv``.
         failed: photo -> why it has no caption, as `sightline caption --out` writes it.
     """
 
-    entries: list[Entry]
+    entries: list[tuple[str, str]]
     aliases: dict[str, set[str]] = field(default_factory=dict)
     split: str = ""
     left_out: tuple[str, ...] = ()
@@ -75,9 +70,10 @@ class CaptionFile:
 def read_references(path: str | os.PathLike[str], split: str = "test") -> dict[str, list[str]]:
     """Photo -> its captions, in the order of the file.
 
-    ``split``: which one of a file in Karpathy's JSON; as in the literature, test unless you say otherwise.
+    ``split``: which one of a file in Karpathy's JSON; the literature scores test.
 
-    `SightlineError` if the file cannot be read, has no captions, or is of no known shape; it says where and the mend.
+    Raises:
+        SightlineError: the file cannot be read, has no captions, or an entry makes no sense.
     """
     return read_captions(path, split).by_photo()
 
@@ -88,10 +84,10 @@ def read_hypotheses(path: str | os.PathLike[str]) -> dict[str, str]:
 
 
 def hypotheses_of(path: str | os.PathLike[str], content: CaptionFile) -> dict[str, str]:
-    """The same of what `read_captions` has read."""
+    """`read_hypotheses` of a file that has been read."""
     hypotheses: dict[str, str] = {}
     if content.left_out:
-        raise SightlineError(f"{path}, {content.left_out[0]}; mend that line")
+        raise SightlineError(f"{path}, {content.left_out[0]}")
     for photo, caption in content.entries:
         if photo in hypotheses:
             raise SightlineError(f"{path}: {photo!r} has more than one hypothesis; keep one caption a photo")
@@ -100,179 +96,142 @@ def hypotheses_of(path: str | os.PathLike[str], content: CaptionFile) -> dict[st
 
 
 def read_captions(path: str | os.PathLike[str], split: str = "test") -> CaptionFile:
-    """All that the file says; see `read_references`."""
+    """The content of a file; see `read_references`."""
     path = as_path(path)
     try:
         text = read_text(path)
     except OSError as error:
         raise SightlineError(f"{path}: cannot be read ({error.strerror}); check the path") from None
     if not text.strip():
-        raise SightlineError(f"{path}: empty; write captions to it as {_SHAPES}")
-    content = _parse(path, text, split)
+        raise SightlineError(f"{path}: empty; write captions to it as {FORMS}")
+    content = _read(path, text, split)
     if not content.entries and content.failed:
         photo, reason = next(iter(content.failed.items()))
         raise SightlineError(f"{path}: no photo in it has a caption, each failed, such as {photo} ({reason})")
     if not content.entries:
-        raise SightlineError(f"{path}: holds no captions; write captions to it as {_SHAPES}")
+        raise SightlineError(f"{path}: holds no captions; write captions to it as {FORMS}")
     return content
 
 
-def _parse(path: Path, text: str, split: str) -> CaptionFile:
+def read_table(path: Path) -> CaptionRows | None:
+    """The rows of a dataset's table, by its suffix: JSON lines, a JSON list of objects, Parquet, or delimited text.
+
+    None if it names no column for the photo or none for the caption.
+
+    Raises:
+        SightlineError: the text is not UTF-8, or Parquet cannot be read.
+    """
+    suffix = path.suffix.lower()
+    if suffix in PARQUET:
+        from sightline.annotations.parquet import read_parquet
+
+        return read_parquet(path)
+    if suffix in (".jsonl", ".ndjson"):
+        return _if_any_fits(list(rows_of_lines(read_lines(path))))
+    if suffix != ".json":
+        return rows_of_table(read_text(path), PHOTO_COLUMNS)
+    if not first_line(path).startswith("["):  # without reading all of what may be half a gigabyte of boxes
+        return None
+    try:
+        content = parse_json(read_text(path))
+    except ValueError:
+        return None
+    objects = (entry for entry in content if isinstance(entry, dict) and entry)
+    is_table = names_photo_and_caption(next(objects, None), PHOTO_COLUMNS)
+    return CaptionRows(rows_of_json(content)) if is_table else None
+
+
+def rows_of_table(text: str, photo_names: tuple[str, ...]) -> CaptionRows | None:
+    """The rows of delimited text; None if its first line names no column for the photo or none for the caption."""
+    table = parse_table(text, photo_names, CAPTION_COLUMNS)
+    if table is None:
+        return None
+    maker = RowMaker(table.photo, table.caption)
+    problem = f"not {len(table.columns)} columns ({', '.join(table.columns)}), or a quote left open; mend that line"
+    return CaptionRows(
+        Row(f"line {number}", problem=problem) if values is None else maker.make(f"line {number}", values)
+        for number, values in table.rows
+    )
+
+
+def rows_of_token_lines(lines: Iterable[tuple[int, str]]) -> CaptionRows:
+    """The rows of a ``.token`` file, as Flickr8k and Flickr30k came."""
+    problem = "not photo.jpg#0, a tab and a caption; mend that line"
+    pairs = ((f"line {number}", parse_token_line(line)) for number, line in lines)
+    return CaptionRows(
+        Row(place, pair[0], (pair[1],)) if pair else Row(place, problem=problem) for place, pair in pairs
+    )
+
+
+def _if_any_fits(rows: list[Row]) -> CaptionRows | None:
+    """The rows, if the first object among them names photo and caption."""
+    return CaptionRows(rows) if any(row.photo for row in rows) else None
+
+
+def _read(path: Path, text: str, split: str) -> CaptionFile:
+    """Tell the form from the first lines, and read the file by it."""
     lines = split_lines(text)
     number, first = next(lines)
     if first[0] not in "[{":
-        return CaptionFile(list(_from_token(path, text))) if parse_token_line(first) else _from_csv(path, text)
+        if parse_token_line(first):
+            return _strict(path, rows_of_token_lines(split_lines(text)).rows)
+        table = rows_of_table(text, _ID_FIRST)
+        if table is None:
+            problem = "the first line names no columns for photo and caption; begin with image,caption"
+            raise SightlineError(f"{path}: {problem}; {COLUMNS_TOLD}")
+        return _strict(path, table.rows, tolerant=True)
     if first[0] == "{" and _is_json(first) and (second := next(lines, None)):
-        return _from_json_lines(path, [(number, first), second, *lines])
-    content = _load(path, text)
-    if isinstance(content, dict) and _is_karpathy(content.get("images")):
-        return _from_karpathy(path, content["images"], split_named(split, "split"))
-    return _from_json(path, content)
+        return _strict(path, rows_of_lines([(number, first), second, *lines], _ID_FIRST, unique=True))
+    try:
+        content = parse_json(text, unique=True)
+    except ValueError as error:
+        raise SightlineError(f"{path}: {error}; write captions as {FORMS}") from None
+    images = karpathy_images(content)
+    if images and any(isinstance(image, dict) and "sentences" in image for image in images):
+        return _strict(path, *_of_split(path, list(rows_of_karpathy(images)), split_named(split, "split")))
+    read = _strict(path, rows_of_json(content, _ID_FIRST))
+    read.aliases.update(coco_file_names(content))
+    return read
 
 
 def _is_json(text: str) -> bool:
     try:
-        json.loads(text)
-    except (ValueError, RecursionError):
+        parse_json(text)
+    except ValueError:
         return False
     return True
 
 
-def _load(where: object, text: str) -> object:
-    def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        content = dict(pairs)
-        if len(content) < len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for name in names if names.count(name) > 1)
-            raise SightlineError(f"{where}: {twice!r} stands there twice; keep one of the two")
-        return content
-
-    try:
-        return json.loads(text, object_pairs_hook=unique)
-    except (ValueError, RecursionError) as error:
-        raise SightlineError(f"{where}: broken JSON ({error}); write captions as {_SHAPES}") from None
+def _of_split(path: Path, rows: list[Row], split: str) -> tuple[list[Row], str]:
+    """Karpathy's rows of one split, and its name; all rows and "" if none names a split."""
+    if not any(row.split for row in rows):
+        return rows, ""
+    chosen = [row for row in rows if row.split and split_named(row.split, str(path)) == split]
+    if not chosen:
+        raise SightlineError(f"{path}: no photos in its {split} split; name another split")
+    return chosen, split
 
 
-def _from_json(path: Path, content: object) -> CaptionFile:
-    found = CaptionFile([], _file_names(content))
-    if isinstance(content, dict) and isinstance(content.get("annotations"), list):
-        content = content["annotations"]
-    elif isinstance(content, dict) and find_column(_PHOTO, content) and find_column(CAPTION_COLUMNS, content):
-        content = [content]  # JSON lines of one line
-    if isinstance(content, list):
-        for number, record in enumerate(content, start=1):
-            _take_record(f"{path}, entry {number}", record, found)
-    elif isinstance(content, dict):
-        for photo, captions in content.items():
-            found.entries += _with_photo(f"{path}: {photo!r}", photo, captions)
-    return found
+def _strict(path: Path, rows: Iterable[Row], split: str = "", tolerant: bool = False) -> CaptionFile:
+    """The content of rows; the first that makes no sense is raised.
 
-
-def _from_json_lines(path: Path, lines: Iterable[tuple[int, str]]) -> CaptionFile:
-    found = CaptionFile([])
-    for number, line in lines:
-        where = f"{path}, line {number}"
-        _take_record(where, _load(where, line), found)
-    return found
-
-
-def _take_record(where: str, record: object, into: CaptionFile) -> None:
-    if not isinstance(record, dict):
-        raise SightlineError(f"{where}: not an object with image and caption; write captions as {_SHAPES}")
-    fields = {plain_column(name): value for name, value in record.items()}
-    photo, captions = find_column(_PHOTO, fields), find_column(CAPTION_COLUMNS, fields)
-    if photo is None or captions is None:
-        lacking = "photo, e.g. image_id" if photo is None else "caption"
-        raise SightlineError(
-            f"{where}: no field for the {lacking}; it has {', '.join(record) or 'none'}; {COLUMNS_TOLD}"
-        )
-    name = fields[photo]
-    if isinstance(name, bool) or not isinstance(name, str | int):
-        raise SightlineError(f"{where}: {photo} is neither text nor a whole number; name the photo by one of them")
-    if fields[captions] is None and fields.get(_ERROR):
-        into.failed[plain_photo(str(name))] = str(fields[_ERROR])
-    else:
-        into.entries += _with_photo(f"{where}: {name!r}", plain_photo(str(name)), fields[captions])
-
-
-def _with_photo(where: str, photo: str, captions: object) -> Iterator[Entry]:
-    several = captions if isinstance(captions, list) else [captions]
-    # pycocoevalcap's records hold the caption and, at times, the photo's id once more.
-    texts = [one.get("caption") if isinstance(one, dict) else one for one in several]
-    if not all(isinstance(text, str) for text in texts):
-        raise SightlineError(f"{where} is neither a caption nor a list of captions; write captions as {_SHAPES}")
-    if not texts:
-        raise SightlineError(f"{where} has no caption; give it at least one, or leave it out")
-    for text in texts:
-        yield photo, str(text)
-
-
-def _file_names(content: object) -> dict[str, set[str]]:
-    """COCO's file_name -> its id, of annotations."""
-    images = content.get("images") if isinstance(content, dict) else None
-    aliases: dict[str, set[str]] = {}
-    for image in images if isinstance(images, list) else ():
-        if isinstance(image, dict) and isinstance(image.get("file_name"), str) and "id" in image:
-            aliases.setdefault(image["file_name"], set()).add(str(image["id"]))
-    return aliases
-
-
-def _is_karpathy(images: object) -> bool:
-    return isinstance(images, list) and any(isinstance(image, dict) and "sentences" in image for image in images)
-
-
-def _from_karpathy(path: Path, images: list[Any], wanted: str) -> CaptionFile:
-    content = CaptionFile([], split=wanted if any(_split(path, image) for image in images) else "")
-    for index, image in enumerate(images):
-        if content.split and _split(path, image) != wanted:
-            continue
-        where = f"{path}, images[{index}]"
-        try:
-            name = "/".join(part for part in (image.get("filepath", ""), image["filename"]) if part)
-            captions = [sentence["raw"] for sentence in image["sentences"]]
-        except (AttributeError, KeyError, TypeError):
-            raise SightlineError(f"{where}: needs a filename and sentences, each with its raw text") from None
-        content.entries += _with_photo(where, name, captions)
-        for key in ("cocoid", "imgid"):
-            if key in image:
-                # COCO's id comes first: the other one only counts the file's images.
-                content.aliases.setdefault(str(image[key]), set()).add(name)
-                break
-    if not content.entries:
-        raise SightlineError(f"{path}: no photos in its {wanted} split; name another split")
-    return content
-
-
-def _split(path: Path, image: object) -> str:
-    word = image.get("split") if isinstance(image, dict) else None
-    return split_named(word, str(path)) if isinstance(word, str) and word else ""
-
-
-def _from_token(path: Path, text: str) -> Iterator[Entry]:
-    for number, line in split_lines(text):
-        entry = parse_token_line(line)
-        if entry is None:
-            raise SightlineError(f"{path}, line {number}: not photo.jpg#0, a tab and a caption; mend that line")
-        yield entry
-
-
-def _from_csv(path: Path, text: str) -> CaptionFile:
-    table = parse_table(text, _PHOTO, CAPTION_COLUMNS)
-    if table is None:
-        told = "the first line names no columns for photo and caption; begin with image,caption"
-        raise SightlineError(f"{path}: {told}; {COLUMNS_TOLD}")
-    content, left_out = CaptionFile([]), []
-    for number, row in table.rows:
-        if row is None:
-            told = f"not {len(table.columns)} columns ({', '.join(table.columns)}), or a quote left open"
-            left_out.append(f"line {number}: {told}")
-            continue
-        photo, error = plain_photo(row[table.photo]), row.get(_ERROR)
-        if error and not row[table.caption]:
-            content.failed[photo] = error
-        else:
-            content.entries += [(photo, caption) for caption in split_cell(row[table.caption])]
+    ``tolerant``: leave such rows out while they are no more than one in a hundred.
+    """
+    content, left_out = CaptionFile([], split=split), []
+    for row in rows:
+        problem = row.problem
+        if not problem and not row.captions and not row.error:
+            problem = f"{row.photo!r} has no caption; give it at least one, or leave it out"
+        if problem and not tolerant:
+            raise SightlineError(f"{path}{', ' * bool(row.place)}{row.place}: {problem}")
+        if problem:
+            left_out.append(f"{row.place}: {problem}")
+        elif row.error:
+            content.failed[row.photo] = row.error
+        content.entries += [(row.photo, caption) for caption in row.captions]
+        if row.alias:
+            content.aliases.setdefault(row.alias, set()).add(row.photo)
     if 100 * len(left_out) > len(content.entries):
-        raise SightlineError(f"{path}, {left_out[0]}; mend that line")
+        raise SightlineError(f"{path}, {left_out[0]}")
     content.left_out = tuple(left_out)
     return content

@@ -1,186 +1,212 @@
-"""Tables of photos and captions, read from CSV, JSON lines, JSON and Parquet alike: one record a row."""
+"""`Row`, what every form of caption file is read as, and the rows of a dataset's files collected by photo.
+
+Readers never raise for an entry that makes no sense: its row has a ``problem``. Whether that is collected (`Collector`)
+or raised at once (`sightline.annotations.caption_files`) is up to the caller.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from sightline.annotations.delimited import parse_table
 from sightline.annotations.match import folder_of
 from sightline.annotations.split_names import SPLITS, split_in, split_named
-from sightline.annotations.text import first_line, group_captions, read_lines, read_text
-from sightline.images.columns import CAPTION_COLUMNS, PHOTO_COLUMNS, find_column, plain_column, plain_photo, split_cell
+from sightline.images.columns import CAPTION_COLUMNS, COLUMNS_TOLD, find_column, plain_column, plain_photo, split_cell
 from sightline.images.source import ImageSource
+
+FORMS = "COCO results or annotations, {photo: [captions]}, JSON lines with image and caption, or CSV with image,caption"
+
+
+class Row(NamedTuple):
+    """One entry of a caption file.
+
+    Attributes:
+        place: where it is, such as ``"line 7"`` or ``"images[3]"``.
+        photo: what the file calls the photo.
+        captions: stripped; none if the entry has an empty list, or an ``error``.
+        split: the file's word for the photo's split, or "".
+        problem: why the entry makes no sense, with the way out; then the fields above but ``place`` may be empty.
+        error: why the photo could not be captioned, as `sightline caption --out` writes it.
+        alias: another name of the photo, or "".
+    """
+
+    place: str
+    photo: str = ""
+    captions: Sequence[str] = ()
+    split: str = ""
+    problem: str = ""
+    error: str = ""
+    alias: str = ""
 
 
 @dataclass(frozen=True)
-class Records:
-    """What a file says, row by row.
+class CaptionRows:
+    """A file's rows, which can be iterated once.
 
     Attributes:
-        photo: the name of the photo's column.
-        caption: the name of the caption's column, or of a list of captions.
-        rows: the line of each, and its values by lower-case column; None where the line makes no sense.
-        photos: name -> the photos that the file itself holds, once its rows are gone through.
+        rows: in the order of the file.
+        photos: name -> a photo whose bytes the file itself holds; complete once the rows have been read.
     """
 
-    photo: str
-    caption: str
-    rows: Iterable[tuple[int, Mapping[str, Any] | None]]
+    rows: Iterable[Row]
     photos: Mapping[str, ImageSource] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Collected:
-    """What the tables of a dataset say together; see `sightline.data.layout.Source`."""
+class RowMaker:
+    """Makes `Row`s of values by column; ``photo`` and ``caption`` are the columns that count."""
 
-    captions: dict[str, tuple[str, ...]]
-    splits: dict[str, tuple[str, ...]] | None
-    unread: tuple[str, ...]
-    photos: dict[str, ImageSource]
+    def __init__(self, photo: str, caption: str) -> None:
+        self.photo, self.caption = photo, caption
+        self._value: Any = None
+        self._name = ""
 
-
-def read_records(path: Path) -> Records | None:
-    """What the file says; None if it names no column for the photo or none for the caption."""
-    return _READERS.get(path.suffix.lower(), _read_delimited)(path)
-
-
-def _read_delimited(path: Path) -> Records | None:
-    table = parse_table(read_text(path), PHOTO_COLUMNS, CAPTION_COLUMNS)
-    return Records(table.photo, table.caption, table.rows) if table else None
-
-
-def _read_json_lines(path: Path) -> Records | None:
-    return _of_objects([(number, _record(line)) for number, line in read_lines(path)])
-
-
-def _read_json(path: Path) -> Records | None:
-    """A list of objects; any other JSON, broken too, is none of ours."""
-    if not first_line(path).startswith("["):  # without reading all of what may be half a gigabyte of boxes
-        return None
-    try:
-        content = json.loads(read_text(path))
-    except (ValueError, RecursionError):
-        return None
-    return _of_objects([(number, _plain(entry)) for number, entry in enumerate(content, start=1)])
+    def make(self, place: str, values: Mapping[str, Any]) -> Row:
+        """``values`` by `plain_column`."""
+        value, captions, split = values.get(self.photo), values.get(self.caption), values.get("split") or ""
+        if not isinstance(value, str) or value != self._value:  # a photo's rows mostly follow one another
+            self._value, self._name = value, _photo_name(value)
+        name = self._name
+        if not name:
+            return Row(place, problem=f"{self.photo} is neither text nor a whole number; name the photo by one of them")
+        if not isinstance(split, str):
+            return Row(place, problem=f"{name!r} has a split that is no text; write train, val or test")
+        if not captions and (error := values.get("error")):
+            return Row(place, name, (), split, error=str(error))
+        if isinstance(captions, str) and not captions.startswith("["):  # of a million rows, most are one caption
+            return Row(place, name, (captions.strip(),), split)
+        return with_captions(place, name, captions, split)
 
 
-def _of_objects(rows: list[tuple[int, dict[str, Any] | None]]) -> Records | None:
-    names = next((row for _, row in rows if row), {})
-    photo, caption = find_column(PHOTO_COLUMNS, names), find_column(CAPTION_COLUMNS, names)
-    return Records(photo, caption, rows) if photo and caption else None
+def with_captions(place: str, photo: str, captions: object, split: str = "") -> Row:
+    """A row whose captions may be one or a list, of strings or of pycocoevalcap's records."""
+    several = split_cell(captions) if isinstance(captions, str) else captions
+    if isinstance(several, list):
+        texts = [each.get("caption") if isinstance(each, dict) else each for each in several]
+        stripped = [text.strip() for text in texts if isinstance(text, str)]
+        if len(stripped) == len(texts):
+            return Row(place, photo, stripped, split)
+    problem = f"{photo!r} is neither a caption nor a list of captions; write captions as {FORMS}"
+    return Row(place, split=split, problem=problem)
 
 
-def _record(line: str) -> dict[str, Any] | None:
-    try:
-        return _plain(json.loads(line))
-    except (ValueError, RecursionError):
-        return None
+def rows_of_objects(entries: Iterable[tuple[str, object]], photo_names: Sequence[str]) -> Iterator[Row]:
+    """The rows of (place, JSON value): objects with a field for the photo and one for the caption.
 
-
-def _plain(entry: Any) -> dict[str, Any] | None:
-    return {plain_column(key): value for key, value in entry.items()} if isinstance(entry, dict) else None
-
-
-def _read_parquet(path: Path) -> Records | None:
-    from sightline.annotations.parquet import read_parquet
-
-    return read_parquet(path)
-
-
-DELIMITED, OBJECTS, PARQUET = (".csv", ".tsv"), (".jsonl", ".ndjson", ".json"), (".parquet", ".pq")
-_READERS: dict[str, Callable[[Path], Records | None]] = {
-    ".jsonl": _read_json_lines,
-    ".ndjson": _read_json_lines,
-    ".json": _read_json,
-    **dict.fromkeys(PARQUET, _read_parquet),
-}
-
-
-def collect(tables: Mapping[str, Records], folders: bool = False) -> Collected:
-    """Image -> captions, and so on, of tables by their paths in the dataset.
-
-    The splits come from a column "split"; else from the words of the tables' paths, as in ``train.csv`` and
-    ``val.csv``; else from those of the photos' folders, if every photo lies in one and there are several.
-
-    Args:
-        tables: path, with ``/``, relative to the dataset's folder -> what it says.
-        folders: whether the photos' names are relative to their table's folder rather than to the dataset's. In a
-            folder named for a split they are in any case.
-
-    Raises:
-        SightlineError: a row is in a split that there is not.
+    A `ValueError` in the place of a value is its problem. ``photo_names``: names of the photo's field, the first that
+    is there counts.
     """
-    rows = _Rows()
-    homes = {path: split_in(path) for path in tables}
-    several = len(set(homes.values())) > 1
-    captions = group_captions(
-        pair
-        for path, table in tables.items()
-        for pair in rows.pairs(path, table, homes[path] if several else "", folders or bool(split_in(folder_of(path))))
-    )
-    splits = _listed(rows.splits) or splits_of_folders(captions)
-    return Collected(captions, splits, tuple(rows.unread), rows.photos)
+    makers: dict[tuple[str, ...], tuple[list[str], RowMaker | str]] = {}
+    for place, entry in entries:
+        if isinstance(entry, ValueError):
+            yield Row(place, problem=f"{entry}; write captions as {FORMS}")
+        elif not isinstance(entry, dict):
+            yield Row(place, problem=f"not an object with image and caption; write captions as {FORMS}")
+        else:
+            keys = tuple(entry)
+            if keys not in makers:
+                columns = list(map(plain_column, keys))
+                makers[keys] = columns, _maker_of(keys, columns, photo_names)
+            columns, maker = makers[keys]
+            if isinstance(maker, str):
+                yield Row(place, problem=maker)
+            else:
+                yield maker.make(place, dict(zip(columns, entry.values(), strict=True)))
 
 
-class _Rows:
-    """Goes through tables, and keeps what they say beside the captions."""
-
-    def __init__(self) -> None:
-        self.splits: dict[str, dict[str, None]] = {}
-        self.unread: list[str] = []
-        self.photos: dict[str, ImageSource] = {}
-
-    def pairs(self, path: str, table: Records, home: str, in_folder: bool) -> Iterator[tuple[str, str]]:
-        """(image, caption), row by row."""
-        prefix = folder_of(path) if in_folder else ""
-        written, image = None, ""  # a photo's rows mostly follow one another
-        for line, row in table.rows:
-            name, text, split = (row.get(table.photo), row.get(table.caption), row.get("split")) if row else (None,) * 3
-            if name != written or name is None:
-                written, image = name, _photo_name(name)
-            # Of a million rows, most are one caption.
-            texts = [text.strip()] if isinstance(text, str) and not text.startswith("[") else _texts(text)
-            split = split or home
-            if not image or texts is None or not isinstance(split, str):
-                self.unread.append(f"{path} line {line}")
-                continue
-            named = prefix + image
-            if split:
-                self.splits.setdefault(split_named(split, f"{path} line {line}"), {})[named] = None
-            for caption in texts:
-                yield named, caption
-        self.photos |= {prefix + name: place for name, place in table.photos.items()}
+def names_photo_and_caption(entry: object, photo_names: Sequence[str]) -> bool:
+    """Whether a JSON value is an object with a field for the photo and one for the caption."""
+    columns = list(map(plain_column, entry)) if isinstance(entry, dict) else []
+    return bool(find_column(photo_names, columns) and find_column(CAPTION_COLUMNS, columns))
 
 
-def _photo_name(value: Any) -> str:
+def _maker_of(keys: Sequence[str], columns: Sequence[str], photo_names: Sequence[str]) -> RowMaker | str:
+    photo, caption = find_column(photo_names, columns), find_column(CAPTION_COLUMNS, columns)
+    if photo and caption:
+        return RowMaker(photo, caption)
+    lacking = "caption" if photo else "photo, e.g. image_id"
+    return f"no field for the {lacking}; it has {', '.join(keys) or 'none'}; {COLUMNS_TOLD}"
+
+
+def _photo_name(value: object) -> str:
     """What a cell calls the photo; empty if it is neither text nor a whole number."""
     is_number = isinstance(value, int) and not isinstance(value, bool)
     return plain_photo(str(value)) if is_number or isinstance(value, str) else ""
 
 
-def splits_of_folders(images: Iterable[str]) -> dict[str, tuple[str, ...]] | None:
-    """Split -> images, by the words of their folders; None unless every image has a split, and there are several."""
+@dataclass(frozen=True)
+class Records:
+    """What a dataset's caption files say.
+
+    Attributes:
+        captions: photo -> its captions, stripped; empty ones are still there.
+        splits: "train", "val", "test" -> the photos that the files put there; None if they name no split.
+        unread: the places of entries that make no sense, such as ``"captions.txt line 7"``.
+        photos: name -> a photo whose bytes a file holds.
+        problem: the first of the entries that make no sense, with its place and problem; or "".
+    """
+
+    captions: dict[str, tuple[str, ...]]
+    splits: dict[str, tuple[str, ...]] | None
+    unread: tuple[str, ...] = ()
+    photos: Mapping[str, ImageSource] = field(default_factory=dict)
+    problem: str = ""
+
+
+class Collector:
+    """Collects the rows of a dataset's files by photo, and the places of those that make no sense."""
+
+    def __init__(self) -> None:
+        self._captions: dict[str, Any] = {}
+        self._splits: dict[str, dict[str, None]] = {}
+        self._unread: list[str] = []
+        self._photos: dict[str, ImageSource] = {}
+        self._problem = ""
+
+    def add(self, file: str, content: CaptionRows, split: str = "", prefix: str = "") -> Collector:
+        """Read a file's rows.
+
+        Args:
+            file: what the file is called in places.
+            content: its rows.
+            split: the split of rows that name none.
+            prefix: put before the photos' names, which are relative to a folder of the dataset.
+
+        Raises:
+            SightlineError: a row is in a split that there is not.
+        """
+        for place, photo, captions, named_split, problem, _, _ in content.rows:
+            if problem:
+                self._problem = self._problem or f"{file} {place}: {problem}"
+                self._unread.append(f"{file} {place}")
+                continue
+            name = prefix + photo
+            if named_split or split:
+                self._splits.setdefault(split_named(named_split or split, f"{file} {place}"), {})[name] = None
+            self._captions.setdefault(name, []).extend(captions)
+        self._photos |= {prefix + name: photo for name, photo in content.photos.items()}
+        return self
+
+    def records(self) -> Records:
+        """All that was added."""
+        captions = self._captions
+        for name, texts in captions.items():  # in place: of a million captions there is no second copy
+            captions[name] = tuple(texts)
+        splits = _ordered(self._splits) if self._splits else None
+        return Records(captions, splits, tuple(self._unread), self._photos, self._problem)
+
+
+def splits_of_folders(photos: Iterable[str]) -> dict[str, tuple[str, ...]] | None:
+    """Split -> photos, by the words of their folders; None unless every photo has a split, and there are several."""
     splits: dict[str, dict[str, None]] = {}
-    homes: dict[str, str] = {}
-    for image in images:
-        folder = folder_of(image.replace("\\", "/"))
-        if folder not in homes:
-            homes[folder] = split_in(folder)
-        splits.setdefault(homes[folder], {})[image] = None
-    return _listed(splits) if len(splits) > 1 and "" not in splits else None
+    split_of: dict[str, str] = {}
+    for photo in photos:
+        folder = folder_of(photo.replace("\\", "/"))
+        if folder not in split_of:
+            split_of[folder] = split_in(folder)
+        splits.setdefault(split_of[folder], {})[photo] = None
+    return _ordered(splits) if len(splits) > 1 and "" not in splits else None
 
 
-def _listed(splits: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:
+def _ordered(splits: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:
     return {split: tuple(splits[split]) for split in SPLITS if split in splits}
-
-
-def _texts(value: Any) -> list[str] | None:
-    """A caption or a list of captions as a list; None if it is neither."""
-    texts = split_cell(value) if isinstance(value, str) else value
-    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-        return None
-    return [text.strip() for text in texts]

@@ -1,4 +1,4 @@
-"""Reading the text files and listing the photos of a dataset, the same way for every layout."""
+"""Read the text files of a dataset, list its folders, and parse the lines of ``.token`` files."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import json
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from sightline.errors import SightlineError
 
@@ -32,12 +31,12 @@ def read_text(path: Path) -> str:
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines that are not blank, stripped, each with its number from 1; any of the usual line ends."""
+    """(number from 1, line) of every line that is not blank, stripped; line ends may be any of the usual."""
     return split_lines(read_text(path))
 
 
 def first_line(path: Path) -> str:
-    """The first line that is not blank, of the file's first 64 kB, undecodable letters replaced; "" without any."""
+    """The first line that is not blank, of the file's first 64 kB, or ""; undecodable bytes are replaced."""
     with path.open("rb") as file:
         start = file.read(1 << 16)
     text = start.decode(json.detect_encoding(start), "replace")
@@ -45,12 +44,12 @@ def first_line(path: Path) -> str:
 
 
 def files_in(root: Path, pattern: str) -> list[str]:
-    """The files in ``root``, for ``""``, or in those folders below it that a pattern such as ``"*/"`` names.
+    """The files in ``root``, if ``pattern`` is ``""``, or in the folders below it that one such as ``"*/"`` matches.
 
-    Sorted, relative to ``root``, hidden ones apart: archives packed on a Mac carry a hidden ``._`` twin of every file.
+    Sorted, relative to ``root``, without hidden ones: archives packed on a Mac have a hidden ``._`` twin of every file.
     """
-    found = (path.relative_to(root) for path in root.glob(pattern)) if pattern else (Path(),)
-    folders = (path for path in found if not any(part.startswith(".") for part in path.parts))
+    matched = (path.relative_to(root) for path in root.glob(pattern)) if pattern else (Path(),)
+    folders = (path for path in matched if not any(part.startswith(".") for part in path.parts))
     prefixes = sorted(f"{path.as_posix()}/" if path.parts else "" for path in folders if (root / path).is_dir())
     return [
         prefix + name
@@ -61,39 +60,18 @@ def files_in(root: Path, pattern: str) -> list[str]:
 
 
 def split_lines(text: str) -> Iterator[tuple[int, str]]:
-    """`read_lines` of a text that was read."""
+    """`read_lines` of a string."""
     for number, line in enumerate(io.StringIO(text, newline=None), start=1):
         if line.strip():
             yield number, line.strip()
 
 
-# A photo may be named "1.jpg.1", so the number is what stands after the first "#" that a blank follows. Before it,
-# Flickr8k-CN names the language.
+# A photo may be named "1.jpg.1", so the number is what follows the first "#" and precedes a blank. Flickr8k-CN puts the
+# language before it.
 _TOKEN_LINE = re.compile(r"(.+?)(?:#[a-z]+)?#\d+(?:\s+(.*))?")
 
 
 def parse_token_line(line: str) -> tuple[str, str] | None:
-    """The photo and the caption, maybe empty, of ``1.jpg#0<tab>a dog`` or ``1#zhc#0 狗``; None if it is no such."""
+    """Photo and caption, maybe empty, of ``1.jpg#0<tab>a dog`` or ``1#zhc#0 狗``; None for any other line."""
     match = _TOKEN_LINE.fullmatch(line)
     return (match[1], match[2] or "") if match else None
-
-
-def read_token_file(path: Path) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
-    """Image -> captions of a ``.token`` file, as Flickr8k and Flickr30k came, and the places of lines left out."""
-    pairs, unread = [], []
-    for number, line in read_lines(path):
-        if pair := parse_token_line(line):
-            pairs.append(pair)
-        else:
-            unread.append(f"{path.name} line {number}")
-    return group_captions(pairs), tuple(unread)
-
-
-def group_captions(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
-    """(image, caption) pairs as image -> captions, both in the order they came."""
-    groups: dict[str, Any] = {}
-    for image, caption in pairs:
-        groups.setdefault(image, []).append(caption)
-    for image, captions in groups.items():  # in place: of a million captions there is no second copy
-        groups[image] = tuple(captions)
-    return groups

@@ -1,4 +1,4 @@
-"""The registry of dataset layouts: a layout is one file whose reader registers itself here."""
+"""The registry of dataset layouts: the reader of a layout registers itself here."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sightline.annotations.match import find_photos
+from sightline.annotations.records import Records
 from sightline.data.example import Example
+from sightline.data.splits import find_splits
 from sightline.errors import SightlineError
 from sightline.images.source import ImageSource
 
 
 @dataclass(frozen=True)
 class Packed:
-    """What is left of a `Source` once what cannot be used is left out; see `sightline.data.dataset.Dataset`."""
+    """The usable examples of a `Source`, and how many were left out; see `sightline.data.dataset.Dataset`."""
 
     splits: Mapping[str, Sequence[Example]]
     without_photo: int
@@ -22,18 +25,18 @@ class Packed:
 
 @dataclass(frozen=True)
 class Source:
-    """What a dataset's files say, before anything is left out.
+    """The content of a dataset's folder, before anything is left out.
 
     Attributes:
-        captions: image name -> its captions, stripped; empty ones are still there.
-        photos: image name -> where it is, for every photo that is there, captioned or not.
-        splits: "train", "val", "test" -> the image names listed for it; None if the files say nothing about splits.
+        captions: photo's name -> its captions, stripped; empty ones are still there.
+        photos: photo's name -> its source, for every photo that exists, captioned or not.
+        splits: "train", "val", "test" -> the photos listed for it; None if the files say nothing about splits.
         unread_lines: the places of lines that make no sense, such as ``"captions.txt line 7"``.
-        torn: which files of many photos end too early, each with the place where; the photos before that count.
-        read: the files that say it, relative to the folder.
-        unclear: image names for which there is more than one file, or one that others mean, too -> what there is.
-        packed: what can be used, of a layout that knows it without the mappings above, which for millions of photos
-            would fill the memory.
+        torn: shards that end too early, each with the position; the photos before it are used.
+        read: the caption files and split lists that were read, relative to the folder.
+        unclear: photos' names that fit several files, or a file that other names fit, too -> these files and names.
+        packed: the usable examples, from layouts that know them without the mappings above, which would fill the
+            memory for millions of photos.
     """
 
     captions: Mapping[str, tuple[str, ...]]
@@ -46,15 +49,41 @@ class Source:
     packed: Packed | None = None
 
 
+def complete(
+    root: Path,
+    records: Records,
+    read: Sequence[str],
+    *,
+    lists_in: Sequence[Path] = (),
+    whole: bool = False,
+    unique: bool = False,
+) -> Source:
+    """The `Source` of a folder's caption files: find the photos that the files do not hold themselves, and the splits.
+
+    Args:
+        root: where to look for photos; ``whole`` and ``unique`` as in `find_photos`.
+        records: what the caption files say.
+        read: these files.
+        lists_in: folders whose split lists, or Karpathy's JSON, come before splits that the caption files name.
+    """
+    listed, lists = find_splits(lists_in, records.captions) if lists_in else (None, ())
+    splits = listed or records.splits
+    elsewhere = [name for name in records.captions if name not in records.photos]
+    found = find_photos(root, elsewhere, whole=whole, unique=unique) if elsewhere or whole else None
+    photos = {**records.photos, **(found.photos if found else {})}
+    unclear = found.unclear if found else {}
+    return Source(records.captions, photos, splits, records.unread, read=(*read, *lists), unclear=unclear)
+
+
 Progress = Callable[[int, int], None]
 Reader = Callable[[Path, Progress], Source | None]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """A registered reader: it gives a `Source`, or None where the folder is not of this layout.
+    """A registered reader: it returns a `Source`, or None if the folder is not of this layout.
 
-    Where it takes long, it tells its ``progress(done, total)``.
+    Readers that take long call their ``progress(done, total)``.
     """
 
     name: str
@@ -67,14 +96,14 @@ LAYOUTS: dict[str, Layout] = {}
 
 
 def register_layout(name: str, *, looks_for: str, rank: int) -> Callable[[Reader], Reader]:
-    """Make a reader known under ``name``.
+    """Register a reader.
 
     Args:
-        name: what `Dataset.layout` will say.
+        name: the value of `Dataset.layout`.
         looks_for: the files that make the layout, as an error message names them.
-        rank: layouts are tried in this order: 0 for captions that can be nothing else, 1 for Karpathy's JSON, which
-            tells the others their splits, 2 for files and folders of certain names, 3 for any file that happens to
-            fit, 4 for many files that must be gone through to be known.
+        rank: layouts are tried in this order: 0 for caption files that cannot be anything else, 1 for Karpathy's JSON,
+            whose splits the others use, 2 for files and folders of certain names, 3 for any file that happens to fit,
+            4 for layouts that take reading many files to recognise.
     """
 
     def register(read: Reader) -> Reader:
@@ -93,8 +122,9 @@ def read_source(root: Path, progress: Progress = lambda done, total: None) -> tu
     try:
         return _read_first_that_fits(root, progress)
     except OSError as error:
-        place = error.filename or root
-        raise SightlineError(f"{place}: cannot be read ({error.strerror}); look at its permissions") from None
+        raise SightlineError(
+            f"{error.filename or root}: cannot be read ({error.strerror}); look at its permissions"
+        ) from None
 
 
 def _read_first_that_fits(root: Path, progress: Progress) -> tuple[str, Source]:
@@ -121,5 +151,5 @@ def _read_first_that_fits(root: Path, progress: Progress) -> tuple[str, Source]:
 
 
 def _has_photos(source: Source) -> bool:
-    """Whether any captioned photo is there; captions of photos that are elsewhere may lie beside those meant."""
+    """Whether any captioned photo exists: a folder may also hold caption files of photos that are elsewhere."""
     return source.packed is not None or any(name in source.photos for name in source.captions)

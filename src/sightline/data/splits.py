@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterable, Mapping
 from itertools import islice
 from pathlib import Path
 
+from sightline.annotations.json_files import read_karpathy
 from sightline.annotations.match import as_named
 from sightline.annotations.split_names import SPLITS, split_named
 from sightline.annotations.text import files_in, read_lines
-from sightline.data.layouts.karpathy import read_karpathy
 from sightline.errors import SightlineError
 
 # Flickr8k's own lists, which can be nothing else; and what others call theirs: train.txt, flickr30k_val.txt, test_ids.
