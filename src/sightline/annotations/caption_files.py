@@ -16,11 +16,11 @@ The names of columns and fields are listed in `sightline.images.columns`.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sightline.annotations.delimited import parse_table
+from sightline.annotations.delimited import Table, parse_table
 from sightline.annotations.json_files import (
     coco_file_names,
     karpathy_images,
@@ -33,7 +33,7 @@ from sightline.annotations.records import FORMS, CaptionRows, Row, RowMaker, nam
 from sightline.annotations.split_names import split_named
 from sightline.annotations.text import first_line, parse_token_line, read_lines, read_text, split_lines
 from sightline.errors import SightlineError
-from sightline.images.columns import CAPTION_COLUMNS, COLUMNS_TOLD, PHOTO_COLUMNS
+from sightline.images.columns import CAPTION_COLUMNS, COLUMNS_TOLD, PHOTO_COLUMNS, plain_photo
 from sightline.model_folder import as_path
 
 # An id comes first: in results it is the photo's name, where a dataset needs the file's.
@@ -144,14 +144,28 @@ def read_table(path: Path) -> CaptionRows | None:
 def rows_of_table(text: str, photo_names: tuple[str, ...]) -> CaptionRows | None:
     """The rows of delimited text; None if its first line names no column for the photo or none for the caption."""
     table = parse_table(text, photo_names, CAPTION_COLUMNS)
-    if table is None:
-        return None
+    return CaptionRows(_rows_of_lines(table)) if table else None
+
+
+def _rows_of_lines(table: Table) -> Iterator[Row]:
+    columns = table.columns
+    problem = f"not {len(columns)} columns ({', '.join(columns)}), or a quote left open; mend that line"
     maker = RowMaker(table.photo, table.caption)
-    problem = f"not {len(table.columns)} columns ({', '.join(table.columns)}), or a quote left open; mend that line"
-    return CaptionRows(
-        Row(f"line {number}", problem=problem) if values is None else maker.make(f"line {number}", values)
-        for number, values in table.rows
-    )
+    photo_at, caption_at = columns.index(table.photo), columns.index(table.caption)
+    split_at = columns.index("split") if "split" in columns else None
+    previous, photo = "", ""
+    for number, cells in table.lines:
+        if cells is None:
+            yield Row(f"line {number}", problem=problem)
+            continue
+        if cells[photo_at] != previous:
+            previous = cells[photo_at]
+            photo = plain_photo(previous)
+        caption = cells[caption_at]
+        if photo and caption and caption[0] != "[":  # nearly all rows; as `RowMaker.make`, in half the time
+            yield Row(f"line {number}", photo, (caption,), cells[split_at] if split_at is not None else "")
+        else:
+            yield maker.make(f"line {number}", dict(zip(columns, cells, strict=True)))
 
 
 def rows_of_token_lines(lines: Iterable[tuple[int, str]]) -> CaptionRows:

@@ -19,7 +19,8 @@ from sightline.images.formats import is_photo
 
 _DELIMITERS = ",;\t|"
 
-# The line a row begins on, and its cells by column, stripped; None where the line makes no sense.
+# The line a row begins on, and its cells, stripped; None where the line makes no sense.
+Line = tuple[int, list[str] | None]
 Row = tuple[int, dict[str, str] | None]
 
 
@@ -31,13 +32,20 @@ class Table:
         columns: their names, as `plain_column` has them.
         photo: the column that names the photo.
         caption: the column of its caption; a delimiter that no quotes guard belongs to it.
-        rows: all that are not blank, to be gone through once; a million of them would fill the memory.
+        lines: line number and cells, in the order of ``columns``, of every row that is not blank; None for the cells
+            where the line makes no sense. They can be iterated once: a million rows would fill the memory.
     """
 
     columns: tuple[str, ...]
     photo: str
     caption: str
-    rows: Iterable[Row]
+    lines: Iterable[Line]
+
+    @property
+    def rows(self) -> Iterator[Row]:
+        """``lines`` with the cells by column."""
+        for number, cells in self.lines:
+            yield number, None if cells is None else dict(zip(self.columns, cells, strict=True))
 
 
 def parse_table(text: str, photo_names: Sequence[str], caption_names: Sequence[str]) -> Table | None:
@@ -55,11 +63,7 @@ def parse_table(text: str, photo_names: Sequence[str], caption_names: Sequence[s
         photo, caption = find_column(photo_names, columns), find_column(caption_names, columns)
         if photo and caption:
             reader = _Reader(text, delimiter, columns, columns.index(photo), columns.index(caption))
-            rows = (
-                (line, None if cells is None else dict(zip(columns, cells, strict=True)))
-                for line, cells in reader.rows()
-            )
-            return Table(tuple(columns), photo, caption, islice(rows, 1, None))
+            return Table(tuple(columns), photo, caption, islice(reader.rows(), 1, None))
     return None
 
 

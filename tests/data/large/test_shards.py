@@ -197,7 +197,7 @@ def test_of_processes_that_train_together_one_makes_the_index(root, monkeypatch)
     monkeypatch.setattr("sightline.data.large.shard_index.read_samples", counted)
 
     def process(rank):
-        with Ranks(rank, 2, rank, 2, store).rank_zero_goes_ahead():
+        with Ranks(rank, 2, rank, 2, store).rank_zero_first():
             return len(read_dataset(root).split("train"))
 
     with ThreadPoolExecutor(2) as pool:
