@@ -61,7 +61,7 @@ def test_photos_that_are_not_there_are_told(shapes, tmp_path):
         (copy / f"Images/shapes-{number:05d}.png").unlink()
     said = []
     read_data([copy], {}, boxes=False, say=said.append)
-    assert said[0].startswith("some gone: 2 photos it lists are not there, such as 'shapes-00002.png', ")
+    assert said[0].startswith("some gone: 2 photos that it lists are missing, such as 'shapes-00002.png'")
 
 
 def test_names_and_weights_must_tell(shapes, others, tmp_path):

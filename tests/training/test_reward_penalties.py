@@ -152,7 +152,12 @@ def test_captions_in_any_script_are_drawn_in_silence(data, tmp_path, recwarn):
 def test_nothing_but_sightline_speaks_while_it_trains(data, tmp_path):
     recipe = tiny(epochs=1).model_dump()
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
-    command = "from sightline.cli.main import main; main()"
+    command = (  # whose plots, as a notebook's, stay as they are
+        "import matplotlib; matplotlib.use('svg')\n"
+        "from sightline.cli.main import main\n"
+        "try: main()\n"
+        "finally: assert matplotlib.get_backend() == 'svg'\n"
+    )
     paths = ["--data", data, "--recipe", tmp_path / "recipe.yaml", "--out", tmp_path / "aus gabe ü"]
     done = subprocess.run([sys.executable, "-c", command, "train", "--quiet", *paths], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")

@@ -1,4 +1,4 @@
-"""Photos changed a little at every look, so that their captions stay true."""
+"""Augmentation of training photos that keeps their captions true: crops, light, colours, mirroring."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ def augment(
 ) -> tuple[Image.Image, NDArray[np.float32]]:
     """A crop of at least two thirds of the photo, resized to ``size``, its light and colours shifted, maybe mirrored.
 
-    ``boxes`` (B, 4), as `sightline.data.example.Box`, go where what they hold goes; what is cropped away has no area
-    left. A photo one of whose captions says left or right is never mirrored. The same ``seed`` gives the same picture.
+    ``boxes`` (B, 4), as `sightline.data.example.Box`, are moved along; one that is cropped away has no area left. A
+    photo is never mirrored if one of its captions says left or right. The same ``seed`` gives the same picture.
     """
     scale = torch.tensor([image.width, image.height] * 2)
-    held = BoundingBoxes(
+    moved = BoundingBoxes(
         torch.from_numpy(boxes) * scale, format=BoundingBoxFormat.XYXY, canvas_size=(image.height, image.width)
     )  # type: ignore[call-overload]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        image, held = _transforms(size)(image, held)
+        image, moved = _transforms(size)(image, moved)
         if not _names_a_side(captions):
-            image, held = v2.RandomHorizontalFlip()(image, held)
-    return image, (held / size).numpy()
+            image, moved = v2.RandomHorizontalFlip()(image, moved)
+    return image, (moved / size).numpy()
 
 
 @cache

@@ -1,4 +1,4 @@
-"""What a training learns from: one dataset, or several at once."""
+"""The data of a training: one dataset or several, without photos that another one holds out."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class TrainingData:
     """The photos of one or several datasets.
 
     Attributes:
-        name: the folders, for people.
+        name: the folders, for messages.
         examples: "train" and "val" -> the photos of all datasets, one dataset after the other.
-        shown: float64, for every training photo how often an epoch shows it.
-        record: what config.json keeps: names, where the splits come from, how many photos they list; of several
-            datasets a list each, and their weights.
+        shown: float64 (N,), how often an epoch shows each training photo.
+        record: for config.json: names, where the splits come from, how many photos they list; with several datasets a
+            list each, and as "weights" their repeats.
     """
 
     name: str
@@ -41,39 +41,39 @@ class TrainingData:
 
 
 def read_data(
-    folders: Sequence[Path], weights: Mapping[str, float], boxes: bool, say: Callable[[str], None]
+    folders: Sequence[Path], repeats: Mapping[str, float], boxes: bool, say: Callable[[str], None]
 ) -> TrainingData:
     """Read the datasets in ``folders``; each needs a train and a val split.
 
-    A photo that lies in the test split of one is neither learned from nor chosen by in another, one of a val split is
-    not learned from: the same bytes are the same photo.
+    A photo in the test split of one dataset is left out of all train and val splits, one in a val split out of all
+    train splits. Photos with the same bytes are the same photo.
 
     Args:
-        folders: of any layout; their names tell them apart.
-        weights: a folder's name -> how often an epoch shows each of its training photos, above 0; 1 where it is not
-            named. 2.5: every photo twice, and in every epoch another half of them once more.
-        boxes: whether boxes are learned from: training photos come with their regions.
-        say: told of sizes, splits, and photos left out.
+        folders: of any layout, each with another name.
+        repeats: a folder's name -> how often an epoch shows each of its training photos, above 0; by default 1. With
+            2.5, an epoch shows every photo twice and a random half of them once more.
+        boxes: whether training photos must have regions.
+        say: called with lines on sizes, splits, and photos left out.
 
     Raises:
-        SightlineError: a dataset cannot be used, two have the same name, a weight is of no dataset, or no training
-            photo has boxes though they are asked for.
+        SightlineError: a dataset cannot be used, two have the same name, a repeat names no dataset, or no training
+            photo has boxes though they are needed.
     """
     datasets = {folder.resolve().name: read_dataset(folder, _report(folder, say)) for folder in folders}
-    _check_names(folders, datasets, weights)
+    _check_names(folders, datasets, repeats)
     examples = {split: {name: data.split(split) for name, data in datasets.items()} for split in ("train", "val")}
     if boxes:
         examples["train"] = {name: data.located_split("train") for name, data in datasets.items()}
-        _tell_boxes([example for part in examples["train"].values() for example in part], folders, say)
+        _say_boxes([example for part in examples["train"].values() for example in part], folders, say)
     if len(datasets) > 1:
         _leave_out(datasets, examples, say)
-    _tell(datasets, examples, weights, say)
+    _say_sizes(datasets, examples, repeats, say)
     facts: dict[str, list[Any]] = {
         "data": list(datasets),
         "split_source": [data.split_source for data in datasets.values()],
         "train_photos": [len(data.split("train")) for data in datasets.values()],
         "val_photos": [len(data.split("val")) for data in datasets.values()],
-        "weights": [float(weights.get(name, 1)) for name in datasets],
+        "weights": [float(repeats.get(name, 1)) for name in datasets],
     }
     alone = {key: values[0] for key, values in facts.items() if key != "weights" or values != [1.0]}
     return TrainingData(
@@ -84,15 +84,15 @@ def read_data(
     )
 
 
-def _check_names(folders: Sequence[Path], datasets: Mapping[str, Dataset], weights: Mapping[str, float]) -> None:
+def _check_names(folders: Sequence[Path], datasets: Mapping[str, Dataset], repeats: Mapping[str, float]) -> None:
     if len(datasets) < len(folders):
         name, _ = Counter(folder.resolve().name for folder in folders).most_common(1)[0]
         raise SightlineError(f"two datasets are called {name!r}; their folders' names must tell them apart")
-    for name, weight in weights.items():
+    for name, times in repeats.items():
         if name not in datasets:
             raise SightlineError(f"--weight {name}: no dataset of this name; there are: {', '.join(datasets)}")
-        if not 0 < weight < float("inf"):
-            raise SightlineError(f"--weight {name}={weight:g}: how often a photo is shown is a number above 0")
+        if not 0 < times < float("inf"):
+            raise SightlineError(f"--weight {name}={times:g}: how often a photo is shown is a number above 0")
 
 
 def _leave_out(
@@ -100,22 +100,22 @@ def _leave_out(
     examples: Mapping[str, dict[str, Sequence[Example]]],
     say: Callable[[str], None],
 ) -> None:
-    """Take out of ``examples`` what another dataset's test or val split holds, and tell of photos in two of them."""
+    """Remove from ``examples`` the photos that another dataset holds out; ``say`` how many, and how many are in two."""
     homes = _homes(datasets)
     for split, barred in (("train", {"val", "test"}), ("val", {"test"})):
         for name, part in examples[split].items():
             elsewhere = [
-                {home for home, found in homes.get(example.photo, ()) if home != name and found in barred}
+                {home for home, other in homes.get(example.photo, ()) if home != name and other in barred}
                 for example in part
             ]
-            kept = Examples.pack(example for example, found in zip(part, elsewhere, strict=True) if not found)
+            kept = Examples.pack(example for example, others in zip(part, elsewhere, strict=True) if not others)
             if not kept:
                 raise SightlineError(f"{name}: nothing is left of its {split} split: all of it is held out elsewhere")
-            for home, count in Counter(home for found in elsewhere for home in found).items():
+            for home, count in Counter(home for others in elsewhere for home in others).items():
                 say(f"{name}: {count} photos left out of {split}, as {home} holds out the same")
             examples[split][name] = kept
     twice = sum(
-        any(home != name and found == "train" for home, found in homes.get(example.photo, ()))
+        any(home != name and other == "train" for home, other in homes.get(example.photo, ()))
         for name, part in examples["train"].items()
         for example in part
     )
@@ -124,27 +124,27 @@ def _leave_out(
 
 
 def _homes(datasets: Mapping[str, Dataset]) -> dict[ImageSource, list[tuple[str, str]]]:
-    """Place -> the (dataset, split)s that hold a photo of the same bytes; those of a size of their own apart."""
-    places = [
+    """Photo -> the (dataset, split) pairs that have a photo of the same bytes; without photos of a unique size."""
+    photos = [
         (name, split, example.photo)
         for name, data in datasets.items()
         for split in _SPLITS
         for example in data.splits.get(split, ())
     ]
     sizes: dict[int | None, list[tuple[str, str, ImageSource]]] = {}
-    for place in places:
-        sizes.setdefault(place[2].size(), []).append(place)
-    # A photo of unknown size may be any other's twin.
-    groups = [places] if None in sizes else list(sizes.values())
+    for entry in photos:
+        sizes.setdefault(entry[2].size(), []).append(entry)
+    # A photo of unknown size may equal any other.
+    groups = [photos] if None in sizes else list(sizes.values())
     same: dict[bytes, list[tuple[str, str, ImageSource]]] = {}
     for alike in groups:
         if len({name for name, _, _ in alike}) > 1:
-            for place in alike:
-                same.setdefault(hashlib.sha256(place[2].read()).digest(), []).append(place)
+            for entry in alike:
+                same.setdefault(hashlib.sha256(entry[2].read()).digest(), []).append(entry)
     return {photo: [(name, split) for name, split, _ in alike] for alike in same.values() for _, _, photo in alike}
 
 
-def _tell_boxes(examples: Sequence[Example], folders: Sequence[Path], say: Callable[[str], None]) -> None:
+def _say_boxes(examples: Sequence[Example], folders: Sequence[Path], say: Callable[[str], None]) -> None:
     located = sum(bool(example.regions) for example in examples)
     if not located:
         names = ", ".join(map(str, folders))
@@ -156,33 +156,33 @@ def _tell_boxes(examples: Sequence[Example], folders: Sequence[Path], say: Calla
     say(f"the boxes of {phrases} phrases are learned from, of {located} photos")
 
 
-def _tell(
+def _say_sizes(
     datasets: Mapping[str, Dataset],
     examples: Mapping[str, Mapping[str, Sequence[Example]]],
-    weights: Mapping[str, float],
+    repeats: Mapping[str, float],
     say: Callable[[str], None],
 ) -> None:
     for name, data in datasets.items():
         for torn in data.torn:
-            say(f"{name}: photos are lost with what is torn of a shard: {torn}")
+            say(f"{name}: photos in the damaged part of a shard are lost: {torn}")
         if data.without_photo:
             shown = f", such as {', '.join(data.missing)}" if data.missing else ""
-            say(f"{name}: {data.without_photo:,} photos it lists are not there{shown}; going on without them")
+            say(f"{name}: {data.without_photo:,} photos that it lists are missing{shown}; going on without them")
         if data.split_source == "derived":
             say(f"{name} lists no splits: its photos are split 80/10/10 by file name")
         if len(datasets) > 1:
             train, val = (len(examples[split][name]) for split in ("train", "val"))
-            say(f"{name}: {train} training photos, each shown {weights.get(name, 1):g} times an epoch, {val} held out")
+            say(f"{name}: {train} training photos, each shown {repeats.get(name, 1):g} times an epoch, {val} held out")
 
 
 def _report(folder: Path, say: Callable[[str], None]) -> Callable[[int, int], None]:
-    """Tell of an index that is being made every ten seconds, or so."""
-    told = time.monotonic()
+    """Progress of indexing shards, a line about every ten seconds."""
+    reported = time.monotonic()
 
     def report(done: int, total: int) -> None:
-        nonlocal told
-        if time.monotonic() - told > 10:
-            told = time.monotonic()
+        nonlocal reported
+        if time.monotonic() - reported > 10:
+            reported = time.monotonic()
             say(f"{folder}: {done} of {total} shards indexed")
 
     return report
