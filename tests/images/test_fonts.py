@@ -49,3 +49,7 @@ def test_regular_styles_come_first(only):
 
 def test_where_nothing_is_installed_there_is_none(only):
     assert usual_fonts() == () and font_file("é") is None
+
+
+def test_what_is_found_is_a_file():
+    assert all(Path(path).is_file() for path in usual_fonts())

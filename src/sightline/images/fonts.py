@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -21,22 +22,26 @@ _SUFFIXES = {".ttf", ".otf", ".ttc"}
 
 
 def font_file(text: str) -> str | None:
-    """A font that has all letters of ``text``: a usual one, or else any that is installed; None if none has."""
+    """The path of a font with all letters of ``text``: a usual one, or else any that is installed; None if none has."""
     return _font_file(frozenset(character for character in text if character.isalnum()))
 
 
 @cache
 def usual_fonts() -> tuple[str, ...]:
-    """The usual fonts that this machine has, in order of preference; names or paths for `ImageFont.truetype`."""
-    return tuple(name for name in _USUAL if _letters_in(name, frozenset("a")) is not None)
+    """The files of the usual fonts that this machine has, in order of preference."""
+    paths = []
+    for name in _USUAL:
+        with suppress(OSError):
+            paths.append(str(ImageFont.truetype(name).path))
+    return tuple(paths)
 
 
 @lru_cache(maxsize=256)
 def _font_file(letters: frozenset[str]) -> str | None:
     for fonts in (usual_fonts, _installed_fonts):
-        for name in fonts():
-            if _letters_in(name, letters) == letters:
-                return name
+        for path in fonts():
+            if _letters_in(path, letters) == letters:
+                return path
     return None
 
 
@@ -58,11 +63,11 @@ def _font_folders() -> list[Path]:
     return [Path(folder) / "fonts" for folder in (own, *shared.split(":"))]
 
 
-def _letters_in(name: str, letters: frozenset[str]) -> frozenset[str] | None:
-    """Those of ``letters`` that a font has; None if it cannot be opened."""
+def _letters_in(path: str, letters: frozenset[str]) -> frozenset[str] | None:
+    """Those of ``letters`` that a font has; None if it cannot be read."""
     try:
-        font = ImageFont.truetype(name, 16, layout_engine=ImageFont.Layout.BASIC)
+        font = ImageFont.truetype(path, 16, layout_engine=ImageFont.Layout.BASIC)
         missing = bytes(font.getmask("\uffff"))  # a letter without a glyph is drawn like this non-character
         return frozenset(letter for letter in letters if bytes(font.getmask(letter)) != missing)
-    except OSError:  # not installed, or of a kind that FreeType does not read
+    except OSError:  # of a kind that FreeType does not read at this size
         return None

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from matplotlib import font_manager
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import MaxNLocator
 
 from sightline.caption import Caption, read_captions
 from sightline.data.example import Example
+from sightline.images.fonts import font_file
 from sightline.model_folder import ModelConfig, replacing
 from sightline.nn.model import CaptionModel
 from sightline.nn.model_files import save_model
@@ -124,13 +125,13 @@ def draw_samples(path: Path, photos: Sequence[Photo], captions: Sequence[str], c
     rows = -(-len(photos) // columns)
     figure = Figure(figsize=(3 * columns, 3.5 * rows), layout="constrained")
     cells = list(figure.subplots(rows, columns, squeeze=False).flat)
-    fonts = _fonts_for("".join(captions))
     for cell in cells:
         cell.set(xticks=[], yticks=[], frame_on=False)
     for cell, photo, caption in zip(cells, photos, captions, strict=False):
         cell.imshow(open_photo(photo))
         text = "\n".join(textwrap.wrap(caption, 32))
-        cell.set_xlabel(text, fontsize=11, labelpad=8, parse_math=False, fontfamily=fonts)
+        font = None if caption.isascii() else font_file(caption)
+        cell.set_xlabel(text, labelpad=8, parse_math=False, fontproperties=FontProperties(fname=font, size=11))
     _save(figure, path, dpi=110)
 
 
@@ -140,28 +141,3 @@ def _save(figure: Figure, path: Path, dpi: int) -> None:
     with replacing(path) as temporary, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # drawn as a box
         figure.savefig(temporary, dpi=dpi)
-
-
-def _fonts_for(text: str) -> list[str]:
-    """DejaVu Sans, then as few of this machine's fonts as draw the characters of ``text`` that it lacks."""
-    default = font_manager.findfont("DejaVu Sans")
-    names, missing = ["DejaVu Sans"], _not_in_font(default, {letter for letter in text if letter.isprintable()})
-    for font in font_manager.fontManager.ttflist if missing else []:
-        if font.style != "normal":
-            continue
-        left = _not_in_font(font.fname, missing)
-        if left < missing:
-            names.append(font.name)
-            missing = left
-    return names
-
-
-def _not_in_font(font: str, characters: set[str]) -> set[str]:
-    """Those of ``characters`` that a font cannot draw."""
-    if not characters:
-        return set()
-    try:
-        glyphs = font_manager.get_font(font).get_charmap()
-    except (OSError, RuntimeError):  # the font was removed, or matplotlib cannot read it
-        return characters
-    return {character for character in characters if ord(character) not in glyphs}
