@@ -17,6 +17,7 @@ from starlette.requests import ClientDisconnect
 
 from sightline._version import __version__
 from sightline.captioner import Captioner, load
+from sightline.preprocess import silence_pillow
 from sightline.serve.limits import Code, Limits, Refused
 from sightline.serve.metrics import Metrics
 from sightline.serve.page_files import page_files
@@ -41,6 +42,7 @@ _RETRY = {"Retry-After": "1"}
 
 def load_app(model: Path, limits: Limits, cores: int) -> FastAPI:
     """`create_app` for a model folder; every worker process calls it."""
+    silence_pillow()  # as the command did in its own process
     return create_app(load(model, threads=1), limits, cores)
 
 
