@@ -1,6 +1,6 @@
 """How much of attention lies on what people name, while a model reads their captions (teacher forcing).
 
-    python benchmarks/attention_correctness.py --model RUN --data flickr8k --split val
+    python benchmarks/attention_correctness.py --model RUN --data flickr8k --regions flickr30k-entities --split val
 
 Attention correctness (Liu et al. 2017, "Attention Correctness in Neural Image Captioning", section 4.1): of a phrase
 whose boxes are known, the largest share of attention that lies in them at any of its words; here the mean over phrases,
@@ -45,11 +45,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--regions", type=Path, help="where the boxes are, if not in the dataset's folder")
     parser.add_argument("--split", default="val")
     parser.add_argument("--photos", type=int, help="Only the first so many.")
     arguments = parser.parse_args()
     model, config, vocabulary = load_model(arguments.model)
-    examples = read_dataset(arguments.data).located_split(arguments.split)[: arguments.photos]
+    examples = read_dataset(arguments.data, regions=arguments.regions).located_split(arguments.split)[
+        : arguments.photos
+    ]
     found = []
     for first in range(0, len(examples), BATCH):
         batch = examples[first : first + BATCH]

@@ -52,7 +52,10 @@ def test_a_split_becomes_a_report(sightline, tiny_bundle, data, tmp_path):
     )
 
     # A second run, of another split, takes the first one's place.
-    assert sightline("evaluate", *options, "--split", "val").status == 0
+    again = sightline("evaluate", *options, "--split", "val", "--regions", data)
+    assert again.status == 0 and "data: boxes of 4 photos from objects.json in " in again.err
+    refused = sightline("evaluate", *options, "--regions", tmp_path / "nowhere")
+    assert refused.status == 1 and "nowhere: there is no such file or folder" in refused.err
     assert json.loads((out / "scores.json").read_text())["split"] == "val"
     compared = sightline("compare", out, out)
     assert compared.status == 0 and "A and B have the same CIDEr" in compared.out

@@ -2,12 +2,14 @@
 
 import json
 import zipfile
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from sightline.data.check import check_dataset
 from sightline.data.dataset import read_dataset
+from sightline.data.regions import base
 from sightline.data.regions.base import read_regions
 from sightline.errors import SightlineError
 from sightline.shapes.draw import draw_shapes
@@ -63,13 +65,24 @@ def lay(place, files=FILES):
 
 
 @pytest.mark.parametrize(
-    "place",
-    ["{root}", "{root}/annotations.zip", "{root}/Flickr30kEntities", "{root}/../flickr30k-entities/annotations.zip"],
+    ("place", "named"),
+    [
+        ("{root}", None),
+        ("{root}/annotations.zip", None),
+        ("{root}/Flickr30kEntities", None),
+        ("boxes", "boxes"),
+        ("release/annotations.zip", "release"),
+        ("release/annotations.zip", "release/annotations.zip"),
+    ],
 )
-def test_phrases_are_found_wherever_entities_lies(write_dataset, place):
+def test_phrases_are_found_in_the_dataset_and_where_they_are_named(write_dataset, place, named):
     root = write_dataset("kaggle", CAPTIONS, {"train": list(CAPTIONS)})
     lay(root.parent / place.format(root=root.name))
-    dogs, plain, bare = read_dataset(root).located_split("train")
+    said = []
+    regions = root.parent / named if named else None
+    dogs, plain, bare = read_dataset(root, regions=regions).located_split("train", said.append)
+    (line,) = said
+    assert line.startswith(f"{root.name}: boxes of 1 photos from Flickr30k Entities in {root.parent}")
     found = [
         [(split_words(caption)[region.start : region.stop], region.boxes) for region in regions]
         for caption, regions in zip(dogs.captions, dogs.regions, strict=True)
@@ -79,6 +92,42 @@ def test_phrases_are_found_wherever_entities_lies(write_dataset, place):
     assert found == [[(["two", "dogs"], two), (["a", "man"], man), (["t-shirt"], man)], [(["a", "man"], man)], []]
     assert plain.regions == bare.regions == ()
     assert read_dataset(root).split("train")[0].regions == ()
+
+
+@pytest.mark.parametrize("place", ["flickr30k-entities", "flickr30k-entities/annotations.zip", "f30kEntities.zip"])
+def test_boxes_beside_the_dataset_are_told_of_but_not_used(write_dataset, place):
+    root = write_dataset("kaggle", CAPTIONS, {"train": list(CAPTIONS)})
+    (root.parent / "empty entities").mkdir()
+    said = []
+    assert not any(example.regions for example in read_dataset(root).located_split("train", said.append))
+    assert said == []
+    lay(root.parent / place)
+    assert not any(example.regions for example in read_dataset(root).located_split("train", said.append))
+    beside = root.parent / Path(place).parts[0]
+    assert len(said) == 1 and f"--regions {beside}" in said[0]
+    assert check_dataset(root).regions == said[0]
+    assert check_dataset(root, regions=beside).regions.startswith("4 phrases with boxes")
+
+
+def test_named_regions_that_are_none_are_refused(write_dataset):
+    root = write_dataset("kaggle", CAPTIONS, {"train": list(CAPTIONS)})
+    lay(root / "entities.zip")  # which are not used instead
+    (root.parent / "photos.zip").write_bytes(b"PK nothing")
+    for name, reason in (("missing", "no such"), ("Images", "no regions"), ("photos.zip", "zip")):
+        path = root / name if name == "Images" else root.parent / name
+        with pytest.raises(SightlineError, match=rf"{name}: .*{reason}"):
+            read_dataset(root, regions=path).located_split("train")
+
+
+def test_the_source_of_the_lowest_rank_is_used_whatever_order_they_registered_in(write_dataset, monkeypatch):
+    ranks = [reader.rank for reader in base.REGION_READERS.values()]
+    assert len(set(ranks)) == len(ranks) == 4
+    root = write_dataset("kaggle", CAPTIONS, {"train": list(CAPTIONS)})
+    lay(root / "entities.zip")
+    (root / "instances_train.json").write_text('{"categories": [], "images": [], "annotations": []}')
+    for readers in (sorted(base.REGION_READERS.items()), sorted(base.REGION_READERS.items(), reverse=True)):
+        monkeypatch.setattr(base, "REGION_READERS", dict(readers))
+        assert "Entities" in read_regions(root, read_dataset(root).split("train")).source
 
 
 def test_what_makes_no_sense_is_told(write_dataset):

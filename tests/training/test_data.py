@@ -8,7 +8,7 @@ import pytest
 from sightline.data.large.write_shards import write_shards
 from sightline.errors import SightlineError
 from sightline.model_folder import load_description
-from sightline.shapes.draw import draw_shapes
+from sightline.shapes.draw import OBJECTS, SETTINGS, draw_shapes
 from sightline.training.data import read_data
 from tests.training.conftest import tiny
 from tests.training.test_train import run
@@ -38,6 +38,7 @@ def test_what_one_holds_out_the_other_does_not_learn(shapes, others):
         "train_photos": [64, 16],
         "val_photos": [8, 2],
         "weights": [1.0, 2.5],
+        "photos_with_boxes": [64, 14],
     }
     assert all(example.regions for example in read.examples["train"])
     told = "\n".join(said)
@@ -45,13 +46,16 @@ def test_what_one_holds_out_the_other_does_not_learn(shapes, others):
         f"{others.name}: 2 photos left out of train, as {shapes.name} holds out the same",
         f"{others.name}: 14 training photos, each shown 2.5 times an epoch, 2 held out",
         "2 training photos lie in more than one dataset",
-        "the boxes of",
+        f"{shapes.name}: boxes of 64 photos from {OBJECTS} in {shapes}",
+        f"{others.name}: boxes of 16 photos from {OBJECTS} in {others}",
     ):
         assert words in told
 
 
 def test_one_dataset_is_recorded_as_itself(shapes):
-    read = read_data([shapes], {}, boxes=False, say=lambda line: None)
+    said = []
+    read = read_data([shapes], {}, boxes=False, say=said.append, regions={shapes.name: shapes})
+    assert len(said) == 1 and "--regions is not used" in said[0]
     assert read.record == {"data": shapes.name, "split_source": "files", "train_photos": 64, "val_photos": 8}
 
 
@@ -76,6 +80,20 @@ def test_names_and_weights_must_tell(shapes, others, tmp_path):
             read_data(folders, weights, boxes=False, say=lambda line: None)
 
 
+def test_regions_are_those_of_the_dataset_that_is_named(shapes, others, tmp_path):
+    boxes = tmp_path / "boxes"
+    boxes.mkdir()
+    shutil.copy(others / SETTINGS, boxes)
+    objects = json.loads((others / OBJECTS).read_text())
+    (boxes / OBJECTS).write_text(json.dumps(dict(list(objects.items())[:3])))
+    said = []
+    read = read_data([shapes, others], {}, boxes=True, say=said.append, regions={others.name: boxes})
+    assert read.record["photos_with_boxes"][0] == 64 and read.record["photos_with_boxes"][1] <= 3
+    assert any(line.endswith(f"from {OBJECTS} in {boxes}") for line in said)
+    with pytest.raises(SightlineError, match="--regions coco: no dataset of this name"):
+        read_data([shapes, others], {}, boxes=True, say=said.append, regions={"coco": boxes})
+
+
 def test_a_dataset_held_out_as_a_whole_leaves_nothing_to_learn(shapes, tmp_path):
     (tmp_path / "copy").mkdir()
     copy = shutil.copytree(shapes, tmp_path / "copy/again")
@@ -93,11 +111,21 @@ def test_several_datasets_train_one_model(shapes, others, tmp_path, sightline):
     asked = ["train", "--data", shapes, "--data", others, "--recipe", recipe, "--out", out, "--quiet"]
     refused = sightline(*asked, "--weight", "three")
     assert refused.status == 2 and "NAME=TIMES" in refused.err
-    run(tiny(epochs=1), [shapes, others], out, repeats={others.name: 2})
+    boxes = tmp_path / "boxes"
+    for given in ([boxes], [f"{others.name}={boxes}"] * 2):  # of no dataset; of one twice
+        refused = sightline(*asked, *(word for path in given for word in ("--regions", path)))
+        assert refused.status == 2 and "--regions" in refused.err
+    run(tiny(epochs=1, attention_supervision=0.1), [shapes, others], out, repeats={others.name: 2})
     assert load_description(out)[0].training["weights"] == [1.0, 2.0]
     assert json.loads((out / "config.json").read_text())["training"]["data"] == [shapes.name, others.name]
     refused = sightline("train", "--data", shapes, "--data", others, "--out", out, "--resume", "--quiet")
     assert refused.status == 1 and "began with (weights [1.0, 1.0], not [1.0, 2.0])" in refused.err
+    boxes.mkdir()
+    shutil.copy(others / SETTINGS, boxes)
+    (boxes / OBJECTS).write_text("{}")
+    again = ["train", "--data", shapes, "--data", others, "--out", out, "--resume", "--weight", f"{others.name}=2"]
+    refused = sightline(*again, "--regions", f"{others.name}={boxes}", "--quiet")
+    assert refused.status == 1 and "began with ([64, 0] training photos with boxes, not [64, 14]" in refused.err
 
 
 def test_shards_train_the_same_model(shapes, tmp_path):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sightline.cli.options import PATH, VerbGroup
-from sightline.cli.streams import complain, progress, put
+from sightline.cli.options import PATH, VerbGroup, regions_option
+from sightline.cli.streams import complain, progress, put, remark
 
 if TYPE_CHECKING:
     from sightline.data.check import DatasetReport
@@ -25,7 +25,8 @@ def app() -> None:
 @app.command()
 @click.argument("folder", metavar="DIR", type=PATH)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, with every name.")
-def check(folder: Path, as_json: bool) -> None:
+@regions_option
+def check(folder: Path, as_json: bool, regions: Path | None) -> None:
     """Find out a dataset's layout and splits, and what is wrong with its photos and captions.
 
     DIR: The dataset's folder.
@@ -40,7 +41,7 @@ def check(folder: Path, as_json: bool) -> None:
     from sightline.data.check import check_dataset
 
     with progress("indexing shards, or decoding photos") as line:
-        report = check_dataset(folder, line, line)
+        report = check_dataset(folder, line, line, regions)
     put(*(json.dumps(report.as_dict(), indent=2).splitlines() if as_json else _as_lines(report)))
     if not report.ok:
         raise click.exceptions.Exit(1)
@@ -68,7 +69,8 @@ def shapes(folder: Path, photos: int, seed: int) -> None:
 @click.argument("folder", metavar="DATA", type=PATH)
 @click.argument("out", metavar="OUT", type=PATH)
 @click.option("--size", type=int, default=256, show_default=True, help="How many megabytes of photos fill a shard.")
-def shards(folder: Path, out: Path, size: int) -> None:
+@regions_option
+def shards(folder: Path, out: Path, size: int, regions: Path | None) -> None:
     """Write a dataset as WebDataset shards, a few large files that move to a cluster, with its captions and splits.
 
     DATA: The dataset's folder, of any layout.
@@ -81,7 +83,7 @@ def shards(folder: Path, out: Path, size: int) -> None:
     from sightline.data.large.write_shards import write_shards
 
     with progress("writing photos") as line:
-        written = write_shards(folder, out, size * 1_000_000, line)
+        written = write_shards(folder, out, size * 1_000_000, line, regions, remark)
     for photo in written.left_out:
         complain(f"left out: {photo}")
     if written.photos:

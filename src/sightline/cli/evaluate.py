@@ -12,6 +12,7 @@ from sightline.cli.options import (
     length_penalty_option,
     meteor_option,
     model_option,
+    regions_option,
     tokenizer_option,
 )
 from sightline.cli.streams import put, remark
@@ -21,6 +22,7 @@ from sightline.cli.streams import put, remark
 @click.option("--data", type=PATH, required=True, help="The dataset's folder.")
 @click.option("--split", type=click.Choice(["train", "val", "test"]), required=True, help="The part of it to caption.")
 @click.option("--out", type=PATH, metavar="REPORT", required=True, help="The folder to write.")
+@regions_option
 @model_option
 @beam_size_option
 @length_penalty_option
@@ -30,6 +32,7 @@ def evaluate(
     data: Path,
     split: str,
     out: Path,
+    regions: Path | None,
     model: Path | None,
     beam_size: int,
     length_penalty: float,
@@ -48,9 +51,11 @@ def evaluate(
     from sightline.evaluation.report import PAGE, replacing_report, write_report
 
     with replacing_report(out) as folder:
-        dataset, captioner = read_dataset(data), load(model)
+        dataset, captioner = read_dataset(data, regions=regions), load(model)
         with progress(f"captioning {split}") as done:
-            evaluation = evaluate_split(captioner, dataset, split, beam_size, length_penalty, meteor, tokenizer, done)
+            evaluation = evaluate_split(
+                captioner, dataset, split, beam_size, length_penalty, meteor, tokenizer, done, remark
+            )
         try:
             write_report(folder, evaluation)
         finally:  # a full disk loses the report, but not the scores

@@ -27,6 +27,11 @@ beam_size_option = click.option(
 length_penalty_option = click.option(
     "--length-penalty", type=float, default=LENGTH_PENALTY, help="Rank by sum(log p) / length ** this."
 )
+regions_option = click.option(
+    "--regions",
+    type=PATH,
+    help="Where the boxes of its captions' phrases are, such as Flickr30k Entities [default: in the folder].",
+)
 table_or_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 tokenizer_option = click.option(
     "--tokenizer",

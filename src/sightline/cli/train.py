@@ -69,6 +69,13 @@ def _print_options(context: click.Context, parameter: click.Parameter, wanted: b
     help="How often an epoch shows each photo of the dataset whose folder is called NAME: --weight general=3",
 )
 @click.option(
+    "--regions",
+    metavar="[NAME=]PATH",
+    multiple=True,
+    help="Where the boxes of captions' phrases are, such as Flickr30k Entities, if not in the dataset's folder; of"
+    " several datasets, NAME is the one that they belong to. Name them again with --resume.",
+)
+@click.option(
     "--out",
     type=PATH,
     help="The folder to leave the model in, with its losses and samples [default: runs/ and DATA's].",
@@ -100,6 +107,7 @@ def _print_options(context: click.Context, parameter: click.Parameter, wanted: b
 def train(
     data: tuple[Path, ...],
     repeats: dict[str, float],
+    regions: tuple[str, ...],
     out: Path | None,
     recipe: Path | None,
     overrides: tuple[str, ...],
@@ -142,8 +150,35 @@ def train(
         raise SightlineError("no recipe: name one with --recipe, e.g. --recipe recipes/baseline.yaml")
     from sightline.training.train import train as run
 
-    run(settings, data, out, resume=resume, init=origin, repeats=repeats, cache=cache, progress=not quiet, say=put)
+    run(
+        settings,
+        data,
+        out,
+        resume=resume,
+        init=origin,
+        repeats=repeats,
+        regions=_by_dataset(regions, data),
+        cache=cache,
+        progress=not quiet,
+        say=put,
+    )
     put(f"the captioner is in {out}; try: sightline caption PHOTO --model {shlex.quote(str(out))}")
+
+
+def _by_dataset(texts: tuple[str, ...], data: tuple[Path, ...]) -> dict[str, Path]:
+    """``[NAME=]PATH`` texts -> the name of a dataset's folder and where its regions are."""
+    names = [folder.resolve().name for folder in data]
+    regions: dict[str, Path] = {}
+    for text in texts:
+        name = next((name for name in names if text.startswith(f"{name}=")), None)  # names and paths may have "="
+        if name is None and len(names) > 1:
+            raise click.BadParameter(f"--regions {text}: write NAME=PATH, where NAME is one of {', '.join(names)}")
+        path = text.removeprefix(f"{name}=")
+        name = name or names[0]
+        if name in regions:
+            raise click.BadParameter(f"--regions is given twice for {name}; name one path")
+        regions[name] = Path(path)
+    return regions
 
 
 def _origin(init: str) -> Path:

@@ -19,6 +19,7 @@ from sightline.data.example import Example
 from sightline.data.findings import Finding, Level, find_nothing_to_learn
 from sightline.data.layout import Source, read_source
 from sightline.data.regions.base import Located, read_regions
+from sightline.data.regions.entities import hint_beside
 from sightline.errors import SightlineError
 from sightline.images.source import ImageSource
 from sightline.model_folder import as_path
@@ -40,7 +41,7 @@ class DatasetReport:
         captions: how many captions its files hold, usable or not.
         splits: "train", "val", "test" -> how many photos it names, usable or not.
         split_source: "files", or "derived" where the photos' names decided; see `sightline.data.dataset.Dataset`.
-        regions: where it is known what the captions' phrases name, and of how many photos of the splits; "" if nowhere.
+        regions: how many phrases and photos of the splits have boxes, and from where.
         findings: errors first.
     """
 
@@ -79,7 +80,10 @@ class DatasetReport:
 
 
 def check_dataset(
-    root: str | os.PathLike[str], progress: Progress | None = None, indexing: Progress | None = None
+    root: str | os.PathLike[str],
+    progress: Progress | None = None,
+    indexing: Progress | None = None,
+    regions: Path | None = None,
 ) -> DatasetReport:
     """Read every caption and decode every photo of the dataset in the folder ``root``.
 
@@ -87,6 +91,7 @@ def check_dataset(
         root: the dataset's folder, of any registered layout.
         progress: called with (photos decoded, photos) after each photo.
         indexing: called with (shards read, shards) after each shard that is new.
+        regions: the folder or file of its regions; None: they are looked for in ``root``.
 
     Raises:
         SightlineError: there is no such folder, no layout fits it, or a file in it cannot be read or understood.
@@ -99,7 +104,7 @@ def check_dataset(
         for name in dict.fromkeys(chain(*splits.values()))
         if name in source.photos
     ]
-    located = read_regions(root, examples) or Located("", {})
+    located = read_regions(root, examples, regions)
     contents = _inspect(source.photos, progress)
     findings = (
         *_split_findings(source, splits, split_source),
@@ -107,7 +112,14 @@ def check_dataset(
         *_content_findings(contents, splits),
         *_caption_findings(source),
         *_learning_findings(source, splits),
-        *(_found("odd-regions", "warning", "boxes outside their photo, or that make no sense", located.problems)),
+        *(
+            _found(
+                "odd-regions",
+                "warning",
+                "boxes outside their photo, or that make no sense",
+                located.problems if located else (),
+            )
+        ),
     )
     return DatasetReport(
         root=root,
@@ -117,15 +129,14 @@ def check_dataset(
         captions=sum(len(captions) for captions in source.captions.values()),
         splits={split: len(names) for split, names in splits.items()},
         split_source=split_source,
-        regions=_coverage(located, len(examples)),
+        regions=_coverage(located, len(examples)) if located else hint_beside(root),
         findings=tuple(sorted(findings, key=lambda finding: finding.level)),
     )
 
 
 def _coverage(located: Located, photos: int) -> str:
     phrases = [len(found) for regions in located.regions.values() for found in regions]
-    known = sum(any(regions) for regions in located.regions.values())
-    return f"{sum(phrases)} phrases with boxes, of {known} of {photos} photos, by {located.source}" if known else ""
+    return f"{sum(phrases)} phrases with boxes, of {located.photos} of {photos} photos, by {located.source}"
 
 
 def _split_findings(source: Source, splits: Splits, split_source: SplitSource) -> Iterator[Finding]:

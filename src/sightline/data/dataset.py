@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,6 +16,7 @@ from sightline.data.example import Example
 from sightline.data.large.packed import Examples
 from sightline.data.layout import LAYOUTS, Packed, Progress, Source, read_source, register_layout
 from sightline.data.regions.base import read_regions
+from sightline.data.regions.entities import hint_beside
 from sightline.errors import SightlineError
 from sightline.model_folder import as_path
 
@@ -38,6 +39,7 @@ class Dataset:
         without_captions: how many were left out because they have no caption.
         torn: which of its files of many photos end too early, so that photos are lost, each with the place where.
         missing: three of the photos that are not there, by the names that were looked for.
+        regions: the folder or file of its regions; None: they are looked for in ``root``.
     """
 
     root: Path
@@ -48,6 +50,7 @@ class Dataset:
     without_captions: int = 0
     torn: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    regions: Path | None = None
 
     def split(self, name: str) -> Sequence[Example]:
         """The examples of "train", "val" or "test"; `SightlineError` naming what there is if it has none."""
@@ -66,22 +69,35 @@ class Dataset:
             way_out = "photos are split by file name here, so add photos or list the splits yourself"
         raise SightlineError(f"{self.root}: no {name!r} split; there is {there or 'none'}; {way_out}")
 
-    def located_split(self, name: str) -> Sequence[Example]:
-        """As `split`, with the regions that are known of its photos (`sightline.data.regions.base`); takes seconds."""
+    def located_split(self, name: str, say: Callable[[str], None] = lambda line: None) -> Sequence[Example]:
+        """As `split`, with the regions of its photos where there are any; takes seconds.
+
+        Args:
+            name: "train", "val" or "test".
+            say: told where the regions come from, or that Flickr30k Entities beside the dataset are not used.
+
+        Raises:
+            SightlineError: there is no such split, or the regions cannot be read; see `read_regions`.
+        """
         examples = self.split(name)
-        located = read_regions(self.root, examples)
+        located = read_regions(self.root, examples, self.regions)
         if located is None:
+            if hint := hint_beside(self.root):
+                say(hint)
             return examples
+        say(f"{self.root.resolve().name}: boxes of {located.photos:,} photos from {located.source}")
         packed = examples if isinstance(examples, Examples) else Examples.pack(examples)
         return packed.located(located.regions)
 
 
-def read_dataset(root: str | os.PathLike[str], progress: Progress = lambda done, total: None) -> Dataset:
+def read_dataset(
+    root: str | os.PathLike[str], progress: Progress = lambda done, total: None, regions: Path | None = None
+) -> Dataset:
     """Read the dataset in the folder ``root``, whatever its layout.
 
     Photos that are not there and photos without a caption are left out of the splits and counted, so that a training
     run does not stop at photo 4,000; `sightline.data.check.check_dataset` names them. ``progress(done, total)`` is told
-    where reading takes long: of new shards.
+    where reading takes long: of new shards. ``regions``: see `Dataset`.
 
     Raises:
         SightlineError: there is no such folder, no layout fits it, or a file in it cannot be read or understood.
@@ -92,7 +108,7 @@ def read_dataset(root: str | os.PathLike[str], progress: Progress = lambda done,
     counts = packed.without_photo, packed.without_captions
     missing = () if source.packed else tuple(islice(_missing(source), 3))
     split_source: SplitSource = "derived" if source.splits is None else "files"
-    return Dataset(root, layout, packed.splits, split_source, *counts, source.torn, missing)
+    return Dataset(root, layout, packed.splits, split_source, *counts, source.torn, missing, regions)
 
 
 def _missing(source: Source) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""One captioned photo of a dataset, and where in it the things are that its captions name."""
+"""One captioned photo of a dataset, and the regions of its captions' phrases."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import TypeAlias
 from sightline.images.source import ImageSource
 
 Box: TypeAlias = tuple[float, float, float, float]
-"""Left, top, right, bottom, as shares of the photo's width and height: 0 <= left < right <= 1, and so downwards."""
+"""Left, top, right, bottom as shares of width and height: 0 <= left < right <= 1, 0 <= top < bottom <= 1."""
 
 
 @dataclass(frozen=True)
 class Region:
-    """A phrase of a caption, and where in the photo that is which it names.
+    """A phrase of a caption with the boxes of what it names.
 
     Attributes:
         start, stop: the phrase is ``split_words(caption)[start:stop]``; it has at least one word.
-        boxes: where; at least one box, several for a phrase about several things.
+        boxes: one or more, as the phrase names one thing or several.
     """
 
     start: int
@@ -31,9 +31,13 @@ Regions: TypeAlias = tuple[tuple[Region, ...], ...]
 
 @dataclass(frozen=True)
 class Example:
-    """One photo: its name in the dataset, where its bytes are, and one or more captions, none of them empty.
+    """One photo of a dataset.
 
-    ``regions`` are aligned with the captions, or empty if nothing is known; `Dataset.located_split` fills them in.
+    Attributes:
+        name: its name in the dataset.
+        photo: where its bytes are.
+        captions: one or more, none of them empty.
+        regions: aligned with the captions, or empty if none are known; `Dataset.located_split` fills them in.
     """
 
     name: str

@@ -89,6 +89,7 @@ def evaluate_split(
     meteor: bool = True,
     tokenizer: str = "ptb",
     progress: Progress = lambda done, total: None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Evaluation:
     """Caption every photo of a split once, from its pixels alone, and score the captions.
 
@@ -104,13 +105,14 @@ def evaluate_split(
         meteor: whether to run METEOR, which takes longer than all other metrics together.
         tokenizer: see `score_captions`.
         progress: called with (photos captioned, photos) after each.
+        say: told where regions come from, see `Dataset.located_split`.
 
     Raises:
         SightlineError: the dataset has no such split, the split names a photo twice, no photo of it can be read, or an
             option is impossible.
     """
     tokenizer_of(tokenizer)
-    examples = dataset.located_split(split)
+    examples = dataset.located_split(split, say)
     _check_once(dataset, split)
     nouns = nouns_of(examples)
     evidence = bool(nouns)

@@ -78,6 +78,9 @@ def resumed_model(
     changed = difference(config.training, data.examples)
     if not changed and (before := config.training.get("weights")) != (now := data.record.get("weights")):
         changed = f"weights {now}, not {before}"
+    located = data.record.get("photos_with_boxes")
+    if not changed and (before := config.training.get("photos_with_boxes", located)) != located:
+        changed = f"{located} training photos with boxes, not {before}; see --regions"
     if changed:
         raise SightlineError(
             f"{data.name}: not the data that {out} began with ({changed}); resume with that, or take another --out"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,8 +30,8 @@ class TrainingData:
         name: the folders, for messages.
         examples: "train" and "val" -> the photos of all datasets, one dataset after the other.
         shown: float64 (N,), how often an epoch shows each training photo.
-        record: for config.json: names, where the splits come from, how many photos they list; with several datasets a
-            list each, and as "weights" their repeats.
+        record: for config.json: names, where the splits come from, how many photos they list, and how many training
+            photos have boxes, if those are needed; with several datasets a list each, and as "weights" their repeats.
     """
 
     name: str
@@ -41,7 +41,11 @@ class TrainingData:
 
 
 def read_data(
-    folders: Sequence[Path], repeats: Mapping[str, float], boxes: bool, say: Callable[[str], None]
+    folders: Sequence[Path],
+    repeats: Mapping[str, float],
+    boxes: bool,
+    say: Callable[[str], None],
+    regions: Mapping[str, Path] | None = None,
 ) -> TrainingData:
     """Read the datasets in ``folders``; each needs a train and a val split.
 
@@ -53,18 +57,23 @@ def read_data(
         repeats: a folder's name -> how often an epoch shows each of its training photos, above 0; by default 1. With
             2.5, an epoch shows every photo twice and a random half of them once more.
         boxes: whether training photos must have regions.
-        say: called with lines on sizes, splits, and photos left out.
+        say: called with lines on sizes, splits, regions, and photos left out.
+        regions: a folder's name -> where its regions are, if not in it; see `Dataset`.
 
     Raises:
         SightlineError: a dataset cannot be used, two have the same name, a repeat names no dataset, or no training
             photo has boxes though they are needed.
     """
-    datasets = {folder.resolve().name: read_dataset(folder, _report(folder, say)) for folder in folders}
-    _check_names(folders, datasets, repeats)
+    regions = regions or {}
+    names = {folder: folder.resolve().name for folder in folders}
+    datasets = {name: read_dataset(folder, _report(folder, say), regions.get(name)) for folder, name in names.items()}
+    _check_names(folders, datasets, repeats, regions)
     examples = {split: {name: data.split(split) for name, data in datasets.items()} for split in ("train", "val")}
     if boxes:
-        examples["train"] = {name: data.located_split("train") for name, data in datasets.items()}
-        _say_boxes([example for part in examples["train"].values() for example in part], folders, say)
+        examples["train"] = {name: data.located_split("train", say) for name, data in datasets.items()}
+        _check_boxes(examples["train"].values(), folders)
+    elif regions:
+        say("--regions is not used: training.attention_supervision and training.hallucination_penalty are 0")
     if len(datasets) > 1:
         _leave_out(datasets, examples, say)
     _say_sizes(datasets, examples, repeats, say)
@@ -75,6 +84,8 @@ def read_data(
         "val_photos": [len(data.split("val")) for data in datasets.values()],
         "weights": [float(repeats.get(name, 1)) for name in datasets],
     }
+    if boxes:
+        facts["photos_with_boxes"] = [sum(bool(e.regions) for e in part) for part in examples["train"].values()]
     alone = {key: values[0] for key, values in facts.items() if key != "weights" or values != [1.0]}
     return TrainingData(
         ", ".join(map(str, folders)),
@@ -84,13 +95,19 @@ def read_data(
     )
 
 
-def _check_names(folders: Sequence[Path], datasets: Mapping[str, Dataset], repeats: Mapping[str, float]) -> None:
+def _check_names(
+    folders: Sequence[Path],
+    datasets: Mapping[str, Dataset],
+    repeats: Mapping[str, float],
+    regions: Mapping[str, Path],
+) -> None:
     if len(datasets) < len(folders):
         name, _ = Counter(folder.resolve().name for folder in folders).most_common(1)[0]
         raise SightlineError(f"two datasets are called {name!r}; their folders' names must tell them apart")
-    for name, times in repeats.items():
+    for option, name in [*(("--weight", name) for name in repeats), *(("--regions", name) for name in regions)]:
         if name not in datasets:
-            raise SightlineError(f"--weight {name}: no dataset of this name; there are: {', '.join(datasets)}")
+            raise SightlineError(f"{option} {name}: no dataset of this name; there are: {', '.join(datasets)}")
+    for name, times in repeats.items():
         if not 0 < times < float("inf"):
             raise SightlineError(f"--weight {name}={times:g}: how often a photo is shown is a number above 0")
 
@@ -144,16 +161,13 @@ def _homes(datasets: Mapping[str, Dataset]) -> dict[ImageSource, list[tuple[str,
     return {photo: [(name, split) for name, split, _ in alike] for alike in same.values() for _, _, photo in alike}
 
 
-def _say_boxes(examples: Sequence[Example], folders: Sequence[Path], say: Callable[[str], None]) -> None:
-    located = sum(bool(example.regions) for example in examples)
-    if not located:
+def _check_boxes(parts: Iterable[Sequence[Example]], folders: Sequence[Path]) -> None:
+    if not any(example.regions for part in parts for example in part):
         names = ", ".join(map(str, folders))
         raise SightlineError(
             f"{names}: training.attention_supervision and training.hallucination_penalty need boxes, and no training"
-            " photo has any; lay Flickr30k Entities beside the dataset, or set them to 0"
+            " photo has any; name them with --regions, such as Flickr30k Entities, or set both to 0"
         )
-    phrases = sum(len(regions) for example in examples for regions in example.regions)
-    say(f"the boxes of {phrases} phrases are learned from, of {located} photos")
 
 
 def _say_sizes(

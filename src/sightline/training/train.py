@@ -30,6 +30,7 @@ def train(
     resume: bool = False,
     init: Path | None = None,
     repeats: Mapping[str, float] | None = None,
+    regions: Mapping[str, Path] | None = None,
     cache: Path | None = None,
     export: bool = True,
     progress: bool = True,
@@ -53,6 +54,7 @@ def train(
         init: a model folder to start from; the recipe must describe a model of the same shape. Its vocabulary is kept
             and extended by the data's new words. Not needed for resuming.
         repeats: a dataset's name -> how often an epoch shows each of its photos; see `read_data`.
+        regions: a dataset's name -> where its regions are, if not in its folder; see `read_data`.
         cache: where a frozen encoder's features are kept; by default ``features`` in the user's cache folder.
         export: also write model.onnx, by which the model captions without torch.
         progress: show progress bars.
@@ -66,9 +68,10 @@ def train(
         _check(recipe, out, resume)
     keep_freed_memory()
     folders = [data] if isinstance(data, Path) else list(data)
-    arguments = {"recipe": recipe, "data": folders, "out": out, "resume": resume, "init": init, "repeats": repeats}
+    arguments = {"recipe": recipe, "data": folders, "out": out, "resume": resume, "init": init}
+    arguments |= {"repeats": repeats, "regions": regions, "cache": cache}
     with (
-        joined(recipe.training.devices, train, {**arguments, "cache": cache}) as ranks,
+        joined(recipe.training.devices, train, arguments) as ranks,
         run_lock(out, ranks),
         interruptible(out),
     ):
@@ -77,7 +80,7 @@ def train(
         _check(recipe, out, resume)  # again: another training may have ended meanwhile
         say = say if ranks.is_rank_zero else _in_silence
         with ranks.rank_zero_first():  # it indexes shards for all
-            dataset = read_data(folders, repeats or {}, recipe.training.needs_boxes, say)
+            dataset = read_data(folders, repeats or {}, recipe.training.needs_boxes, say, regions)
         held_out = dataset.examples["val"]
         L.seed_everything(recipe.training.seed, verbose=False)
         with ranks.rank_zero_first():

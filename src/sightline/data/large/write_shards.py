@@ -8,7 +8,7 @@ import os
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -48,6 +48,8 @@ def write_shards(
     out: str | os.PathLike[str],
     shard_bytes: int = 256_000_000,
     progress: Progress = lambda done, total: None,
+    regions: Path | None = None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Written:
     """Write the photos of every split of the dataset in ``root``, with their captions, into shards in ``out``.
 
@@ -63,6 +65,8 @@ def write_shards(
         out: a new or empty folder, or one where this was interrupted.
         shard_bytes: how many bytes of photos fill a shard, 1 or more; ten thousand photos fill it, too.
         progress: called with (photos done, photos) after each.
+        regions: see `Dataset`.
+        say: told where regions come from.
 
     Raises:
         SightlineError: the dataset cannot be read, ``out`` holds something else or cannot be written, or the dataset
@@ -71,14 +75,14 @@ def write_shards(
     root, out = as_path(root), as_path(out)
     if shard_bytes < 1:
         raise SightlineError(f"shards of {shard_bytes} bytes: a shard holds at least a photo; name a size above 0")
-    dataset = read_dataset(root)
+    dataset = read_dataset(root, regions=regions)
     total = sum(map(len, dataset.splits.values()))
     if not total:
         raise SightlineError(f"{root}: no photo with a caption to write")
     _begin(dataset, out, shard_bytes)
     photos = shards = before = done = 0
     left_out: list[str] = []
-    for path, first, part in _plan(dataset, out, shard_bytes):
+    for path, first, part in _plan(dataset, out, shard_bytes, cache(say)):
         if path.exists():
             before, photos = before + 1, photos + sum(1 for _ in read_samples(path))
         else:
@@ -117,11 +121,13 @@ def _begin(dataset: Dataset, out: Path, shard_bytes: int) -> None:
             path.write_text(json.dumps(plan), encoding="utf-8")
 
 
-def _plan(dataset: Dataset, out: Path, shard_bytes: int) -> Iterator[tuple[Path, int, Sequence[Example]]]:
+def _plan(
+    dataset: Dataset, out: Path, shard_bytes: int, say: Callable[[str], None]
+) -> Iterator[tuple[Path, int, Sequence[Example]]]:
     """Each shard, the number of its first photo, and its photos; the same every time."""
     number = first = 0
     for split in filter(dataset.splits.get, dataset.splits):
-        examples, prefix = dataset.located_split(split), ""
+        examples, prefix = dataset.located_split(split, say), ""
         if dataset.split_source == "files":
             prefix, number, first = f"{split}-", 0, 0
         for part in _parts(examples, shard_bytes):

@@ -1,4 +1,4 @@
-"""Where in a photo the things are that its captions name, and the registry of files that tell."""
+"""Regions: bounding boxes of the phrases of captions, and the registry of sources that they are read from."""
 
 from __future__ import annotations
 
@@ -10,49 +10,88 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightline.data.example import Box, Example, Regions
+from sightline.errors import SightlineError
 
 
 @dataclass(frozen=True)
 class Located:
-    """What a source of regions says of some examples.
+    """The regions of some examples, from one source.
 
     Attributes:
-        source: what told, and where it lies, for people.
-        regions: image name -> its `Regions`; images of which nothing is known are not there.
-        problems: what makes no sense and is left out, each with its place.
+        source: the kind of source and its path, such as ``"Flickr30k Entities in DIR"``.
+        regions: image name -> its `Regions`; images without any are left out.
+        problems: annotations that make no sense and are left out, each with its place.
     """
 
     source: str
     regions: Mapping[str, Regions]
     problems: tuple[str, ...] = ()
 
+    @property
+    def photos(self) -> int:
+        """How many photos have at least one box."""
+        return sum(map(any, self.regions.values()))
 
-RegionReader = Callable[[Path, Sequence[Example]], Located | None]
+
+Read = Callable[[Path, Sequence[Example]], Located | None]
+
+
+@dataclass(frozen=True)
+class RegionReader:
+    """A registered source: given a folder and examples it gives their regions, or None if it has no files there."""
+
+    name: str
+    looks_for: str
+    rank: int
+    read: Read
+
+
 REGION_READERS: dict[str, RegionReader] = {}
 
 
-def register_regions(name: str) -> Callable[[RegionReader], RegionReader]:
-    """Make a reader known: given a dataset's folder and examples, what it finds there, or None if it has no files."""
+def register_regions(name: str, *, looks_for: str, rank: int) -> Callable[[Read], Read]:
+    """Make a reader known under ``name``.
 
-    def register(read: RegionReader) -> RegionReader:
-        REGION_READERS[name] = read
+    Args:
+        name: of the source.
+        looks_for: the files that it reads, as an error message names them.
+        rank: sources are tried in this order, and the first that is there is used: 0 for regions in the dataset's own
+            shards, 1 for those drawn with it, 2 for boxes that people gave to the captions' phrases (Flickr30k
+            Entities), 3 for boxes of categories, which are matched to words by name (COCO).
+    """
+
+    def register(read: Read) -> Read:
+        REGION_READERS[name] = RegionReader(name, looks_for, rank, read)
         return read
 
     return register
 
 
-def read_regions(root: Path, examples: Sequence[Example]) -> Located | None:
-    """What the first source of regions that there is for the dataset in ``root`` says of ``examples``; None: no source.
+def read_regions(root: Path, examples: Sequence[Example], path: Path | None = None) -> Located | None:
+    """The regions of ``examples``, from the source of the lowest rank.
+
+    Args:
+        root: the dataset's folder, where sources are looked for.
+        examples: of the dataset.
+        path: a folder or file to look in instead of ``root``.
+
+    Returns:
+        None if there is no source in ``root``.
 
     Raises:
-        SightlineError: the source cannot be read.
+        SightlineError: the source cannot be read, or ``path`` is none.
     """
-    found = (read(root, examples) for read in REGION_READERS.values())
-    return next((located for located in found if located is not None), None)
+    readers = sorted(REGION_READERS.values(), key=lambda reader: reader.rank)
+    results = (reader.read(path or root, examples) for reader in readers)
+    located = next((result for result in results if result is not None), None)
+    if path is None or located is not None:
+        return located
+    problem = "holds no regions" if path.exists() else "there is no such file or folder"
+    raise SightlineError(f"{path}: {problem}; looked for {'; '.join(reader.looks_for for reader in readers)}")
 
 
 def relative_box(left: float, top: float, right: float, bottom: float, width: float, height: float) -> Box | None:
-    """A box in pixels of a photo ``width`` x ``height`` as a `Box`, cut off at the photo's edges; None outside it."""
+    """A box in pixels of a photo ``width`` x ``height`` as a `Box`, clipped to the photo; None if outside it."""
     box = (max(left / width, 0.0), max(top / height, 0.0), min(right / width, 1.0), min(bottom / height, 1.0))
     return box if box[0] < box[2] and box[1] < box[3] else None
 

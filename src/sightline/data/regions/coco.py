@@ -1,7 +1,7 @@
-"""Where COCO's things are, from ``instances_SPLIT.json`` beside ``captions_SPLIT.json``: boxes of eighty categories.
+"""Regions of COCO, from ``instances_SPLIT.json`` beside ``captions_SPLIT.json``: boxes of eighty categories.
 
-COCO does not say which words of a caption name which box. A word, or two words in a row, that is a category's name or
-its plural names all boxes of that category: "two dogs" those of every dog. Other words for them are left out.
+COCO does not link boxes to the words of captions. A word, or two in a row, that is a category's name, in singular or
+plural, gets all boxes of that category: "two dogs" those of every dog. Synonyms are not matched.
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ from sightline.vocabulary import split_words
 Boxes = dict[tuple[str, ...], tuple[Box, ...]]  # a category's name, its words in the singular -> boxes
 
 
-@register_regions("coco_instances")
+@register_regions("coco_instances", looks_for="COCO's instances_*.json, also in annotations/", rank=3)
 def read(root: Path, examples: Sequence[Example]) -> Located | None:
-    """Read the files in ``annotations/`` or right in ``root``; a photo is known by its file's name."""
+    """Read the files in ``root`` or its ``annotations/``, or the one file ``root``; photos match by file name."""
     files = sorted(path for folder in (root, root / "annotations") for path in folder.glob("instances_*.json"))
+    if root.is_file() and root.match("instances_*.json"):
+        files = [root]
     if not files:
         return None
     wanted = {example.name.rpartition("/")[2]: example for example in examples}
@@ -31,14 +33,14 @@ def read(root: Path, examples: Sequence[Example]) -> Located | None:
     for path in files:
         boxes, odd = _boxes(path, wanted.keys())
         problems += odd
-        for name, found in boxes.items():
+        for name, by_category in boxes.items():
             example = wanted[name]
-            regions[example.name] = tuple(tuple(_regions(caption, found)) for caption in example.captions)
-    return Located(", ".join(map(str, files)), regions, tuple(problems))
+            regions[example.name] = tuple(tuple(_regions(caption, by_category)) for caption in example.captions)
+    return Located(f"COCO's {', '.join(map(str, files))}", regions, tuple(problems))
 
 
 def _boxes(path: Path, wanted: Collection[str]) -> tuple[dict[str, Boxes], list[str]]:
-    """File name -> category -> boxes, of the photos that are wanted; and the places of what makes no sense."""
+    """File name -> category -> boxes, of the wanted photos; and the places of annotations that make no sense."""
     try:
         document = json.loads(read_text(path))
         names = {entry["id"]: _words(entry["name"]) for entry in document["categories"]}
@@ -50,7 +52,7 @@ def _boxes(path: Path, wanted: Collection[str]) -> tuple[dict[str, Boxes], list[
         annotations = enumerate(document["annotations"])
     except (ValueError, RecursionError, TypeError, KeyError, AttributeError) as error:
         raise SightlineError(f"{path}: not COCO's instances ({error!r}); fetch the file again") from None
-    found: dict[str, Boxes] = {name: {} for name, _, _ in images.values()}
+    boxes: dict[str, Boxes] = {name: {} for name, _, _ in images.values()}
     problems = []
     for index, annotation in annotations:
         try:
@@ -64,15 +66,15 @@ def _boxes(path: Path, wanted: Collection[str]) -> tuple[dict[str, Boxes], list[
             problems.append(f"{path.name} annotations[{index}]")
             continue
         if box:
-            found[name][category] = (*found[name].get(category, ()), box)
-        # Half a pixel beyond the edge is how COCO rounds.
+            boxes[name][category] = (*boxes[name].get(category, ()), box)
+        # COCO's boxes may exceed the photo by half a pixel, from rounding.
         if not box or min(left, top) < -0.5 or left + wide > width + 0.5 or top + high > height + 0.5:
             problems.append(f"{path.name} annotations[{index}] (a box lies outside the photo {name})")
-    return found, problems
+    return boxes, problems
 
 
 def _regions(caption: str, boxes: Boxes) -> Iterator[Region]:
-    """The longest name at each place: a "hot dog" is no dog."""
+    """The longest category name at each word: a "hot dog" is not a dog."""
     words = _words(caption)
     start = 0
     while start < len(words):

@@ -1,8 +1,8 @@
-"""Flickr30k Entities (Plummer et al. 2015): for each phrase of Flickr30k's and Flickr8k's captions, its boxes.
+"""Regions from Flickr30k Entities (Plummer et al. 2015): boxes of the phrases of Flickr30k's and Flickr8k's captions.
 
-As it is distributed: ``Annotations/*.xml``, one a photo, has the boxes of numbered entities in the photo's own pixels,
-``Sentences/*.txt`` the captions, tokenized, their phrases marked: ``[/EN#18/people A child] in [/EN#19/clothing a pink
-dress]``.
+As distributed: ``Annotations/*.xml``, one a photo, has the boxes of numbered entities, in pixels of the original photo;
+``Sentences/*.txt`` has the tokenized captions with their phrases marked: ``[/EN#18/people A child] in [/EN#19/clothing
+a pink dress]``.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree
 
@@ -22,15 +23,19 @@ from sightline.vocabulary import split_words
 _PHRASE = re.compile(r"\[/EN#(\d+)\S* ([^\]]*)\]")
 
 Boxes = Mapping[str, tuple[Box, ...]]  # entity -> its boxes
-Place = tuple[str, int, int]  # entity, and where its phrase begins and ends, in letters of the sentence
+Phrase = tuple[str, int, int]  # entity, and the start and end of its phrase, in letters of the sentence
 
 
-@register_regions("flickr30k_entities")
+@register_regions(
+    "flickr30k_entities",
+    looks_for="Flickr30k Entities' Annotations/ and Sentences/, or a zip file of them, also in a folder *entities*",
+    rank=2,
+)
 def read(root: Path, examples: Sequence[Example]) -> Located | None:
-    """Read what lies in the dataset's folder ``root`` or beside it, of the photos of ``examples``.
+    """Read the regions of ``examples`` from the folder ``root``.
 
-    It may lie there as the two folders or as one zip file that holds them, or so in a folder of a name with "entities"
-    in it. A photo is known by its number: ``1000268201.xml`` tells of ``1000268201_693b08cb0e.jpg``.
+    It holds the two folders or one zip file of them, by themselves or in a folder with "entities" in its name; or
+    ``root`` is that zip file. Photos match by number: ``1000268201.xml`` belongs to ``1000268201_693b08cb0e.jpg``.
     """
     archive = _find(root)
     if archive is None:
@@ -55,7 +60,7 @@ def read(root: Path, examples: Sequence[Example]) -> Located | None:
 
 
 def _boxes(document: bytes) -> tuple[Boxes, list[str]]:
-    """The boxes of a photo's entities, and those entities with a box that lies outside the photo, in part or whole."""
+    """The boxes of a photo's entities, and the entities with a box that is not wholly inside the photo."""
     root = ElementTree.fromstring(document)
     width, height = (float(root.findtext(f"size/{side}") or "") for side in ("width", "height"))
     boxes: dict[str, tuple[Box, ...]] = {}
@@ -66,7 +71,7 @@ def _boxes(document: bytes) -> tuple[Boxes, list[str]]:
             left, top, right, bottom = (
                 float(corners.findtext(side) or "") for side in ("xmin", "ymin", "xmax", "ymax")
             )
-            # Pixels are counted from 1, and the last one belongs to the box.
+            # Pixels are counted from 1, the last one is included.
             box = relative_box(left - 1, top - 1, right, bottom, width, height)
             if box:
                 boxes |= {entity: (*boxes.get(entity, ()), box) for entity in entities}
@@ -76,9 +81,9 @@ def _boxes(document: bytes) -> tuple[Boxes, list[str]]:
 
 
 def _of_captions(captions: Sequence[str], text: str, boxes: Boxes) -> Regions:
-    """The regions of captions, found in the sentence of the same letters; none for a caption without such a sentence.
+    """The regions of captions, from the sentence with the same letters; none for a caption without such a sentence.
 
-    Letters and digits alone are compared and counted, so that it does not matter how either side is tokenized.
+    Only letters and digits are compared and counted, so that differences of tokenization do not matter.
     """
     phrases = dict(map(_phrases, text.splitlines()))
     regions = []
@@ -91,26 +96,26 @@ def _of_captions(captions: Sequence[str], text: str, boxes: Boxes) -> Regions:
     return tuple(regions)
 
 
-def _phrases(sentence: str) -> tuple[str, list[Place]]:
-    """A marked sentence's letters, and where among them its phrases are."""
+def _phrases(sentence: str) -> tuple[str, list[Phrase]]:
+    """A marked sentence's letters, and its phrases as ranges of them."""
     letters, done = "", 0
-    places = []
+    phrases = []
     for phrase in _PHRASE.finditer(sentence):
         letters += _letters(sentence[done : phrase.start()])
         start, done = len(letters), phrase.end()
         letters += _letters(phrase[2])
-        places.append((phrase[1], start, len(letters)))
-    return letters + _letters(sentence[done:]), places
+        phrases.append((phrase[1], start, len(letters)))
+    return letters + _letters(sentence[done:]), phrases
 
 
 def _letters(text: str) -> str:
     return "".join(filter(str.isalnum, text.lower()))
 
 
-def _regions(places: Sequence[Place], ends: Sequence[int], boxes: Boxes) -> Iterator[Region]:
-    """``ends``: how many letters have passed at the end of each of the caption's words."""
+def _regions(phrases: Sequence[Phrase], ends: Sequence[int], boxes: Boxes) -> Iterator[Region]:
+    """``ends``: the number of letters up to the end of each of the caption's words."""
     words = list(enumerate(zip([0, *ends[:-1]], ends, strict=True)))
-    for entity, first, last in places:
+    for entity, first, last in phrases:
         inside = [word for word, (start, end) in words if start < last and end > first]
         if inside and entity in boxes:
             yield Region(inside[0], inside[-1] + 1, boxes[entity])
@@ -129,7 +134,7 @@ class _Archive:
         if self._zip is None:
             names = [path.as_posix() for path in (self.path / folder).glob(f"*{suffix}")]
         else:
-            # A folder around the two does not matter; archives packed on a Mac hold a hidden twin of every file.
+            # The two may lie in a folder; archives made on a Mac hold a hidden twin of every file.
             inside = re.compile(rf"(?:(?!__MACOSX).*/)?{folder}/[^/.][^/]*{re.escape(suffix)}")
             names = [name for name in self._zip.namelist() if inside.fullmatch(name)]
         return {Path(name).stem: name for name in names}
@@ -145,30 +150,48 @@ class _Archive:
             self._zip.close()
 
 
-def _find(root: Path) -> _Archive | None:
-    """The first place with both kinds of files."""
+def hint_beside(root: Path) -> str:
+    """One line about Flickr30k Entities in a folder or zip file beside the dataset's folder ``root``; "" if none is.
+
+    They are used only where ``--regions`` names them: what lies beside a dataset is no part of it.
+    """
     home = root.resolve()
-    folders = [home, *_named(home), home.parent, *_named(home.parent)]
-    for folder in folders:
+    for path in (*_named(home.parent), *sorted(home.parent.glob("*ntities*.zip"))):
+        with suppress(SightlineError, OSError):
+            if path != home and (archive := _find(path)) is not None:
+                archive.__exit__()
+                return f"{root}: Flickr30k Entities beside it are not used; to use their boxes: --regions {path}"
+    return ""
+
+
+def _find(path: Path) -> _Archive | None:
+    """The files in the folder ``path`` or in its folders "*entities*", loose or zipped; or in the zip file ``path``."""
+    if path.is_file():
+        return _open(path) if path.suffix.lower() == ".zip" else None
+    for folder in (path, *_named(path)):
         if (folder / "Annotations").is_dir() and (folder / "Sentences").is_dir():
             return _Archive(folder)
-        # Beside the dataset there may lie zip files of anything: there, the name must tell.
-        pattern = "*ntities*.zip" if folder == home.parent else "*.zip"
-        for path in sorted(folder.glob(pattern)):
-            try:
-                archive = _Archive(path)
-            except (OSError, zipfile.BadZipFile) as error:
-                if "entities" in path.as_posix().lower():
-                    raise SightlineError(f"{path}: no readable zip file ({error}); fetch it again") from None
-                continue
-            if archive.annotations and archive.sentences:
-                return archive
-            archive.__exit__()
+        for file in sorted(folder.glob("*.zip")):
+            with suppress(SightlineError) if "entities" not in file.as_posix().lower() else nullcontext():
+                if archive := _open(file):
+                    return archive
+    return None
+
+
+def _open(path: Path) -> _Archive | None:
+    """The zip file, or None if it holds other files; `SightlineError` if it cannot be read."""
+    try:
+        archive = _Archive(path)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise SightlineError(f"{path}: no readable zip file ({error}); fetch it again") from None
+    if archive.annotations and archive.sentences:
+        return archive
+    archive.__exit__()
     return None
 
 
 def _named(folder: Path) -> list[Path]:
     try:
         return sorted(path for path in folder.iterdir() if "entities" in path.name.lower() and path.is_dir())
-    except OSError:  # a folder that lets its children be read, but not listed
+    except OSError:  # not a folder, or one that may not be listed
         return []

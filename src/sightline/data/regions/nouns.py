@@ -1,4 +1,4 @@
-"""Which words of a split name things, and where a photo's things are by these words."""
+"""Nouns by regions: which words of a split name things with boxes, and the boxes of a photo by noun."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _IRREGULAR = {
 
 
 def singular(word: str) -> str:
-    """The word, or what it is the plural of; made for comparing, so "glasses" and "glass" become one."""
+    """The singular of a word, good enough for comparing: "glasses" and "glass" become one."""
     if word in _IRREGULAR:
         return _IRREGULAR[word]
     if word.endswith(("children", "women")) or (word.endswith("men") and len(word) > 5):  # firemen, grandchildren
@@ -45,10 +45,10 @@ def singular(word: str) -> str:
 
 
 def nouns_of(examples: Iterable[Example]) -> frozenset[str]:
-    """The words that name things whose boxes are known, in the singular.
+    """The words that name things with boxes, in the singular.
 
-    Those are the words at the end of phrases: a word that ends at least two, and no fewer than it begins or stands in
-    the midst of ("the red shirt" names a shirt, though someone may be "in red").
+    A noun is a word that ends at least two phrases, and no fewer phrases than it occurs elsewhere in ("the red shirt"
+    names a shirt, though someone may be "in red").
     """
     ends, elsewhere = Counter[str](), Counter[str]()
     for example in examples:
@@ -64,7 +64,7 @@ def nouns_of(examples: Iterable[Example]) -> frozenset[str]:
 def boxes_by_noun(example: Example) -> dict[str, NDArray[np.float32]]:
     """Singular word -> the boxes (B, 4) of all phrases about the photo that end with it.
 
-    A word that ends none stands for those phrases that hold it elsewhere.
+    A word that ends no phrase has the boxes of the phrases that contain it.
     """
     ending: dict[str, set[tuple[float, ...]]] = {}
     holding: dict[str, set[tuple[float, ...]]] = {}

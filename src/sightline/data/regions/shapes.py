@@ -1,4 +1,4 @@
-"""Where the drawn shapes are, from the ``objects.json`` that `sightline data shapes` keeps."""
+"""Regions of the drawn shapes, from the ``objects.json`` that `sightline data shapes` writes."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from sightline.shapes.draw import OBJECTS, SETTINGS, WIDTH
 from sightline.vocabulary import split_words
 
 
-@register_regions("shapes")
+@register_regions("shapes", looks_for=f"{OBJECTS} of `sightline data shapes`", rank=1)
 def read(root: Path, examples: Sequence[Example]) -> Located | None:
-    """Every colour and shape word is a phrase of its own: the box is that of the object it names."""
+    """Each colour or shape word is a phrase of its own, with the box of the object that it names."""
     path = root / OBJECTS
     if not (path.is_file() and (root / SETTINGS).is_file()):
         return None

@@ -1,4 +1,4 @@
-"""Where things are in the photos of shards: "regions" in a photo's ``.json``.
+"""Regions in shards: "regions" in a photo's ``.json``.
 
 For each of its "captions" a list of phrases, each ``[start, stop, [box, ...]]`` as in `Region`, boxes of four shares:
 
@@ -20,33 +20,34 @@ from sightline.images.source import TarSource
 
 
 def regions_to_json(regions: Regions) -> list[Any]:
-    """As they stand in a ``.json``."""
+    """The regions as they are written to a ``.json``."""
     return [[[region.start, region.stop, region.boxes] for region in phrases] for phrases in regions]
 
 
-@register_regions("shards")
+@register_regions("shards", looks_for="the dataset's own shards with regions", rank=0)
 def read(root: Path, examples: Sequence[Example]) -> Located | None:
-    """Of each shard the first photo tells whether there are any: then all of its photos have the field."""
+    """Read the shards that lie in ``root``; a shard has regions if its first photo has the field."""
     captions = {example.name: len(example.captions) for example in examples if isinstance(example.photo, TarSource)}
     shards = {example.photo.shard for example in examples if isinstance(example.photo, TarSource)}
-    found: dict[str, Regions] = {}
+    shards = {shard for shard in shards if Path(shard).is_relative_to(root)}
+    by_image: dict[str, Regions] = {}
     problems = []
-    told = False
+    any_regions = False
     for shard in sorted(shards):
-        with suppress(TruncatedShard, OSError):  # the index has told
+        with suppress(TruncatedShard, OSError):  # reported by the index
             samples = read_samples(Path(shard))
             first = next(samples, None)
             if first is None or first.regions is None:
                 continue
-            told = True
+            any_regions = True
             for sample in chain([first], samples):
                 if sample.name in captions:
                     try:
-                        found[sample.name] = _regions(sample, captions[sample.name])
+                        by_image[sample.name] = _regions(sample, captions[sample.name])
                     except (TypeError, ValueError):
-                        problems.append(f"{shard}: {sample.key}.json (its regions are not as they should be)")
-    regions = {image: each for image, each in found.items() if any(each)}
-    return Located(f"the shards in {root}", regions, tuple(problems)) if told else None
+                        problems.append(f"{shard}: {sample.key}.json (its regions make no sense)")
+    regions = {image: each for image, each in by_image.items() if any(each)}
+    return Located(f"the shards in {root}", regions, tuple(problems)) if any_regions else None
 
 
 def _regions(sample: Sample, captions: int) -> Regions:
