@@ -12,15 +12,20 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import sightline
 from sightline import SightlineError
 from sightline.bulk import Written, caption_photos
+from sightline.cli.explain import save_sheet
 
 pytest.importorskip("ray.data", reason="the extra `ray` is not installed")
 pyarrow = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="workers are found in /proc")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="workers are found in /proc"),
+]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -58,6 +63,8 @@ def test_every_photo_is_one_row_though_a_worker_is_killed_and_shards_are_torn(ti
             captioner(photos[number % 7]).text if number < 7 else expected[f"{folder}/{number % 7:03}.png"]
         )
     (folder / "bad.jpg").write_text("no photo")
+    (folder / "drawing.svg").write_text("<svg/>")  # left out, as is the sheet
+    save_sheet(folder / "sheet.png", Image.new("RGB", (8, 8)))
     with tarfile.open(folder / "shard.tar", "w") as file:
         for photo in photos[:2]:
             file.add(photo, photo.name)

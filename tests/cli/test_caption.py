@@ -238,7 +238,7 @@ def test_info_tells_what_the_model_is(sightline, bundle):
     told = sightline("info", "--model", bundle)
     assert (told.status, told.err) == (0, "")
     for fact in (
-        "small_cnn, 8x8 places, projected to 16",
+        "small_cnn, 8x8 cells, projected to 16",
         "gru (hidden_size 16",
         "24 words",
         "9 words at most",

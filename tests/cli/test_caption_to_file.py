@@ -64,7 +64,9 @@ def caption(sightline: Callable[..., Any], tiny_bundle: Path) -> Callable[..., A
 def seen(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The photos that were decoded."""
     decode, decoded = Captioner._decode, []
-    monkeypatch.setattr(Captioner, "_decode", lambda self, photo: decoded.append(photo.name) or decode(self, photo))
+    monkeypatch.setattr(
+        Captioner, "_decode", lambda self, photo, *limits: decoded.append(photo.name) or decode(self, photo, *limits)
+    )
     return decoded
 
 

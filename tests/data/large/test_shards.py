@@ -73,7 +73,7 @@ def test_shards_as_img2dataset_writes_them(root):
     assert [example.captions for example in train] == [(f"a photo of {number}",) for number in range(5)]
     assert train[3].photo.read() == jpeg(3) and val[0].photo.size() == len(jpeg(5))
     assert train[3].name == "train-000001/000000003.jpg" and val[0].name == "val/000000/000000005.jpg"
-    assert train[3].photo.name == f"{root / 'train-000001.tar'}: 000000003.jpg"
+    assert train[3].photo.name == f"{root / 'train-000001.tar'}/000000003.jpg"
     assert [example.name for example in train[1:3]] == [train[1].name, train[2].name] and train[-1] == train[4]
     report = check_dataset(root)
     assert (report.photos, report.captions, report.splits) == (6, 6, {"train": 5, "val": 1})
