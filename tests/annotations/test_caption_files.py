@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sightline.annotations.caption_files import read_hypotheses, read_references
+from sightline.annotations.caption_files import read_hypotheses, read_references, read_table
+from sightline.annotations.records import Collector
 from sightline.errors import SightlineError
 from sightline.evaluation.pairing import read_pair
 
@@ -160,3 +161,40 @@ def test_a_file_whose_photos_all_failed_says_why(tmp_path):
     path.write_text("photo,caption,error\na.jpg,,empty\nb.jpg,,cut off\n")
     with pytest.raises(SightlineError, match=r"all failed.csv: no photo in it has a caption.* a.jpg \(empty\)"):
         read_hypotheses(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (
+            "t.jsonl",
+            '{"image": "1.jpg", "caption": "a dog"}\n{"image": "2.jpg"\n{"image": "3.jpg", "caption": "a cat"}\n',
+        ),
+        (
+            "t.jsonl",
+            '{"image": "1.jpg", "caption": "a dog"}\n{"image": "2.jpg"}\n{"image": "3.jpg", "caption": "a cat"}\n',
+        ),
+        ("t.csv", "image,caption\n1.jpg,a dog\n2.jpg\n3.jpg,a cat\n"),
+        ("t.csv", "image,caption,x\n1.jpg,a dog,\n,a bird,\n3.jpg,a cat,\n"),
+    ],
+)
+def test_a_dataset_collects_the_problem_that_scoring_raises(name, text, tmp_path):
+    (tmp_path / name).write_text(text)
+    content = read_table(tmp_path / name)
+    assert content is not None
+    records = Collector().add(name, content).records()
+    assert records.captions == {"1.jpg": ("a dog",), "3.jpg": ("a cat",)}
+    (place,) = records.unread
+    assert records.problem.startswith(place)
+    with pytest.raises(SightlineError, match=place.removeprefix(f"{name} ")):
+        read_references(tmp_path / name)
+
+
+def test_a_photo_that_could_not_be_captioned_is_one_without_captions(tmp_path):
+    path = tmp_path / "out.jsonl"
+    path.write_text('{"photo": "1.jpg", "caption": "a dog"}\n{"photo": "2.jpg", "caption": null, "error": "torn"}\n')
+    content = read_table(path)
+    assert content is not None
+    records = Collector().add(path.name, content).records()
+    assert records.captions == {"1.jpg": ("a dog",), "2.jpg": ()} and not records.unread
+    assert read_references(path) == {"1.jpg": ["a dog"]}

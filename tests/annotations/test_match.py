@@ -123,6 +123,7 @@ def test_a_photos_home_is_by_its_file_name() -> None:
         ("1_a", "1_a.jpg"),
         ("photos/1_a.jpg", "1_a"),
         ("000000000139.jpg", "139"),
+        ("IMG_1.JPG", "photos/img_1.jpg"),
         ("139", "val2014/COCO_val2014_000000000139.jpg"),
         ("photos/COCO_val2014_000000000139.jpg", "139"),
     ],

@@ -1,1 +1,1 @@
-"""Caption files of every form: who said what about which photo."""
+"""Caption files of every form, and matching the photos they name."""

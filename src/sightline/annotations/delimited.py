@@ -1,9 +1,9 @@
-"""Tables of captions: a header, then one row a line, its cells apart by a comma, semicolon, tab or bar.
+"""Tables of captions: a header, then one row a line, with cells separated by a comma, semicolon, tab or bar.
 
 A cell that opens with a quote is closed if its last quote stands before a delimiter or the line's end, quotes inside it
-are doubled, and no line inside it is a row of its own. A file is quoted if more of its cells are closed than are left
-open or hold a delimiter bare; then a row with one left open is no row. In any other file a quote is a character like
-the rest.
+are doubled, and no line inside it is a row of its own. A file is read as quoted if it has more closed cells than cells
+that are left open or contain an unquoted delimiter; then a row with an open cell makes no sense. In any other file a
+quote is an ordinary character.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Table:
     Attributes:
         columns: their names, as `plain_column` has them.
         photo: the column that names the photo.
-        caption: the column of its caption; a delimiter that no quotes guard belongs to it.
+        caption: the column of its caption, to which unquoted delimiters beyond the last column belong.
         lines: line number and cells, in the order of ``columns``, of every row that is not blank; None for the cells
             where the line makes no sense. They can be iterated once: a million rows would fill the memory.
     """
@@ -53,8 +53,8 @@ def parse_table(text: str, photo_names: Sequence[str], caption_names: Sequence[s
 
     Args:
         text: with any of the usual line ends.
-        photo_names: lower-case names of the photo's column; the first that is there counts (`columns.find_column`).
-        caption_names: likewise for the caption's.
+        photo_names: lower-case names of the photo's column; the first one present is used (`columns.find_column`).
+        caption_names: the same for the caption's.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\n")
     header = text.partition("\n")[0]
@@ -76,9 +76,9 @@ def _header_cells(header: str, delimiter: str) -> list[str]:
 
 
 class _Reader:
-    """Reads one text, first as quoted, then, if that does not hold, as it stands.
+    """Reads one text as quoted or unquoted, whichever fits better.
 
-    ``closed`` counts the cells in quotes, ``against`` the quotes left open and the captions with a bare delimiter.
+    ``closed`` counts the cells in quotes, ``against`` the quotes left open and the captions with an unquoted delimiter.
     """
 
     def __init__(self, text: str, delimiter: str, columns: Sequence[str], photo: int, caption: int) -> None:
@@ -90,7 +90,7 @@ class _Reader:
         self._only_delimiters = re.compile(rf"[ {end}]*(?=\n|\Z)")
 
     def rows(self) -> Iterator[tuple[int, list[str] | None]]:
-        """Line and cells of every row that is not blank, the header's too."""
+        """Line and cells of every row that is not blank, including the header."""
         quoted = '"' in self.text
         if quoted:
             for _ in self._rows(quoted=True):
@@ -119,20 +119,20 @@ class _Reader:
         return len(self.text) if end < 0 else end
 
     def _split(self, content: str) -> list[str] | None:
-        """The cells of a line whose quotes mean nothing; what is too much belongs to the caption."""
+        """The cells of an unquoted line; cells beyond the number of columns belong to the caption."""
         cells = [cell.strip() for cell in content.split(self.delimiter)]
         extra = len(cells) - self.width
         if extra > 0 and self.caption == self.width - 1 and not any(cells[self.width :]):
             del cells[self.width :]  # delimiters at the line's end
         elif extra > 0:
             self.against += 1
-            # As it stands, blanks around its delimiters too.
+            # Unchanged, including blanks around the delimiters.
             parts = content.split(self.delimiter)[self.caption : self.caption + extra + 1]
             cells[self.caption : self.caption + extra + 1] = [self.delimiter.join(parts).strip()]
         return cells if extra >= 0 or not any(cells) else None
 
     def _quoted(self, at: int) -> tuple[list[str] | None, int]:
-        """The cells of the row from ``at``, and where it ends; if it makes no sense, where its line ends."""
+        """The cells of the quoted row at ``at``, and its end; None and the line's end if it makes no sense."""
         cells: list[str] = []
         while True:
             cell, after = self._cell(at, cells)
@@ -145,7 +145,7 @@ class _Reader:
             at = after + 1
 
     def _cell(self, at: int, before: Sequence[str]) -> tuple[str | None, int]:
-        """The cell from ``at`` and where it ends; None and the line's end if its quote is left open."""
+        """The cell at ``at`` and its end; None and the line's end if its quote is left open."""
         end, is_last = self._line_end(at), len(before) == self.width - 1
         match = self._quoted_cell.match(self.text, at)
         after = match.end() if match else end
@@ -160,7 +160,7 @@ class _Reader:
             self.against += is_last and self.delimiter in line
             return (line, end) if is_last else self._plain(at)
         if is_last and not match and len(line) > 1 and line.endswith('"'):
-            # Opened and closed on one line, by a writer that does not double the quotes inside.
+            # Quoted by a writer that does not double the quotes inside.
             return line[1:-1].replace('""', '"'), end
         return None, end
 
@@ -171,11 +171,11 @@ class _Reader:
         return self.text[at:cut], cut
 
     def _swallows_a_row(self, cell: str, end: int, before: Sequence[str]) -> bool:
-        """Whether a line inside a quoted cell, which ends at ``end``, has a photo and a caption of its own."""
+        """Whether a line inside a quoted cell that ends at ``end`` is a row with a photo and a caption of its own."""
         if "\n" not in cell:
             return False
         lines = (cell + self.text[end : self._line_end(end)]).split("\n")
-        # The photo of this very row stands before the cell, or, after the caption, in its last line.
+        # This row's own photo is before the cell or, if its column follows the caption's, in the last line.
         if self.photo > self.caption:
             photo, others = self._photo_in(lines[-1]), lines[:-1]
         else:
@@ -184,10 +184,10 @@ class _Reader:
         return any(name.isdigit() if photo.isdigit() else is_photo(name) for name in names)
 
     def _photo_in(self, line: str) -> str:
-        """The cell that would name the photo, were the line a row without quotes; empty if it could be none."""
+        """The cell that names the photo if the line is an unquoted row; "" if the line is too short for one."""
         cells = line.split(self.delimiter)
         if len(cells) < self.width:
             return ""
-        # From the end, if the caption comes first: it may hold delimiters.
-        place = self.photo - self.width if self.photo > self.caption else self.photo
-        return cells[place].strip(' "')
+        # Counted from the end if the caption comes first, as that may contain delimiters.
+        position = self.photo - self.width if self.photo > self.caption else self.photo
+        return cells[position].strip(' "')

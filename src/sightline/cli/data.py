@@ -1,4 +1,4 @@
-"""`sightline data`: look into a dataset, write it as shards, or draw one."""
+"""`sightline data`: check a dataset, write it as shards, or draw one."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def app() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, with every name.")
 @regions_option
 def check(folder: Path, as_json: bool, regions: Path | None) -> None:
-    """Find out a dataset's layout and splits, and what is wrong with its photos and captions.
+    """Print a dataset's layout and splits, and the problems of its photos and captions.
 
     DIR: The dataset's folder.
 
@@ -56,7 +56,7 @@ def shapes(folder: Path, photos: int, seed: int) -> None:
 
     DIR: The folder to draw into.
 
-    It comes in Kaggle's layout with train, val and test lists. Drawn once, it is left alone the next time.
+    It is in Kaggle's layout with train, val and test lists. If it exists already, nothing is drawn.
     """
     from sightline.shapes.draw import draw_shapes
 
@@ -77,7 +77,7 @@ def shards(folder: Path, out: Path, size: int, regions: Path | None) -> None:
 
     OUT: A new folder for the shards, which is a dataset itself: train from it as from any other.
 
-    Interrupted, it leaves whole shards; the same command goes on after these.
+    If interrupted, it leaves complete shards; the same command continues after them.
     """
     from sightline.data.dataset import read_dataset
     from sightline.data.large.write_shards import write_shards
@@ -95,7 +95,7 @@ def shards(folder: Path, out: Path, size: int, regions: Path | None) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _told(read: Sequence[str]) -> str:
+def _files_read(read: Sequence[str]) -> str:
     more = f" and {len(read) - _NAMES_SHOWN} more" if len(read) > _NAMES_SHOWN else ""
     return f" ({', '.join(read[:_NAMES_SHOWN])}{more})" if read else ""
 
@@ -104,7 +104,7 @@ def _as_lines(report: DatasetReport) -> list[str]:
     splits = ", ".join(f"{split} {count}" for split, count in report.splits.items())
     source = "from the dataset's own files" if report.split_source == "files" else "by file name"
     lines = [
-        f"layout    {report.layout}{_told(report.read)}",
+        f"layout    {report.layout}{_files_read(report.read)}",
         f"photos    {report.photos}",
         f"captions  {report.captions}",
         f"splits    {splits} ({source})",

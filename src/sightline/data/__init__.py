@@ -1,1 +1,1 @@
-"""Datasets: their layouts, their state, and one to draw."""
+"""Captioned datasets: layouts, splits, boxes, checks, and data larger than memory."""

@@ -1,4 +1,4 @@
-"""What is wrong with a dataset, found before a training run finds it."""
+"""Check a dataset before training: read all captions, decode all photos, and report problems."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ Splits = Mapping[str, tuple[str, ...]]
 
 @dataclass(frozen=True)
 class DatasetReport:
-    """What `check_dataset` found.
+    """The result of `check_dataset`.
 
     Attributes:
         root: the dataset's folder.
         layout: the name of its layout.
         read: the files that were read for captions and splits, relative to the folder.
-        photos: how many photos lie there, captioned or not.
-        captions: how many captions its files hold, usable or not.
-        splits: "train", "val", "test" -> how many photos it names, usable or not.
-        split_source: "files", or "derived" where the photos' names decided; see `sightline.data.dataset.Dataset`.
+        photos: the number of photos, captioned or not.
+        captions: the number of captions, usable or not.
+        splits: "train", "val", "test" -> the number of its photos, usable or not.
+        split_source: "files", or "derived" if the photos' names decided; see `sightline.data.dataset.Dataset`.
         regions: how many phrases and photos of the splits have boxes, and from where.
         findings: errors first.
     """
@@ -90,7 +90,7 @@ def check_dataset(
     Args:
         root: the dataset's folder, of any registered layout.
         progress: called with (photos decoded, photos) after each photo.
-        indexing: called with (shards read, shards) after each shard that is new.
+        indexing: called with (shards read, shards) after each new shard.
         regions: the folder or file of its regions; None: they are looked for in ``root``.
 
     Raises:
@@ -112,13 +112,11 @@ def check_dataset(
         *_content_findings(contents, splits),
         *_caption_findings(source),
         *_learning_findings(source, splits),
-        *(
-            _found(
-                "odd-regions",
-                "warning",
-                "boxes outside their photo, or that make no sense",
-                located.problems if located else (),
-            )
+        *_finding(
+            "odd-regions",
+            "warning",
+            "boxes outside their photo, or that make no sense",
+            located.problems if located else (),
         ),
     )
     return DatasetReport(
@@ -145,36 +143,40 @@ def _split_findings(source: Source, splits: Splits, split_source: SplitSource) -
     for split in SPLITS:
         if not splits.get(split):
             yield Finding("missing-split", "warning" if split == "test" else "error", f"no photos in the {split} split")
-    homes = _homes(splits)
-    shared = [f"{name} ({', '.join(found)})" for name, found in homes.items() if len(found) > 1]
-    yield from _found("overlapping-splits", "error", "photos in more than one split", shared)
-    homeless = [
-        name for name, texts in source.captions.items() if any(texts) and name not in homes and name in source.photos
+    splits_of = _splits_by_name(splits)
+    shared = [f"{name} ({', '.join(several)})" for name, several in splits_of.items() if len(several) > 1]
+    yield from _finding("overlapping-splits", "error", "photos in more than one split", shared)
+    unlisted = [
+        name
+        for name, texts in source.captions.items()
+        if any(texts) and name not in splits_of and name in source.photos
     ]
-    yield from _found("photos-in-no-split", "warning", "captioned photos that no split lists", homeless)
+    yield from _finding("photos-in-no-split", "warning", "captioned photos that no split lists", unlisted)
 
 
 def _pairing_findings(source: Source, splits: Splits) -> Iterator[Finding]:
-    photos, homes = source.photos, _homes(splits)
-    missing = [name for name in homes if name not in photos and name not in source.unclear]
-    unclear = [f"{name} ({found})" for name, found in source.unclear.items()]
-    yield from _found("unclear-photos", "error", "photos for which not one file alone can be meant", unclear)
-    yield from _found("missing-photos", "error", "photos of a split that are not there", missing)
-    orphans = [name for name in source.captions if name not in photos and name not in {*homes, *source.unclear}]
-    yield from _found("captions-without-photo", "warning", "captioned photos that are not there, in no split", orphans)
+    photos, listed = source.photos, _splits_by_name(splits)
+    missing = [name for name in listed if name not in photos and name not in source.unclear]
+    unclear = [f"{name} ({candidates})" for name, candidates in source.unclear.items()]
+    yield from _finding("unclear-photos", "error", "photos whose name fits several files", unclear)
+    yield from _finding("missing-photos", "error", "photos of a split that are not there", missing)
+    known = {*listed, *source.unclear}
+    orphans = [name for name in source.captions if name not in photos and name not in known]
+    message = "captioned photos that are not there, in no split"
+    yield from _finding("captions-without-photo", "warning", message, orphans)
     bare = [name for name in photos if not any(source.captions.get(name, ()))]
-    yield from _found("photos-without-captions", "warning", "photos without a caption", bare)
+    yield from _finding("photos-without-captions", "warning", "photos without a caption", bare)
     lost = len(source.unread_lines)
     too_many = 100 * lost > lost + sum(map(len, source.captions.values()))
-    told = "lines that make no sense and are left out" + (", more than one in a hundred" if too_many else "")
-    yield from _found("unread-lines", "error" if too_many else "warning", told, source.unread_lines)
-    yield from _found("torn-shards", "error", "shards of which photos are lost; fetch them again", source.torn)
+    message = "lines that make no sense and are left out" + (", more than one in a hundred" if too_many else "")
+    yield from _finding("unread-lines", "error" if too_many else "warning", message, source.unread_lines)
+    yield from _finding("torn-shards", "error", "shards of which photos are lost; fetch them again", source.torn)
 
 
 def _learning_findings(source: Source, splits: Splits) -> Iterator[Finding]:
     training = [source.captions.get(name, ()) for name in splits.get("train", ()) if name in source.photos]
     captioned = [captions for captions in training if any(captions)]
-    # Without photos to train on, that is what the other findings say.
+    # A training split without photos is reported by the other findings.
     finding = (
         find_nothing_to_learn((text for texts in captioned for text in texts), len(captioned)) if training else None
     )
@@ -189,24 +191,24 @@ class _Content:
 
 
 def _content_findings(contents: Mapping[str, _Content], splits: Splits) -> Iterator[Finding]:
-    homes = _homes(splits)
+    splits_of = _splits_by_name(splits)
     broken = {name: content.problem for name, content in contents.items() if content.problem}
-    level: Level = "error" if any(name in homes for name in broken) else "warning"
+    level: Level = "error" if any(name in splits_of for name in broken) else "warning"
     texts = [f"{name} ({problem})" for name, problem in broken.items()]
-    yield from _found("unreadable-photos", level, "photos that cannot be read", texts)
+    yield from _finding("unreadable-photos", level, "photos that cannot be read", texts)
     twins: dict[str, list[str]] = {}
     for name, content in contents.items():
         if name not in broken:
             twins.setdefault(content.digest, []).append(name)
     same, leaked = [], []
     for names in twins.values():
-        found = {split for name in names for split in homes.get(name, ())}
-        if len(names) > 1 and len(found) > 1:
-            leaked.append(" = ".join(f"{name} ({', '.join(homes.get(name, ['no split']))})" for name in names))
+        several = {split for name in names for split in splits_of.get(name, ())}
+        if len(names) > 1 and len(several) > 1:
+            leaked.append(" = ".join(f"{name} ({', '.join(splits_of.get(name, ['no split']))})" for name in names))
         elif len(names) > 1:
             same.append(" = ".join(names))
-    yield from _found("overlapping-content", "error", "the same photo under two names in different splits", leaked)
-    yield from _found("duplicate-photos", "warning", "the same photo under two names", same)
+    yield from _finding("overlapping-content", "error", "the same photo under two names in different splits", leaked)
+    yield from _finding("duplicate-photos", "warning", "the same photo under two names", same)
 
 
 def _caption_findings(source: Source) -> Iterator[Finding]:
@@ -220,23 +222,23 @@ def _caption_findings(source: Source) -> Iterator[Finding]:
                 empty.append(f"{name} caption {number}")
         if len(set(captions)) < len(captions):
             repeated.append(name)
-    yield from _found("empty-captions", "warning", "empty captions, left out", empty)
-    yield from _found("odd-captions", "warning", "captions with odd characters", odd)
-    yield from _found("repeated-captions", "warning", "photos with the same caption twice", repeated)
+    yield from _finding("empty-captions", "warning", "empty captions, left out", empty)
+    yield from _finding("odd-captions", "warning", "captions with odd characters", odd)
+    yield from _finding("repeated-captions", "warning", "photos with the same caption twice", repeated)
 
 
-def _found(kind: str, level: Level, message: str, names: Iterable[str]) -> Iterator[Finding]:
+def _finding(kind: str, level: Level, message: str, names: Iterable[str]) -> Iterator[Finding]:
     if names := tuple(names):
         yield Finding(kind, level, message, names)
 
 
-def _homes(splits: Splits) -> dict[str, list[str]]:
-    """Image name -> the splits that list it."""
-    homes: dict[str, list[str]] = {}
+def _splits_by_name(splits: Splits) -> dict[str, list[str]]:
+    """Photo's name -> the splits that list it."""
+    splits_of: dict[str, list[str]] = {}
     for split, names in splits.items():
         for name in names:
-            homes.setdefault(name, []).append(split)
-    return homes
+            splits_of.setdefault(name, []).append(split)
+    return splits_of
 
 
 _ENTITY = re.compile(r"&(?:#\d+|#x[0-9a-f]+|[a-z]+\d*);", re.IGNORECASE)
@@ -244,7 +246,7 @@ _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 
 
 def find_oddity(caption: str) -> str:
-    """What in a caption a person did not type, in words; empty if there is nothing."""
+    """Characters of a caption that nobody types, in words; "" if there are none."""
     if caption.isascii() and caption.isprintable() and "&" not in caption:
         return ""
     for character in caption:
@@ -260,7 +262,7 @@ def find_oddity(caption: str) -> str:
 
 
 def _is_mojibake(run: str) -> bool:
-    """Whether ``run`` is UTF-8 that was read as a Western encoding: hardly any real text survives the way back."""
+    """Whether ``run`` is UTF-8 that was decoded as cp1252: hardly any real text decodes as UTF-8 when reversed."""
     try:
         run.encode("cp1252").decode("utf-8")
     except UnicodeError:
@@ -271,7 +273,7 @@ def _is_mojibake(run: str) -> bool:
 def _inspect(photos: Mapping[str, ImageSource], progress: Progress | None) -> dict[str, _Content]:
     contents: dict[str, _Content] = {}
     with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        # What Pillow mends in passing is no finding.
+        # Pillow's warnings are about faults that it repairs.
         warnings.simplefilter("ignore")
         try:
             for name, content in zip(photos, pool.map(_inspect_photo, photos.values()), strict=True):
@@ -297,6 +299,6 @@ def _decoding_problem(data: bytes) -> str:
         open_photo(data)
     except SightlineError as error:
         return str(error).removeprefix("photo: ")
-    except Exception as error:  # a broken file makes decoders raise almost anything
+    except Exception as error:  # decoders raise almost anything for a broken file
         return str(error) or type(error).__name__
     return ""

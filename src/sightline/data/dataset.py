@@ -1,4 +1,4 @@
-"""A captioned dataset: which photos there are, their captions and their splits. No photo is opened here."""
+"""`Dataset`: the usable photos of a folder, their captions and their splits. No photo is opened here."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ SplitSource = Literal["files", "derived"]
 
 @dataclass(frozen=True)
 class Dataset:
-    """The photos that can be used, by split.
+    """The usable photos of a dataset, by split.
 
     Attributes:
         root: the dataset's folder.
-        layout: the name of the layout it was read by.
-        splits: "train", "val", "test" -> its examples; a split that the files do not list is not there.
-        split_source: "files" if the dataset's own files say which photo belongs where, "derived" if they do not
-            and the photo's file name decided.
-        without_photo: how many photos of the splits were left out because they are not there.
-        without_captions: how many were left out because they have no caption.
-        torn: which of its files of many photos end too early, so that photos are lost, each with the place where.
-        missing: three of the photos that are not there, by the names that were looked for.
+        layout: the name of its layout.
+        splits: "train", "val", "test" -> its examples; without the splits that the files do not list.
+        split_source: "files" if the dataset's own files say which photo is in which split, "derived" if each photo's
+            file name decided.
+        without_photo: the number of photos of the splits that were left out because they do not exist.
+        without_captions: the number that was left out because they have no caption.
+        torn: shards that end too early, so that photos are lost, each with the position.
+        missing: three of the photos that do not exist, by the names that were looked for.
         regions: the folder or file of its regions; None: they are looked for in ``root``.
     """
 
@@ -70,7 +70,7 @@ class Dataset:
         raise SightlineError(f"{self.root}: no {name!r} split; there is {there or 'none'}; {way_out}")
 
     def located_split(self, name: str, say: Callable[[str], None] = lambda line: None) -> Sequence[Example]:
-        """As `split`, with the regions of its photos where there are any; takes seconds.
+        """`split` with the known regions of its photos; takes seconds.
 
         Args:
             name: "train", "val" or "test".
@@ -95,9 +95,9 @@ def read_dataset(
 ) -> Dataset:
     """Read the dataset in the folder ``root``, whatever its layout.
 
-    Photos that are not there and photos without a caption are left out of the splits and counted, so that a training
-    run does not stop at photo 4,000; `sightline.data.check.check_dataset` names them. ``progress(done, total)`` is told
-    where reading takes long: of new shards. ``regions``: see `Dataset`.
+    Photos that do not exist and photos without a caption are left out of the splits and counted, so that a training
+    run does not stop at photo 4,000; `sightline.data.check.check_dataset` names them. ``progress(done, total)`` is
+    called while new shards are read. ``regions``: see `Dataset`.
 
     Raises:
         SightlineError: there is no such folder, no layout fits it, or a file in it cannot be read or understood.
@@ -135,7 +135,7 @@ def _usable(source: Source, names: Sequence[str]) -> Iterator[Example]:
 
 
 def name_splits(source: Source) -> tuple[Mapping[str, tuple[str, ...]], SplitSource]:
-    """The image names of every split, and whether the files list them or the file names decided."""
+    """The photos' names of every split, and whether the files list them or the file names decided."""
     if source.splits is not None:
         return {split: source.splits[split] for split in SPLITS if split in source.splits}, "files"
     derived: dict[str, list[str]] = {split: [] for split in SPLITS}

@@ -1,4 +1,4 @@
-"""A finding: one kind of trouble with a dataset, and what leaves nothing to learn from."""
+"""`Finding`, one kind of problem of a dataset; and whether its captions are enough to train on."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from sightline.vocabulary import split_words
 
 Level = Literal["error", "warning"]
 
-# What a recipe says unless it says otherwise; a test compares them.
+# A recipe's defaults; a test compares them.
 MIN_COUNT, BATCH_SIZE = 5, 32
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One kind of trouble.
+    """One kind of problem.
 
     Attributes:
         kind: a name for programs, such as "unreadable-photos"; it stays the same from version to version.
-        level: "error" if training or scores would suffer, "warning" if a look is enough.
-        message: what it is, in words.
-        names: where it is, all of it: photos, captions or lines. Empty if it concerns the dataset as a whole.
+        level: "error" if training or scores would suffer, otherwise "warning".
+        message: the problem in words.
+        names: all photos, captions or lines that have it; empty if it concerns the dataset as a whole.
     """
 
     kind: str
@@ -42,20 +42,20 @@ class Finding:
 def find_nothing_to_learn(
     captions: Iterable[str], photos: int, min_count: int = MIN_COUNT, batch_size: int = BATCH_SIZE
 ) -> Finding | None:
-    """What stands against learning from these captions at all, with the way out; None if nothing does.
+    """Whether these captions are too few to train on, with the way out; None if they are enough.
 
-    An error, "nothing-to-learn", says that no training can come of it; a warning, "few-photos", that its photos do not
+    The error "nothing-to-learn" means that no training is possible, the warning "few-photos" that the photos do not
     fill a batch.
 
     Args:
-        captions: all of the training photos.
-        photos: how many training photos with a caption there are.
-        min_count: how often a word must stand in the captions to be known (`vocabulary.min_count` of a recipe).
+        captions: all captions of the training photos.
+        photos: the number of training photos with a caption.
+        min_count: how often a word must occur to be in the vocabulary (`vocabulary.min_count` of a recipe).
         batch_size: photos a batch (`training.batch_size`).
     """
     captions = [caption for caption in captions if caption.strip()]
     words = chain.from_iterable(map(split_words, captions))
-    # Words that are not parted are learned in units; characters are those that are known for certain.
+    # Scripts without spaces are learned in subword units, of which only single characters are certain.
     counts = Counter(words if words_are_separate(captions) else chain.from_iterable(map(characters, words)))
     most = max(counts.values(), default=0)
     if not captions:
@@ -71,8 +71,8 @@ def find_nothing_to_learn(
     elif photos < 2:
         reason = "there is one training photo; add photos"
     elif photos < batch_size:
-        told = f"{photos} training photos do not fill a batch of {batch_size}; add photos, or lower training.batch_size"
-        return Finding("few-photos", "warning", told)
+        reason = f"{photos} training photos do not fill a batch of {batch_size}"
+        return Finding("few-photos", "warning", f"{reason}; add photos, or lower training.batch_size")
     else:
         return None
     return Finding("nothing-to-learn", "error", reason)

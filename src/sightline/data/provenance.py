@@ -1,6 +1,6 @@
-"""What a model remembers of the photos it learned from, so that they are known again under any folder's name.
+"""Fingerprints of the photos a model was trained on, to recognise them in any folder.
 
-A photo counts as the same where its file's name and size are: nothing is read of it, whatever their number.
+Two photos count as the same if their files' name and size are; no photo is read.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SAMPLE = 512
 
 
 class Overlap(NamedTuple):
-    """How many photos could be looked up among those of a training, and how many of them were there."""
+    """The number of photos that could be looked up among those of a training, and how many of these it had."""
 
     looked_up: int
     known: int
@@ -32,11 +32,12 @@ class Overlap(NamedTuple):
 def fingerprint(splits: Mapping[str, Sequence[Example]]) -> dict[str, dict[str, Any]]:
     """What a model's configuration keeps of the photos of each split.
 
-    ``photos``: how many. ``files``: twenty hexadecimal digits that change with any file's name or size. ``captions``:
-    as many that change with any caption or the photos' order. ``sample``: the photos' 512 smallest keys, in base64.
+    ``photos``: their number. ``files``: twenty hexadecimal digits that change with any file's name or size.
+    ``captions``: twenty that change with any caption or the photos' order. ``sample``: the photos' 512 smallest keys,
+    in base64.
 
     Raises:
-        SightlineError: a photo is no longer there.
+        SightlineError: a photo no longer exists.
     """
     return {split: _fingerprint(examples) for split, examples in splits.items()}
 
@@ -65,21 +66,21 @@ def _one(count: object) -> object:
 def overlap(known: Mapping[str, Any], examples: Iterable[Example]) -> Overlap:
     """Which of ``examples`` are among the photos of ``known``, one split's part of a `fingerprint`.
 
-    Of large splits a sample is kept: only photos whose keys would have been part of it can be looked up, which are the
-    same share of any photos.
+    Of large splits a sample is kept: only photos whose keys are in its range can be looked up, the same share of any
+    photos.
     """
     packed = np.frombuffer(base64.b64decode(known["sample"]), np.uint8).reshape(-1, _KEY)
     kept = np.zeros((len(packed), 8), np.uint8)
     kept[:, -_KEY:] = packed
-    there = kept.view(">u8")[:, 0].astype(np.uint64)
+    sample = kept.view(">u8")[:, 0].astype(np.uint64)
     keys = _keys(examples)
-    if known["photos"] > len(there):
-        keys = keys[keys <= there[-1]]
-    return Overlap(len(keys), int(np.isin(keys, there).sum()))
+    if known["photos"] > len(sample):
+        keys = keys[keys <= sample[-1]]
+    return Overlap(len(keys), int(np.isin(keys, sample).sum()))
 
 
 def same_files(known: Mapping[str, Any], examples: Iterable[Example]) -> bool:
-    """Whether ``examples`` are just the photos of ``known``, one split's part of a `fingerprint`."""
+    """Whether ``examples`` are exactly the photos of ``known``, one split's part of a `fingerprint`."""
     return bool(known["files"] == _digest(_sorted_bytes(_keys(examples))))
 
 
@@ -100,12 +101,12 @@ def _fingerprint(examples: Sequence[Example]) -> dict[str, Any]:
 
 
 def _json(texts: Iterable[str]) -> bytes:
-    """What `json.dumps` makes of a list of them, without the encoder that it sets up each time."""
+    """`json.dumps` of a list of strings, without creating an encoder each time."""
     return f"[{', '.join(map(encode_basestring_ascii, texts))}]".encode()
 
 
 def _keys(examples: Iterable[Example]) -> NDArray[np.uint64]:
-    """uint64 (N,): eight bytes a photo, as there may be millions."""
+    """uint64 (N,), as there may be millions of photos."""
     return np.fromiter((int.from_bytes(_key(example), "big") for example in examples), np.uint64)
 
 
@@ -120,12 +121,12 @@ def _key(example: Example) -> bytes:
 
 
 def _sorted_bytes(keys: NDArray[np.uint64]) -> NDArray[np.uint8]:
-    """The keys' bytes (N, 6), in their order."""
+    """The sorted keys' bytes (N, 6)."""
     return np.sort(keys).astype(">u8").view(np.uint8).reshape(-1, 8)[:, -_KEY:]
 
 
 def _digest(keys: NDArray[np.uint8]) -> str:
-    """Of the keys (N, 6), a line each but for the last's end."""
+    """Digest of the keys (N, 6), joined by newlines."""
     lines = np.full((len(keys), _KEY + 1), ord("\n"), np.uint8)
     lines[:, :_KEY] = keys
     return hashlib.sha256(lines.tobytes()[:-1]).hexdigest()[:20]

@@ -1,4 +1,4 @@
-"""Which photos are of which split, where a dataset says so beside its captions: lists of names, or Karpathy's JSON."""
+"""Splits that a dataset lists beside its captions: text files of photos' names, or Karpathy's JSON."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from sightline.annotations.split_names import SPLITS, split_named
 from sightline.annotations.text import files_in, read_lines
 from sightline.errors import SightlineError
 
-# Flickr8k's own lists, which can be nothing else; and what others call theirs: train.txt, flickr30k_val.txt, test_ids.
+# Flickr8k's lists, which cannot be anything else; and other usual names: train.txt, flickr30k_val.txt, test_ids.txt.
 _OWN = re.compile(r".*(train|dev|test)Images\.txt")
 _OTHERS = re.compile(
     r"(?:.*[^a-z])?(?:flickr\d+k)?(train|training|val|valid|validation|dev|test)"
     r"[^a-z]*(?:images?|imgs?|list|ids?|split|set|names|files)?\.(?:txt|lst|list)",
     re.IGNORECASE,
 )
-_LOOKED_AT = 100
+_LOOKED_AT = 100  # lines, to tell whether a file lists photos
 
 
 def is_split_list(file: str) -> bool:
-    """Whether a file is called as a split's list is."""
+    """Whether a file has the name of a split's list."""
     return bool(_OWN.fullmatch(file) or _OTHERS.fullmatch(file))
 
 
 def find_splits(
     folders: Iterable[Path], named: Collection[str]
 ) -> tuple[dict[str, tuple[str, ...]] | None, tuple[str, ...]]:
-    """Split -> image names, from lists in one of ``folders``, else from Karpathy's JSON there; and the files' names.
+    """Split -> photos' names, from lists in one of ``folders``, else from Karpathy's JSON there; and the files' names.
 
-    Of several JSON files that one counts that knows most of the photos.
+    Of several JSON files, the one with most of the photos ``named`` is used.
 
     Raises:
         SightlineError: two files claim the same split, or a JSON cannot be read.
@@ -44,17 +44,17 @@ def find_splits(
             return read_lists(lists, named), tuple(path.name for path in lists.values())
     best: tuple[int, dict[str, tuple[str, ...]], str] = (0, {}, "")
     for path in (path for folder in folders for path in sorted(folder.glob("dataset*.json"))):
-        said = read_karpathy(path)
-        splits = as_named(said.splits, named, only=True) if said and said.splits else {}
-        best = max(best, (sum(map(len, splits.values())), splits, path.name), key=lambda found: found[0])
+        records = read_karpathy(path)
+        splits = as_named(records.splits, named, only=True) if records and records.splits else {}
+        best = max(best, (sum(map(len, splits.values())), splits, path.name), key=lambda candidate: candidate[0])
     return (best[1], (best[2],)) if best[0] else (None, ())
 
 
 def find_lists(folder: Path, named: Collection[str]) -> dict[str, Path]:
-    """Split -> its list in ``folder``.
+    """Split -> the file in ``folder`` that lists it.
 
-    ``*trainImages.txt`` and so on are Flickr8k's. Other lists that are called for a split count if half of their first
-    lines name photos.
+    ``*trainImages.txt`` and so on are Flickr8k's. Other files named for a split count if half of their first lines are
+    names of photos.
 
     Raises:
         SightlineError: two files claim the same split.
@@ -78,7 +78,7 @@ def find_lists(folder: Path, named: Collection[str]) -> dict[str, Path]:
 
 
 def read_lists(lists: Mapping[str, Path], named: Collection[str]) -> dict[str, tuple[str, ...]]:
-    """Split -> the image names in its list; as in ``named``, where the list leaves out the suffix or the folder."""
+    """Split -> the photos in its list, with their names in ``named`` where the list omits suffixes or folders."""
     return as_named({split: [line for _, line in read_lines(path)] for split, path in lists.items()}, named)
 
 

@@ -1,4 +1,4 @@
-"""The little language of the shapes dataset: everything true it can say of a photo, and what each word names.
+"""The captions of the shapes dataset: all true sentences about a photo, and the box that each word names.
 
 An object is a dictionary as `objects.json` keeps it: "color", "shape", "size" and "place" are words of the lists below,
 "box" is [x0, y0, x1, y1] in pixels, x1 and y1 exclusive. No two objects of a photo share a color or a shape.
@@ -25,12 +25,12 @@ PLACES = (
     ("in the bottom left", "at the bottom", "in the bottom right"),
 )
 
-# From this many pixels between the centres on, one object is above or beside the other.
+# One object is above or beside the other if their centres are at least this many pixels apart.
 RELATION_DISTANCE = 10
 
 
 def true_captions(objects: Sequence[Object]) -> tuple[frozenset[str], ...]:
-    """The true captions that tell of every object of a photo, in five sets: one a way of putting it, none empty.
+    """The true captions that name every object of a photo, in five sets, one for each kind of sentence; none is empty.
 
     Args:
         objects: one object, or two whose centres are `RELATION_DISTANCE` apart along an axis.
@@ -42,20 +42,20 @@ def true_captions(objects: Sequence[Object]) -> tuple[frozenset[str], ...]:
 
 
 def is_true(caption: str, objects: Sequence[Object]) -> bool:
-    """Whether ``caption`` is a sentence of this language and all it says holds for the photo's ``objects``.
+    """Whether ``caption`` is one of the dataset's sentences and true of the photo's ``objects``.
 
-    It may leave things out: "a red circle" is true beside a blue square too. Capitals and punctuation do not matter.
+    It need not name every object: "a red circle" is true beside a blue square too. Case and punctuation are ignored.
     """
-    said = " ".join(split_words(caption))
+    sentence = " ".join(split_words(caption))
     about_some = [_about_one(item) for item in objects]
     about_all = true_captions(objects) if len(objects) == 2 else ()
-    return any(said in captions for ways in (*about_some, about_all) for captions in ways)
+    return any(sentence in captions for ways in (*about_some, about_all) for captions in ways)
 
 
 def pointing_targets(words: Sequence[str], objects: Sequence[Object]) -> dict[int, Box]:
-    """Position in ``words`` of each color or shape word -> the box (x0, y0, x1, y1) of the object that it names.
+    """Position in ``words`` of each color or shape word -> the box (x0, y0, x1, y1) of the object it names.
 
-    A color or shape that no object of the photo has names nothing and is left out.
+    Colors and shapes that no object of the photo has are left out.
     """
     boxes: dict[str, Box] = {item[trait]: tuple(item["box"]) for item in objects for trait in ("color", "shape")}
     return {position: boxes[word] for position, word in enumerate(words) if word in boxes}
@@ -95,7 +95,7 @@ def _noun(item: Object, size: str = "") -> str:
 
 
 def _relations(box: Sequence[int], other: Sequence[int]) -> list[str]:
-    """What the object in ``box`` is to the one in ``other``; y grows downwards."""
+    """Where the object in ``box`` is relative to the one in ``other``; y grows downwards."""
     right, down = ((box[axis] + box[axis + 2] - other[axis] - other[axis + 2]) / 2 for axis in (0, 1))
     relations = {
         "to the left of": -right,

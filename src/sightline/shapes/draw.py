@@ -1,7 +1,7 @@
-"""Draws a small dataset of coloured shapes, in Kaggle's layout, whose captions are true and whose objects are known.
+"""Draw a small dataset of coloured shapes, in Kaggle's layout, with true captions and the objects' boxes.
 
-It needs no download, trains in minutes, and can say of every caption whether it is true and of every word where it
-should make the model look.
+It needs no download and trains in minutes. For any caption it is known whether it is true, and for any colour or shape
+word where the model should look.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ _RGB = {
     "orange": (246, 128, 22),
 }
 _Y, _X = np.mgrid[0:WIDTH, 0:WIDTH].astype(np.float32) / (WIDTH - 1) - 0.5
-# A little light from above keeps the shapes from looking like stamps.
+# Shapes are lit from above, brighter at the top.
 _LIGHT = _Y * -24
 _RADII = {"small": (8.0, 9.0), "large": (12.0, 13.5)}
-_GAP = 3.0  # pixels between two objects at the least
-_EDGE = 2.0  # pixels from a third's border, within which no centre lies, so that places are clear
+_GAP = 3.0  # pixels between two objects, at least
+_EDGE = 2.0  # pixels between a centre and a third's border, at least, so that places are unambiguous
 
 
 def draw_shapes(
@@ -88,7 +88,7 @@ def draw_shapes(
         with tempfile.TemporaryDirectory(dir=root.parent, prefix=f".{root.name}-") as scratch:
             drawn = Path(scratch) / "dataset"
             _write(drawn, settings, progress)
-            # Somebody else may have drawn it meanwhile.
+            # Another process may have drawn it meanwhile.
             if _is_there(root, settings):
                 return False
             if root.exists():
@@ -104,11 +104,11 @@ def _is_there(root: Path, settings: dict[str, int]) -> bool:
     if not root.exists() or (root.is_dir() and not any(root.iterdir())):
         return False
     try:
-        found = json.loads((root / SETTINGS).read_text(encoding="utf-8"))
+        existing = json.loads((root / SETTINGS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise SightlineError(f"{root}: exists already and is no shapes dataset; choose another folder") from None
-    if found != settings:
-        made, wanted = json.dumps(found), json.dumps(settings)
+    if existing != settings:
+        made, wanted = json.dumps(existing), json.dumps(settings)
         raise SightlineError(f"{root}: exists already, drawn with {made}, not {wanted}; remove it or choose another")
     return True
 
@@ -160,7 +160,7 @@ def _draw_photo(rng: np.random.Generator) -> tuple[Image.Image, list[dict[str, A
 
 
 def _background(rng: np.random.Generator) -> NDArray[np.float32]:
-    """float32 (3, WIDTH, WIDTH), 0 to 255: from one light, nearly grey colour to another, in any direction."""
+    """float32 (3, WIDTH, WIDTH), 0 to 255: a gradient between two light, nearly grey colours, in any direction."""
     angle = rng.uniform(0, 2 * math.pi)
     ramp = (_X * math.cos(angle) + _Y * math.sin(angle) + 0.75) / 1.5
     start, end = (rng.uniform(205, 242, (2, 1)) + rng.uniform(-12, 12, (2, 3))).astype(np.float32)[:, :, None, None]
@@ -176,7 +176,7 @@ class _Spot:
 
 
 def _arrange(rng: np.random.Generator) -> list[_Spot]:
-    """Where one or two objects go: well inside their thirds, apart, and along each axis clearly related or not."""
+    """Positions of one or two objects: well inside their thirds, apart, and clearly related or not along each axis."""
     count = 1 if rng.random() < 0.5 else 2
     while True:
         spots = [_spot(rng) for _ in range(count)]
@@ -203,7 +203,7 @@ def _are_clear(one: _Spot, other: _Spot) -> bool:
 
 
 def _outline(shape: str, turn: float) -> NDArray[np.float64]:
-    """(N, 2), the corners (x, y) of a shape turned by ``turn`` radians; its box is centred and reaches from -1 to 1."""
+    """(N, 2), the corners (x, y) of a shape turned by ``turn`` radians; its box is centred and spans -1 to 1."""
     if shape == "cross":
         arm = 0.36
         quarter = np.array([(arm, -1), (arm, -arm), (1, -arm)])

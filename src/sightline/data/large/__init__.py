@@ -1,1 +1,1 @@
-"""Data larger than memory: packed examples, the index of shards, writing shards."""
+"""Data larger than memory: packed examples, WebDataset shards, their index."""

@@ -1,8 +1,8 @@
-"""What lies where in a folder of shards, found out once and kept beside them.
+"""The index of a folder of shards: where each photo is, and its captions; made once and kept beside the shards.
 
-The index is a folder, called after the shards' names, sizes and times, so that changed shards have another. For each
-photo it has sixteen bytes that tell where it is, eight that tell where its words are, and these words themselves. They
-are mapped, not read: to open the index of ten million photos takes a moment.
+The index is a folder named by a digest of the shards' names, sizes and times, so that changed shards have another. Each
+photo takes 16 bytes for its position, 8 for the position of its record, and the record itself: name and captions. The
+files are mapped, not read: opening the index of ten million photos takes a moment.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ FOLDER = ".sightline-index"
 _VERSION = 1
 _FACTS, _PHOTOS, _RECORDS, _ENDS = "shards.json", "photos.bin", "records.bin", "records.ends"
 
-# Where a photo is, in 16 bytes: its shard; offset in blocks of 512 bytes; length in bytes, 0 if it is not there; how
-# many captions it has, as far as 16 bits count; and the split that its name decides, as a place in SPLITS.
+# A photo's position in 16 bytes: its shard; offset in blocks of 512 bytes; length in bytes, 0 if the photo is missing;
+# the number of its captions, 65,535 at most; and the split derived from its name, as an index into SPLITS.
 _PHOTO = np.dtype([("shard", "<u4"), ("block", "<u4"), ("length", "<u4"), ("captions", "<u2"), ("split", "<u2")])
 
 
 @dataclass(frozen=True)
 class Shard:
-    """What is known of a shard.
+    """A shard of the index.
 
     Attributes:
         name: its path, relative to the dataset's folder.
-        size, time: of its file, in bytes and in nanoseconds.
-        photos: how many are in it.
+        size, time: its file's size in bytes and modification time in nanoseconds.
+        photos: the number of photos in it.
         torn: why not all of it could be read; empty if it could.
-        problems: what in it makes no sense and is left out.
+        problems: members that make no sense and are left out.
     """
 
     name: str
@@ -76,7 +76,7 @@ class Index:
 
 
 class ShardSources(PackedSources):
-    """The places of an index's photos."""
+    """The photos of an index, as members of its shards."""
 
     def __init__(self, index: Index) -> None:
         self.photos, self.records = index.photos, index.records
@@ -87,22 +87,22 @@ class ShardSources(PackedSources):
         return len(self.photos)
 
     def __getitem__(self, index: Any) -> Any:
-        return self._place(self.photos[index].item(), self.records[index])
+        return self._source(self.photos[index].item(), self.records[index])
 
     def at(self, chosen: NDArray[np.int64]) -> Iterator[ImageSource]:
-        """See `sightline.data.large.packed.PackedSources`."""
+        """The sources at the indices ``chosen``."""
         for start in range(0, len(chosen), CHUNK):
             some = chosen[start : start + CHUNK]
-            yield from map(self._place, self.photos[some].tolist(), self.records.at(some))
+            yield from map(self._source, self.photos[some].tolist(), self.records.at(some))
 
-    def _place(self, photo: tuple[int, int, int, int, int], record: str) -> TarSource:
+    def _source(self, photo: tuple[int, int, int, int, int], record: str) -> TarSource:
         shard, block, length, *_ = photo
-        image = record.partition("\0")[0]
-        return TarSource(self.paths[shard], image.removeprefix(self.stems[shard]), block * BLOCK, length)
+        name = record.partition("\0")[0]
+        return TarSource(self.paths[shard], name.removeprefix(self.stems[shard]), block * BLOCK, length)
 
 
 def open_index(root: Path, names: Sequence[str], progress: Progress = lambda done, total: None) -> Index:
-    """The index of the shards in ``root``; those that are new or changed are read, ``progress(done, total)`` of them.
+    """The index of the shards in ``root``; new and changed shards are read, with calls of ``progress(done, total)``.
 
     Raises:
         SightlineError: no index can be written, neither beside the shards nor in the cache.
@@ -137,18 +137,18 @@ def open_index(root: Path, names: Sequence[str], progress: Progress = lambda don
 
 
 def _look(root: Path, name: str) -> Shard:
-    found = (root / name).stat()
-    return Shard(name, found.st_size, found.st_mtime_ns)
+    status = (root / name).stat()
+    return Shard(name, status.st_size, status.st_mtime_ns)
 
 
 def _homes(root: Path) -> list[Path]:
-    """Where an index may be: beside the shards, or in the user's cache under a name for the folder."""
+    """Folders for an index: beside the shards, or in the user's cache under a digest of the folder's path."""
     here = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:20]
     return [root / FOLDER, cache_folder("index") / here]
 
 
 def _opened(root: Path, folder: Path) -> Index | None:
-    """The index in ``folder``; None if there is none, or not a whole one."""
+    """The index in ``folder``; None if there is none or it is incomplete."""
     try:
         facts = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
         shards = tuple(Shard(**{**each, "problems": tuple(each["problems"])}) for each in facts)
@@ -165,7 +165,7 @@ def _mapped(path: Path, dtype: np.dtype[Any]) -> NDArray[Any]:
 
 
 def _others(root: Path, home: Path, wanted: str) -> list[Index]:
-    """The indexes of an earlier state of the shards."""
+    """Indexes of an earlier state of the shards."""
     try:
         folders = [path for path in home.iterdir() if path.name != wanted and not path.name.startswith(".")]
     except OSError:
@@ -174,7 +174,7 @@ def _others(root: Path, home: Path, wanted: str) -> list[Index]:
 
 
 def _take_place(new: Path, target: Path) -> None:
-    """Rename ``new`` to ``target`` and do away with the indexes beside it; another process may have been first."""
+    """Rename ``new`` to ``target`` and delete the indexes beside it; another process may have been first."""
     try:
         new.rename(target)
     except OSError:
@@ -199,7 +199,7 @@ def _build(root: Path, shards: Sequence[Shard], old: Sequence[Index], folder: Pa
         written = 0
         for number, shard in enumerate(shards):
             if before := known.get((shard.name, shard.size, shard.time)):
-                shard, rows, block, lengths = _again(*before)
+                shard, rows, block, lengths = _copied(*before)
             else:
                 shard, rows, block, lengths = _read(root, shard)
             rows["shard"] = number
@@ -212,8 +212,8 @@ def _build(root: Path, shards: Sequence[Shard], old: Sequence[Index], folder: Pa
     (folder / _FACTS).write_text(json.dumps([asdict(shard) for shard in facts]), encoding="utf-8")
 
 
-def _again(index: Index, number: int) -> tuple[Shard, NDArray[Any], bytes, NDArray[np.uint64]]:
-    """What an older index has of a shard."""
+def _copied(index: Index, number: int) -> tuple[Shard, NDArray[Any], bytes, NDArray[np.uint64]]:
+    """A shard's part of an older index."""
     first = sum(shard.photos for shard in index.shards[:number])
     last = first + index.shards[number].photos
     ends = index.records.ends[first : last + 1]
@@ -239,5 +239,5 @@ def _read(root: Path, shard: Shard) -> tuple[Shard, NDArray[Any], bytes, NDArray
 
 
 def _name(shard: Shard, sample: Sample) -> str:
-    """A photo's name in the dataset: what the shard says, or else that of its file, after the shard's."""
+    """A photo's name in the dataset: the one in its ``.json``, or else ``shard/file``."""
     return sample.name or f"{shard.name.removesuffix('.tar')}/{sample.file or sample.key}"

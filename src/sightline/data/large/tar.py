@@ -1,4 +1,4 @@
-"""The samples of a WebDataset shard: files of one tar that share a name up to its first dot, one after another."""
+"""The samples of a WebDataset shard: consecutive files of a tar that share their name up to the first dot."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from typing import IO, Any
 
 from sightline.images.formats import is_photo
 
-BLOCK = 512  # what lies in a tar file begins at multiples of it
+BLOCK = 512  # bytes; members of a tar file begin at multiples of it
 
 _KEY = re.compile(r"((?:.*/)?[^/.]+)\.([^/]+)")
 
 
 @dataclass
 class Sample:
-    """What a shard holds of one photo.
+    """A photo of a shard, with its captions.
 
     Attributes:
-        key: what its files are called, up to the first dot.
-        name: the photo's name, by "file_name" in its ``.json``; empty if that has none.
+        key: its files' common name, up to the first dot.
+        name: the photo's name, "file_name" in its ``.json``, or "".
         file: the photo's file.
-        offset, length: where the photo's bytes begin, and how many they are, 0 if the photo is not there.
+        offset, length: the position and number of the photo's bytes; the length is 0 if the photo is missing.
         captions: "captions" of its ``.json``, or the lines of its ``.txt``, or "caption" of its ``.json``; stripped.
-        regions: "regions" of its ``.json`` as it stands there, see `sightline.data.regions.shards`; None without.
-        problems: what of it makes no sense.
+        regions: "regions" of its ``.json``, unchecked, see `sightline.data.regions.shards`; None without.
+        problems: files of it that make no sense.
     """
 
     key: str
@@ -43,19 +43,19 @@ class Sample:
 
     @property
     def is_one(self) -> bool:
-        """Whether it has anything of a photo and its captions, which other files in a tar do not."""
+        """Whether it has a photo, captions or a photo's name; other files of a tar have not."""
         return bool(self.length or self.captions or self.name)
 
 
 class TruncatedShard(Exception):
-    """A shard that ends too early, or is none; the message says which, and where."""
+    """A shard ends too early or is no tar file; the message says which, and where."""
 
 
 def read_samples(path: Path) -> Iterator[Sample]:
     """The samples of a shard, in its order; no photo is read.
 
     Raises:
-        TruncatedShard: after all that is whole of it.
+        TruncatedShard: after its last whole sample.
         OSError: it cannot be read.
     """
     size = path.stat().st_size
@@ -76,7 +76,7 @@ def read_samples(path: Path) -> Iterator[Sample]:
             files[name[2]] = member
         file.seek(tar.offset)
         whole = member is None and file.read(BLOCK) == bytes(BLOCK)
-        # The last sample before a tear may have lost its captions.
+        # The last sample before the cut may have lost its captions.
         if (sample := _sample(file, key, files)).is_one and (whole or (sample.length and sample.captions)):
             yield sample
     if not whole:
@@ -101,10 +101,10 @@ def _sample(file: IO[bytes], key: str, files: dict[str, tarfile.TarInfo]) -> Sam
     if isinstance(name := facts.get("file_name"), str) and name:
         sample.name = name
     sample.regions = facts.get("regions")
-    found = facts.get("captions")
-    if not isinstance(found, list) or not all(isinstance(caption, str) for caption in found):
-        found = lines or [facts.get("caption")]
-    sample.captions = tuple(caption.strip() for caption in found if isinstance(caption, str) and caption.strip())
+    captions = facts.get("captions")
+    if not isinstance(captions, list) or not all(isinstance(caption, str) for caption in captions):
+        captions = lines or [facts.get("caption")]
+    sample.captions = tuple(caption.strip() for caption in captions if isinstance(caption, str) and caption.strip())
     return sample
 
 

@@ -1,4 +1,4 @@
-"""Any dataset -> WebDataset shards, which move to a cluster as a few large files."""
+"""Write a dataset as WebDataset shards, a few large files that are easily moved to a cluster."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from sightline.errors import SightlineError
 from sightline.model_folder import as_path, replacing
 
 PLAN = "shards.json"
-_SAMPLES = 10_000  # a shard, at most
+_SAMPLES = 10_000  # at most in a shard
 
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Written:
-    """What `write_shards` did.
+class WrittenShards:
+    """The result of `write_shards`.
 
     Attributes:
-        photos: how many are in the shards now.
-        shards: how many shards there are.
-        before: how many of these were there before.
-        left_out: the photos that could not be read now, each with the reason.
+        photos: the number of photos in all shards.
+        shards: the number of shards.
+        before: how many of these an earlier call wrote.
+        left_out: the photos that could not be read by this call, each with the reason.
     """
 
     photos: int
@@ -50,27 +50,27 @@ def write_shards(
     progress: Progress = lambda done, total: None,
     regions: Path | None = None,
     say: Callable[[str], None] = lambda line: None,
-) -> Written:
+) -> WrittenShards:
     """Write the photos of every split of the dataset in ``root``, with their captions, into shards in ``out``.
 
-    They are ``train-000000.tar`` and so on, or ``000000.tar`` where the photos' names decide on the splits, as they
-    will again. A photo's bytes are copied as they are. Its ``.json`` has its name in the dataset ("file_name") and all
-    "captions", and "regions" where the dataset knows any (`sightline.data.regions.shards`); its ``.txt`` the captions,
-    one a line.
+    They are ``train-000000.tar`` and so on, or ``000000.tar`` if the photos' names decide on the splits, as they will
+    when the shards are read. A photo's bytes are copied unchanged. Its ``.json`` has its name in the dataset
+    ("file_name"), all "captions", and "regions" if any are known (`sightline.data.regions.shards`); its ``.txt`` has
+    the captions, one a line.
 
-    A shard appears once it is whole. Called again, this goes on after the shards that are there.
+    A shard appears once it is complete. Called again, this continues after the shards that exist.
 
     Args:
         root: the dataset's folder, of any layout.
         out: a new or empty folder, or one where this was interrupted.
-        shard_bytes: how many bytes of photos fill a shard, 1 or more; ten thousand photos fill it, too.
+        shard_bytes: bytes of photos in a shard, 1 or more; a shard has ten thousand photos at most.
         progress: called with (photos done, photos) after each.
         regions: see `Dataset`.
         say: told where regions come from.
 
     Raises:
         SightlineError: the dataset cannot be read, ``out`` holds something else or cannot be written, or the dataset
-            is not what it was when the shards were begun.
+            has changed since the shards were begun.
     """
     root, out = as_path(root), as_path(out)
     if shard_bytes < 1:
@@ -91,7 +91,7 @@ def write_shards(
             photos += len(part) - len(odd)
         shards, done = shards + 1, done + len(part)
         progress(done, total)
-    return Written(photos, shards, before, tuple(left_out))
+    return WrittenShards(photos, shards, before, tuple(left_out))
 
 
 def _counted(progress: Progress, before: int, total: int, count: int) -> None:
@@ -99,7 +99,7 @@ def _counted(progress: Progress, before: int, total: int, count: int) -> None:
 
 
 def _begin(dataset: Dataset, out: Path, shard_bytes: int) -> None:
-    """Make ``out``, or find that it is where just these shards were begun."""
+    """Create ``out``, or check that these very shards were begun there."""
     plan = {"shard_bytes": shard_bytes, "photos": fingerprint(dataset.splits)}
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -124,7 +124,7 @@ def _begin(dataset: Dataset, out: Path, shard_bytes: int) -> None:
 def _plan(
     dataset: Dataset, out: Path, shard_bytes: int, say: Callable[[str], None]
 ) -> Iterator[tuple[Path, int, Sequence[Example]]]:
-    """Each shard, the number of its first photo, and its photos; the same every time."""
+    """(path, number of its first photo, photos) of each shard; the same in every call."""
     number = first = 0
     for split in filter(dataset.splits.get, dataset.splits):
         examples, prefix = dataset.located_split(split, say), ""
@@ -149,7 +149,7 @@ def _parts(examples: Sequence[Example], shard_bytes: int) -> Iterator[list[Examp
 
 
 def _write(path: Path, first: int, part: Sequence[Example], progress: Callable[[int], None]) -> list[str]:
-    """Write a shard; what is left out, with the reason."""
+    """Write a shard; returns the photos that are left out, with the reasons."""
     left_out = []
     located = any(example.regions for example in part)
     with replacing(path) as temporary, tarfile.open(temporary, "w") as tar:

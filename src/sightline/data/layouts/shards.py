@@ -21,8 +21,8 @@ Value = TypeVar("Value")
 def read(root: Path, progress: Progress) -> Source | None:
     """Read every ``.tar`` in ``root`` and in the folders right below it.
 
-    The split of a shard is named by a word of its path, as in ``train-000000.tar`` or ``val/000000.tar``. If no shard's
-    is, the photos' names decide.
+    A word of a shard's path names its split, as in ``train-000000.tar`` or ``val/000000.tar``. If no shard has one, the
+    photos' names decide.
     """
     names = [
         path.relative_to(root).as_posix()
@@ -38,8 +38,8 @@ def read(root: Path, progress: Progress) -> Source | None:
         return None
     homes = [split_in(shard.name) for shard in index.shards]
     return Source(
-        captions=_Lazy(lambda: {image: captions for image, captions in map(_named, index.records)}),
-        photos=_Lazy(lambda: {place.name: place.photo for place in _there(index)}),
+        captions=_Lazy(lambda: {name: captions for name, captions in map(_named, index.records)}),
+        photos=_Lazy(lambda: {example.name: example.photo for example in _existing(index)}),
         splits=_Lazy(lambda: _listed(index, homes)) if any(homes) else None,
         unread_lines=tuple(problem for shard in index.shards for problem in shard.problems),
         torn=torn,
@@ -48,21 +48,21 @@ def read(root: Path, progress: Progress) -> Source | None:
 
 
 def _packed(index: Index, homes: list[str]) -> Packed:
-    places = ShardSources(index)
+    sources = ShardSources(index)
     if any(homes):
         split = np.array([SPLITS.index(home) if home else len(SPLITS) for home in homes])[index.photos["shard"]]
     else:
         split = index.photos["split"]
     there, captioned, listed = index.photos["length"] > 0, index.photos["captions"] > 0, split < len(SPLITS)
     splits = {
-        name: Examples(index.records, places, np.flatnonzero(there & captioned & (split == number)))
+        name: Examples(index.records, sources, np.flatnonzero(there & captioned & (split == number)))
         for number, name in enumerate(SPLITS)
         if not any(homes) or name in homes
     }
     return Packed(splits, int((listed & ~there).sum()), int((listed & there & ~captioned).sum()))
 
 
-def _there(index: Index) -> Examples:
+def _existing(index: Index) -> Examples:
     return Examples(index.records, ShardSources(index), np.flatnonzero(index.photos["length"]))
 
 
@@ -75,12 +75,12 @@ def _listed(index: Index, homes: list[str]) -> dict[str, tuple[str, ...]]:
 
 
 def _named(record: str) -> tuple[str, tuple[str, ...]]:
-    image, *captions = record.split("\0")
-    return image, tuple(captions)
+    name, *captions = record.split("\0")
+    return name, tuple(captions)
 
 
 class _Lazy(Mapping[str, Value], Generic[Value]):
-    """A dictionary that is made when it is first looked into; training on millions of photos never does."""
+    """A dictionary created when it is first used; training on millions of photos never does."""
 
     def __init__(self, make: Callable[[], dict[str, Value]]) -> None:
         self._make = make

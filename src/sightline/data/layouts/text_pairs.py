@@ -19,10 +19,10 @@ _NO_CAPTIONS = re.compile(r"(readme|licen[cs]e|requirements|classes|labels|notes
 
 @register_layout("pairs", looks_for="photos and a .txt of the same name for each, one caption a line", rank=4)
 def read(root: Path, progress: Progress) -> Source | None:
-    """Read every ``.txt`` below ``root`` whose name is a photo's, beside it or in another folder.
+    """Read every ``.txt`` below ``root`` that has the name of a photo, beside it or in another folder.
 
-    ``cat.jpg.txt`` is of ``cat.jpg``, too. A photo is called by its path; a text beside such texts of which there is
-    no photo is one that is missing.
+    ``cat.jpg.txt`` belongs to ``cat.jpg``, too. A photo's name is its path; a text without a photo, in a folder with
+    texts that have one, is a missing photo's.
     """
     texts = dict(_texts(root))
     found = find_photos(root, texts)
@@ -50,7 +50,7 @@ def _path(root: Path, photo: FileSource) -> str:
 
 
 def _texts(root: Path) -> Iterator[tuple[str, str]]:
-    """What a text's photo would be called, without a suffix unless the text's name holds it, and the text's path."""
+    """(name of the text's photo, path of the text); the name has a suffix only if the text's name contains it."""
     for folder, path, files in walk(os.fspath(root)):
         for file in sorted(files):
             stem, suffix = os.path.splitext(file)  # noqa: PTH122
