@@ -109,9 +109,7 @@ def test_the_loop_stops_when_every_beam_has_ended(tiny_graph: onnx.ModelProto, e
 
 # They meet in the annotation vectors alone, so each need not meet all of the other kind.
 LIBRARIES = ("timm/test_vit", "timm/test_convnext", "torchvision/squeezenet1_1")
-PAIRS = {(name, "gru"): None for name in (*ENCODERS.names(), *LIBRARIES)} | {
-    ("small_cnn", name): None for name in DECODERS.names()
-}
+PAIRS = {(name, "gru"): None for name in (*ENCODERS, *LIBRARIES)} | {("small_cnn", name): None for name in DECODERS}
 
 
 @pytest.mark.parametrize(("encoder", "decoder"), PAIRS)

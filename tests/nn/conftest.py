@@ -50,7 +50,7 @@ def make_members() -> list[CaptionModel]:
 
 
 @pytest.fixture(
-    params=[*({"name": name} for name in DECODERS.names()), {"name": "gru", "query": "hidden_and_word"}, "ensemble"],
+    params=[*({"name": name} for name in DECODERS), {"name": "gru", "query": "hidden_and_word"}, "ensemble"],
     ids=lambda param: param if isinstance(param, str) else "-".join(param.values()),
 )
 def decoder(request: pytest.FixtureRequest) -> Decoder:
@@ -59,7 +59,7 @@ def decoder(request: pytest.FixtureRequest) -> Decoder:
     return make_decoder(**request.param)
 
 
-@pytest.fixture(params=ENCODERS.names())
+@pytest.fixture(params=ENCODERS)
 def encoder(request: pytest.FixtureRequest) -> torch.nn.Module:
     torch.manual_seed(0)
     return ENCODERS[request.param]().eval()

@@ -3,37 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from sightline.errors import SightlineError
 
 T = TypeVar("T")
 
 
-class Registry(Generic[T]):
-    """Parts of one kind by name; a part registers itself with ``@REGISTRY.register("name")``.
-
-    ``registry["name"]`` raises `SightlineError`, which lists the names, where there is none of this name.
-    """
+class Registry(dict[str, T]):
+    """Parts of one ``kind`` by name; a name that is not there raises `SightlineError`, which lists those that are."""
 
     def __init__(self, kind: str) -> None:
+        super().__init__()
         self.kind = kind
-        self._parts: dict[str, T] = {}
 
     def register(self, name: str) -> Callable[[T], T]:
-        """A decorator that makes the part known as ``name``."""
+        """A decorator with which a part registers itself as ``name``."""
 
         def add(part: T) -> T:
-            self._parts[name] = part
+            self[name] = part
             return part
 
         return add
 
-    def __getitem__(self, name: str) -> T:
-        if name not in self._parts:
-            raise SightlineError(f"unknown {self.kind} {name!r}; there are: {', '.join(self.names())}")
-        return self._parts[name]
-
-    def names(self) -> tuple[str, ...]:
-        """All registered names, in the order of registration."""
-        return tuple(self._parts)
+    def __missing__(self, name: str) -> T:
+        raise SightlineError(f"unknown {self.kind} {name!r}; there are: {', '.join(self)}")

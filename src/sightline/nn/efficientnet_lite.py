@@ -8,24 +8,30 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, pad
 
-from sightline.nn.encoder import ENCODERS, Encoder, Folding
+from sightline.nn.encoder import ENCODERS, Encoder, Folding, StridedConvolution
 from sightline.preprocess import Preprocessing
 
 # For each stage: kernel size, stride of its first block, expansion ratio of its blocks.
 _STAGES = ((3, 1, 1), (3, 2, 6), (5, 2, 6), (3, 2, 6), (5, 1, 6), (5, 2, 6), (3, 1, 6))
 _STEM, _HEAD = 32, 1280
+# Layers of a block as EfficientNet-PyTorch names them -> `MBConv`'s names.
+_LAYERS = {
+    "_expand_conv": "expand.0",
+    "_bn0": "expand.1",
+    "_depthwise_conv": "depthwise.0",
+    "_bn1": "depthwise.1",
+    "_project_conv": "project.0",
+    "_bn2": "project.1",
+}
 
 
 class EfficientNetLite(Encoder):
     """224x224 pixels -> 7x7 vectors of 1280; ``widths`` (channels) and ``depths`` (blocks) of the seven stages."""
 
     preprocessing = Preprocessing(mean=(127 / 255,) * 3, std=(128 / 255,) * 3)
-    grid = (7, 7)
-    feature_size = _HEAD
+    grid, feature_size = (7, 7), _HEAD
     widths: Sequence[int]
     depths: Sequence[int]
 
@@ -48,9 +54,17 @@ class EfficientNetLite(Encoder):
         return list(self.features)
 
     def convert_published(self, published: dict[str, Tensor]) -> dict[str, Tensor]:
-        """As `Encoder.convert_published`, from the PyPI packages, which name tensors as EfficientNet-PyTorch does."""
+        """As `Encoder.convert_published`, from EfficientNet-PyTorch's names, which the PyPI packages have."""
         last = len(self.features) - 1
-        return {_converted(name, last): tensor for name, tensor in published.items() if not name.startswith("_fc.")}
+        names = {"_conv_stem": "0.0", "_bn0": "0.1", "_conv_head": f"{last}.0", "_bn1": f"{last}.1"}
+        converted = {}
+        for name, tensor in published.items():
+            layer, _, kind = name.rpartition(".")
+            if block := re.fullmatch(r"_blocks\.(\d+)\.(\w+)", layer):
+                names[layer] = f"{int(block[1]) + 1}.{_LAYERS.get(block[2], block[2])}"
+            if layer != "_fc":
+                converted[f"features.{names.get(layer, layer)}.{kind}"] = tensor
+        return converted
 
 
 @ENCODERS.register("efficientnet_lite0")
@@ -86,44 +100,7 @@ class MBConv(nn.Module):
         return x + narrow if self.residual else narrow
 
 
-class SameConvolution(nn.Conv2d):
-    """A convolution with TensorFlow's "same" padding.
-
-    With stride 2 and an even height, TensorFlow pads one row less before the map than after it, so the outputs are
-    every second one of stride 1, beginning with the second.
-    """
-
-    def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """(B, C, h, w) -> (B, C', h / stride, w / stride); h and w are even where the stride is 2."""
-        around = self.kernel_size[0] // 2
-        if self.stride == (1, 1):
-            return conv2d(x, weight, bias, padding=around, groups=self.groups)
-        if self.groups > 1 and x.requires_grad and x.device.type == "cpu" and not torch.compiler.is_exporting():
-            # See `StridedDepthwise`: on CPUs the gradient of stride 2 is several times slower.
-            return conv2d(x, weight, bias, padding=around, groups=self.groups)[:, :, 1::2, 1::2]
-        return conv2d(pad(x, (around - 1, around) * 2), weight, bias, self.stride, groups=self.groups)
-
-
 def _convolution(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> Folding:
-    convolution = SameConvolution(inputs, outputs, kernel, stride, groups=groups, bias=False)
+    convolution = StridedConvolution(inputs, outputs, kernel, stride, groups, first=stride - 1)
     nn.init.normal_(convolution.weight, std=(2 * groups / (outputs * kernel**2)) ** 0.5)
     return Folding(convolution, nn.BatchNorm2d(outputs, eps=1e-3, momentum=0.01), nn.ReLU6())
-
-
-_LAYERS = {
-    "_expand_conv": "expand.0",
-    "_bn0": "expand.1",
-    "_depthwise_conv": "depthwise.0",
-    "_bn1": "depthwise.1",
-    "_project_conv": "project.0",
-    "_bn2": "project.1",
-}
-
-
-def _converted(name: str, last: int) -> str:
-    """A published tensor's name -> its name in `EfficientNetLite`, whose last part is ``features.{last}``."""
-    if block := re.fullmatch(r"_blocks\.(\d+)\.(\w+)\.(\w+)", name):
-        return f"features.{int(block[1]) + 1}.{_LAYERS.get(block[2], block[2])}.{block[3]}"
-    layer, _, tensor = name.partition(".")
-    ends = {"_conv_stem": "0.0", "_bn0": "0.1", "_conv_head": f"{last}.0", "_bn1": f"{last}.1"}
-    return f"features.{ends.get(layer, layer)}.{tensor}"

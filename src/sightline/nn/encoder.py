@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import TypeGuard
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d
+from torch.nn.functional import conv2d, pad
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from sightline.nn import Registry
@@ -67,26 +67,15 @@ class Folding(nn.Sequential):
         layers = list(self)
         for layer, after in zip(layers, [*layers[1:], None], strict=True):
             if isinstance(layer, nn.Conv2d) and isinstance(after, nn.BatchNorm2d) and not after.training:
-                x = layer._conv_forward(x, *_folded(layer, after))
+                assert after.running_mean is not None and after.running_var is not None
+                scale = after.weight * torch.rsqrt(after.running_var + after.eps)
+                bias = after.bias - scale * after.running_mean
+                x = layer._conv_forward(x, layer.weight * scale[:, None, None, None], bias)
             elif isinstance(layer, nn.BatchNorm2d) and not layer.training:
                 continue
             else:
                 x = layer(x)
         return x
-
-
-def _folded(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
-    assert norm.running_mean is not None and norm.running_var is not None
-    scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
-    return convolution.weight * scale[:, None, None, None], norm.bias - scale * norm.running_mean
-
-
-def _fold(module: nn.Module) -> None:
-    """Replace every `Sequential` in ``module`` by a `Folding`; names of weights stay."""
-    for name, child in module.named_children():
-        _fold(child)
-        if isinstance(child, nn.Sequential):
-            setattr(module, name, Folding(*child))
 
 
 def fused(encoder: Encoder) -> Encoder:
@@ -96,8 +85,7 @@ def fused(encoder: Encoder) -> Encoder:
     """
     encoder = copy.deepcopy(encoder).eval()
     for sequence in [module for module in encoder.modules() if isinstance(module, nn.Sequential)]:
-        for i in range(len(sequence) - 1):
-            convolution, norm = sequence[i], sequence[i + 1]
+        for i, (convolution, norm) in enumerate(pairwise(list(sequence))):
             # timm's subclasses of BatchNorm2d include an activation.
             if isinstance(convolution, nn.Conv2d) and type(norm) is nn.BatchNorm2d:
                 sequence[i], sequence[i + 1] = fuse_conv_bn_eval(convolution, norm), nn.Identity()
@@ -111,19 +99,19 @@ ENCODERS: Registry[type[Encoder]] = Registry("encoder")
 class MobileNetV2(Encoder):
     """MobileNetV2 (Sandler et al. 2018) without its classifier: 224x224 pixels -> 7x7 vectors of 1280."""
 
-    preprocessing = Preprocessing()
-    grid = (7, 7)
-    feature_size = 1280
+    preprocessing, grid, feature_size = Preprocessing(), (7, 7), 1280
 
     def __init__(self) -> None:
         super().__init__()
         from torchvision.models import mobilenet_v2
 
         self.features = mobilenet_v2(weights=None).features
-        for module in list(self.features.modules()):
-            if isinstance(module, nn.Sequential) and _is_strided_depthwise(first := module[0]):
-                module[0] = StridedDepthwise(first.out_channels)
-        _fold(self)
+        for name, module in reversed(list(self.named_modules())):  # a part before what contains it
+            if isinstance(module, nn.Sequential):
+                self.set_submodule(name, Folding(*module))
+            elif isinstance(module, nn.Conv2d) and module.groups > 1 and module.stride == (2, 2):
+                channels = module.out_channels
+                self.set_submodule(name, StridedConvolution(channels, channels, 3, stride=2, groups=channels))
 
     def feature_map(self, pixels: Tensor) -> Tensor:
         """(B, 3, 224, 224) -> (B, 1280, 7, 7)."""
@@ -140,24 +128,32 @@ class MobileNetV2(Encoder):
         return dict(MobileNet_V2_Weights.IMAGENET1K_V1.get_state_dict(progress=True, check_hash=True))
 
 
-def _is_strided_depthwise(module: nn.Module) -> TypeGuard[nn.Conv2d]:
-    return isinstance(module, nn.Conv2d) and module.groups == module.in_channels and module.stride == (2, 2)
+def gradient_on_cpu(x: Tensor) -> bool:
+    """Whether the gradient of ``x`` will be computed on a CPU."""
+    return x.requires_grad and x.device.type == "cpu" and not torch.compiler.is_exporting()
 
 
-class StridedDepthwise(nn.Conv2d):
-    """A depthwise 3x3 convolution with stride 2.
+class StridedConvolution(nn.Conv2d):
+    """A convolution padded by half its kernel; of stride 2, its outputs are those of stride 1 from ``first`` on.
 
-    On CPUs its gradient is several times slower than that of stride 1; where gradients are needed, this therefore
-    computes stride 1 and keeps every second output.
+    ``first`` 0 is PyTorch's convention; 1 is TensorFlow's "same" padding, for even heights and widths.
+
+    On CPUs the gradient of depthwise convolutions is several times slower with stride 2 than with stride 1; where it is
+    needed, this therefore computes stride 1 and keeps every second output.
     """
 
-    def __init__(self, channels: int) -> None:
-        super().__init__(channels, channels, 3, stride=2, padding=1, groups=channels, bias=False)
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, groups: int, first: int = 0) -> None:
+        super().__init__(inputs, outputs, kernel, stride, padding=kernel // 2, groups=groups, bias=False)
+        self.first = first
 
     def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """(B, C, 2h, 2w) -> (B, C, h, w)."""
-        if x.requires_grad and x.device.type == "cpu" and not torch.compiler.is_exporting():
-            return conv2d(x, weight, bias, padding=1, groups=self.groups)[:, :, ::2, ::2]
+        """(B, C, h, w) -> (B, C', h / stride, w / stride)."""
+        around = self.kernel_size[0] // 2
+        if self.stride == (2, 2) and self.groups > 1 and gradient_on_cpu(x):
+            every = conv2d(x, weight, bias, padding=around, groups=self.groups)
+            return every[:, :, self.first :: 2, self.first :: 2]
+        if self.first:
+            return conv2d(pad(x, (around - 1, around) * 2), weight, bias, self.stride, groups=self.groups)
         return super()._conv_forward(x, weight, bias)
 
 
@@ -170,8 +166,7 @@ class SmallCNN(Encoder):
     """
 
     preprocessing = Preprocessing(size=64, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
-    grid = (8, 8)
-    feature_size = 96
+    grid, feature_size = (8, 8), 96
 
     def __init__(self) -> None:
         super().__init__()

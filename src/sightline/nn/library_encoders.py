@@ -1,7 +1,6 @@
 """Encoders of timm and torchvision by their names there: any network that gives a feature map or a token a patch.
 
-A network's photo size, its grid and the width and axis of its vectors are found by running it once, so there is no code
-for a single model here.
+A network's grid and the width of its vectors are found by running it once, so there is no code for single models here.
 """
 
 from __future__ import annotations
@@ -9,8 +8,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,54 +22,42 @@ from sightline.preprocess import INTERPOLATIONS, Preprocessing
 _CLASSIFIERS = ("classifier", "fc", "head", "heads")
 
 
-class VectorLayout(NamedTuple):
-    """Where the annotation vectors are in a network's output.
-
-    Attributes:
-        grid: (h, w).
-        width: D.
-        axis: the axis of D, in a map (B, D, h, w) or (B, h, w, D), or in tokens (B, N, D).
-        skipped: number of tokens before those of the patches (class token, registers).
-    """
-
-    grid: tuple[int, int]
-    width: int
-    axis: int
-    skipped: int = 0
-
-
 class LibraryEncoder(Encoder):
     """A library's network without its classifier.
 
     Args:
         network: the network; its tensors keep the library's names.
-        run: network and pixels -> a map or tokens.
-        layout: where the annotation vectors are in that output.
+        run: network and pixels -> a map (B, D, h, w) or (B, h, w, D), or tokens (B, skipped + h * w, D).
+        grid: (h, w).
+        feature_size: D.
+        skipped: number of tokens before those of the patches (class token, registers).
         preprocessing: the library's, without its crop: attention covers the whole photo.
         published: returns the library's pretrained state.
-        parts: names of the network's parts, first layer first; None to take them from the network.
+        parts: names of the network's parts, first layer first.
     """
 
     def __init__(
         self,
         network: nn.Module,
         run: Callable[[Any, Tensor], Tensor],
-        layout: VectorLayout,
+        *,
+        grid: tuple[int, int],
+        feature_size: int,
+        skipped: int,
         preprocessing: Preprocessing,
         published: Callable[[], dict[str, Tensor]],
-        parts: Sequence[str] | None = None,
+        parts: Sequence[str],
     ) -> None:
         super().__init__()
-        self._parts = list(_parts(network)) if parts is None else parts
-        self.network, self._run, self._layout, self._published = network, run, layout, published
-        self.preprocessing, self.grid, self.feature_size = preprocessing, layout.grid, layout.width
+        self.network, self._run, self._skipped, self._published, self._parts = network, run, skipped, published, parts
+        self.preprocessing, self.grid, self.feature_size = preprocessing, grid, feature_size
 
     def feature_map(self, pixels: Tensor) -> Tensor:
         """(B, 3, size, size) -> (B, D, h, w)."""
         output = self._run(self.network, pixels)
         if output.dim() == 3:
-            return output[:, self._layout.skipped :].transpose(1, 2).unflatten(2, self.grid)
-        return output if self._layout.axis == 1 else output.permute(0, 3, 1, 2)
+            return output[:, self._skipped :].transpose(1, 2).unflatten(2, self.grid)
+        return output if output.shape[1] == self.feature_size else output.permute(0, 3, 1, 2)
 
     def blocks(self) -> Sequence[nn.Module]:
         """The network's parts that have weights; the members of a `Sequential` or `ModuleList` count one by one."""
@@ -89,39 +75,21 @@ class LibraryEncoder(Encoder):
         return self._published()
 
 
-@dataclass(frozen=True)
-class Library:
-    """A package of networks.
-
-    Attributes:
-        package: the PyPI package to install.
-        names: returns the names of its networks.
-        make: one of these names -> the encoder with fresh weights.
-    """
-
-    package: str
-    names: Callable[[], Sequence[str]]
-    make: Callable[[str], LibraryEncoder]
-
-
 def check_encoder(name: str) -> None:
     """Raise `SightlineError` unless ``name`` is a registered encoder or a network of an installed library."""
     prefix, slash, network = name.partition("/")
-    if not slash and name in ENCODERS.names():
+    if name in ENCODERS:
         return
     if prefix not in LIBRARIES or not slash:
-        libraries = ", ".join(f"{library}/NAME" for library in LIBRARIES)
-        raise SightlineError(f"encoder.name: {name!r} is none of {', '.join(ENCODERS.names())}, {libraries}")
-    library = LIBRARIES[prefix]
+        known = (*ENCODERS, *(f"{library}/NAME" for library in LIBRARIES))
+        raise SightlineError(f"encoder.name: {name!r} is none of {', '.join(known)}")
     try:
-        names = library.names()
+        names = _names(prefix)
     except ImportError:
-        raise SightlineError(f"encoder.name: {name} needs {library.package}: pip install {library.package}") from None
+        raise SightlineError(f"encoder.name: {name} needs {prefix}: pip install {prefix}") from None
     if network.partition(".")[0] not in names:
         near = " or ".join(f"{prefix}/{other}" for other in difflib.get_close_matches(network, names, 3))
-        raise SightlineError(
-            f"encoder.name: {library.package} has no {network!r}" + (f"; did you mean {near}?" if near else "")
-        )
+        raise SightlineError(f"encoder.name: {prefix} has no {network!r}" + (f"; did you mean {near}?" if near else ""))
 
 
 def make_encoder(name: str) -> Encoder:
@@ -132,39 +100,41 @@ def make_encoder(name: str) -> Encoder:
     """
     check_encoder(name)
     prefix, slash, network = name.partition("/")
-    return LIBRARIES[prefix].make(network) if slash else ENCODERS[name]()
+    return LIBRARIES[prefix](network) if slash else ENCODERS[name]()
 
 
-def _timm_names() -> Sequence[str]:
-    import timm
+def _names(library: str) -> Sequence[str]:
+    if library == "timm":
+        import timm
 
-    return timm.list_models()
+        return timm.list_models()
+    from torchvision import models
+
+    return models.list_models(module=models)
+
+
+def _timm_features(network: Any, pixels: Tensor) -> Tensor:
+    return network.forward_features(pixels)
 
 
 def _from_timm(name: str) -> LibraryEncoder:
     import timm
 
-    network = timm.create_model(name, pretrained=False, num_classes=0)
+    network: Any = timm.create_model(name, pretrained=False, num_classes=0)
     data = timm.data.resolve_model_data_config(network)
     preprocessing = _preprocessing(data["input_size"][-1], data["mean"], data["std"], data["interpolation"])
-
-    def run(network: Any, pixels: Tensor) -> Tensor:
-        return network.forward_features(pixels)
-
-    output = _run_once(network, run, preprocessing.size)
-    attributes: Any = network  # for mypy, every attribute is a tensor or a module
-    layout = _layout(f"timm/{name}", output, attributes.num_features, getattr(network, "num_prefix_tokens", 0))
-
-    def published() -> dict[str, Tensor]:
-        return dict(timm.create_model(name, pretrained=True, num_classes=0).state_dict())
-
-    return LibraryEncoder(network, run, layout, preprocessing, published)
-
-
-def _torchvision_names() -> Sequence[str]:
-    from torchvision import models
-
-    return models.list_models(module=models)
+    output = _run_once(network, _timm_features, preprocessing.size)
+    width, skipped = network.num_features, getattr(network, "num_prefix_tokens", 0)
+    return LibraryEncoder(
+        network,
+        _timm_features,
+        grid=_grid(f"timm/{name}", output, width, skipped),
+        feature_size=width,
+        skipped=skipped,
+        preprocessing=preprocessing,
+        published=lambda: timm.create_model(name, pretrained=True, num_classes=0).state_dict(),
+        parts=list(_parts(network)),
+    )
 
 
 def _from_torchvision(name: str) -> LibraryEncoder:
@@ -173,28 +143,26 @@ def _from_torchvision(name: str) -> LibraryEncoder:
 
     weights = models.get_model_weights(name).DEFAULT
     transforms = weights.transforms()
-    preprocessing = _preprocessing(
-        transforms.crop_size[0], transforms.mean, transforms.std, transforms.interpolation.value
-    )
+    interpolation = transforms.interpolation.value
+    preprocessing = _preprocessing(transforms.crop_size[0], transforms.mean, transforms.std, interpolation)
     model = models.get_model(name, weights=None)
-    skipped = 1 if isinstance(model, models.VisionTransformer) else 0
+    skipped = int(isinstance(model, models.VisionTransformer))
     node, output = _last_spatial_node(model, preprocessing.size, skipped)
-    layout = _layout(f"torchvision/{name}", output, output.shape[2 if output.dim() == 3 else 1], skipped)
+    width = output.shape[2 if output.dim() == 3 else 1]
+    return LibraryEncoder(
+        create_feature_extractor(model, {node: "vectors"}),
+        lambda network, pixels: network(pixels)["vectors"],
+        grid=_grid(f"torchvision/{name}", output, width, skipped),
+        feature_size=width,
+        skipped=skipped,
+        preprocessing=preprocessing,
+        published=lambda: weights.get_state_dict(progress=True, check_hash=True),
+        parts=list(_parts(model)),
+    )
 
-    def run(network: Any, pixels: Tensor) -> Tensor:
-        return network(pixels)["vectors"]
 
-    def published() -> dict[str, Tensor]:
-        return dict(weights.get_state_dict(progress=True, check_hash=True))
-
-    network = create_feature_extractor(model, {node: "vectors"})
-    return LibraryEncoder(network, run, layout, preprocessing, published, list(_parts(model)))
-
-
-LIBRARIES = {
-    "timm": Library("timm", _timm_names, _from_timm),
-    "torchvision": Library("torchvision", _torchvision_names, _from_torchvision),
-}
+# A package -> what makes the encoder of one of its names, with fresh weights.
+LIBRARIES = {"timm": _from_timm, "torchvision": _from_torchvision}
 
 
 def _parts(network: nn.Module, prefix: str = "") -> Iterator[str]:
@@ -209,9 +177,9 @@ def _is_list(module: nn.Module) -> bool:
     return type(module) in (nn.Sequential, nn.ModuleList)
 
 
-def _preprocessing(size: int, mean: Sequence[float], std: Sequence[float], interpolation: str) -> Preprocessing:
+def _preprocessing(size: int, mean: Any, std: Any, interpolation: str) -> Preprocessing:
     known = interpolation if interpolation in INTERPOLATIONS else Preprocessing.interpolation
-    return Preprocessing(size, (mean[0], mean[1], mean[2]), (std[0], std[1], std[2]), known)
+    return Preprocessing(size, tuple(mean), tuple(std), known)
 
 
 @torch.no_grad()
@@ -237,16 +205,16 @@ def _last_spatial_node(model: nn.Module, size: int, skipped: int) -> tuple[str, 
     ][-1]
 
 
-def _layout(name: str, output: object, width: int, skipped: int) -> VectorLayout:
+def _grid(name: str, output: object, width: int, skipped: int) -> tuple[int, int]:
+    """The (h, w) of an output, see `LibraryEncoder`, with vectors of this width."""
     if isinstance(output, Tensor) and output.dim() == 4 and width in (output.shape[1], output.shape[3]):
-        axis = 1 if output.shape[1] == width else 3
-        rows, columns = (length for index, length in enumerate(output.shape) if index not in (0, axis))
+        rows, columns = output.shape[2:] if output.shape[1] == width else output.shape[1:3]
         if rows * columns > 1:
-            return VectorLayout((rows, columns), width, axis)
+            return rows, columns
     if isinstance(output, Tensor) and output.dim() == 3 and output.shape[2] == width:
         side = math.isqrt(patches := output.shape[1] - skipped)
         if side > 1 and side * side == patches:
-            return VectorLayout((side, side), width, 2, skipped)
+            return side, side
     shape = " x ".join(map(str, output.shape[1:])) if isinstance(output, Tensor) else type(output).__name__
     raise SightlineError(
         f"encoder.name: {name} gives no map of the photo (its output is {shape}), so there is nothing to attend to;"

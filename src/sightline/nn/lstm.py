@@ -60,8 +60,7 @@ class LSTMDecoder(Decoder):
 
     def initial_state(self, memory: Memory) -> State:
         """Hidden state and cell before the first word, (P, 1, H) each."""
-        hidden, cell = memory[2].split(self.hidden_size, dim=2)
-        return hidden, cell
+        return memory[2].split(self.hidden_size, dim=2)
 
     def embed(self, tokens: Tensor) -> Tensor:
         """The words' part of the LSTM's input product, and the words: ``tokens`` (...) -> (..., 4H + E)."""
@@ -75,14 +74,14 @@ class LSTMDecoder(Decoder):
         hidden, cell = state
         keys, values = memory[:2]
         alpha = self.attention(keys, self.attention.query(hidden), visible)
-        seen = alpha @ values
+        context = alpha @ values
         if self.gate is not None:
-            seen = seen * torch.sigmoid(self.gate(hidden))
-        gates, said = (words + seen).split((4 * self.hidden_size, self.output_size), dim=2)
-        reads, keeps, candidate, shows = (gates + self.hidden_gates(hidden)).chunk(4, dim=2)
-        cell = torch.sigmoid(keeps) * cell + torch.sigmoid(reads) * torch.tanh(candidate)
-        hidden = torch.sigmoid(shows) * torch.tanh(cell)
-        return said + self.hidden_output(hidden), alpha, (hidden, cell)
+            context = context * torch.sigmoid(self.gate(hidden))
+        gates, output = (words + context).split((4 * self.hidden_size, self.output_size), dim=2)
+        read, keep, candidate, show = (gates + self.hidden_gates(hidden)).chunk(4, dim=2)
+        cell = torch.sigmoid(keep) * cell + torch.sigmoid(read) * torch.tanh(candidate)
+        hidden = torch.sigmoid(show) * torch.tanh(cell)
+        return output + self.hidden_output(hidden), alpha, (hidden, cell)
 
     def logits(self, output: Tensor) -> Tensor:
         """``output`` (..., E) -> scores (..., V)."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 from typing import NamedTuple
 
 import torch
@@ -67,11 +68,7 @@ def ensemble(members: Sequence[CaptionModel]) -> CaptionModel:
 
 
 class EncoderEnsemble(Encoder):
-    """The members' annotation vectors, concatenated at each location: D is the sum of the members' D_m.
-
-    Args:
-        members: encoders with the same preprocessing and grid.
-    """
+    """The annotation vectors of ``members`` with one preprocessing and grid, concatenated: D is the sum of theirs."""
 
     def __init__(self, members: Sequence[Encoder]) -> None:
         super().__init__()
@@ -91,11 +88,8 @@ class DecoderEnsemble(Decoder):
     alpha = 1/M sum_m alpha_m
 
     Each reads its own annotation vectors and keeps its own state. Memory, state, embedded words and outputs are the
-    members' own, concatenated.
-
-    Args:
-        members: models of one vocabulary and grid, of which the projections and decoders are used, in evaluation
-            mode.
+    members' own, concatenated. Of ``members``, models of one vocabulary and grid, the projections and decoders are
+    used, in evaluation mode.
     """
 
     def __init__(self, members: Sequence[CaptionModel]) -> None:
@@ -116,12 +110,13 @@ class DecoderEnsemble(Decoder):
     def prepare(self, features: Tensor) -> Memory:
         """``features`` (P, L, D) -> every member's memory."""
         each = zip(self.decoders, self.projections, features.split(self._features, dim=2), strict=True)
-        return _joined(decoder.prepare(projection(own)) for decoder, projection, own in each)  # type: ignore[operator]
+        memories = (decoder.prepare(projection(own)) for decoder, projection, own in each)  # type: ignore[operator]
+        return tuple(chain.from_iterable(memories))
 
     def initial_state(self, memory: Memory) -> State:
         """Every member's state, tensors (P, 1, ...)."""
         each = zip(self.decoders, _parts(memory, self._memories), strict=True)
-        return _joined(decoder.initial_state(own) for decoder, own in each)  # type: ignore[operator]
+        return tuple(chain.from_iterable(decoder.initial_state(own) for decoder, own in each))  # type: ignore[operator]
 
     def embed(self, tokens: Tensor) -> Tensor:
         """``tokens`` int64 (...) -> (..., sum of the members' E)."""
@@ -135,7 +130,7 @@ class DecoderEnsemble(Decoder):
         each = zip(self.decoders, memories, states, words.split(self._words, dim=2), strict=True)
         steps = [decoder.step(*own, visible) for decoder, *own in each]  # type: ignore[operator]
         outputs, alphas, after = zip(*steps, strict=True)
-        return torch.cat(outputs, dim=2), torch.stack(alphas).mean(0), _joined(after)
+        return torch.cat(outputs, dim=2), torch.stack(alphas).mean(0), tuple(chain.from_iterable(after))
 
     def teacher_force(self, memory: Memory, tree: PrefixTree) -> tuple[Tensor, Tensor]:
         """As `Decoder.teacher_force`, by every member's own implementation."""
@@ -150,11 +145,7 @@ class DecoderEnsemble(Decoder):
         return torch.stack(logits).logsumexp(dim=0)
 
 
-def _joined(each: Iterable[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
-    return tuple(tensor for tensors in each for tensor in tensors)
-
-
 def _parts(tensors: tuple[Tensor, ...], counts: Sequence[int]) -> Iterator[tuple[Tensor, ...]]:
     """The first ``counts[0]`` tensors, the next ``counts[1]``, ..."""
-    left = iter(tensors)
-    return (tuple(next(left) for _ in range(count)) for count in counts)
+    rest = iter(tensors)
+    return (tuple(islice(rest, count)) for count in counts)

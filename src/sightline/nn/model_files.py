@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -75,42 +75,30 @@ def load_ensemble(folders: Sequence[Path]) -> tuple[CaptionModel, ModelConfig, V
     if len(folders) < 2:
         raise SightlineError("an ensemble needs at least two model folders; add one")
     models, configs, vocabularies = zip(*map(load_model, folders), strict=True)
-    _check(folders, configs, vocabularies)
-    return ensemble(models), _config(configs), vocabularies[0]
-
-
-def _check(folders: Sequence[Path], configs: Sequence[ModelConfig], vocabularies: Sequence[Vocabulary]) -> None:
-    first, config, vocabulary = folders[0], configs[0], vocabularies[0]
-    for folder, other, words in zip(folders, configs, vocabularies, strict=True):
+    first, vocabulary = configs[0], vocabularies[0]
+    for folder, config, words in zip(folders, configs, vocabularies, strict=True):
         if words != vocabulary:
             raise SightlineError(
-                f"{folder}: its vocabulary is not that of {first}; train one with --init from the other"
+                f"{folder}: its vocabulary is not that of {folders[0]}; train one with --init from the other"
             )
-        if (other.grid, other.preprocessing) != (config.grid, config.preprocessing):
+        if (config.grid, config.preprocessing) != (first.grid, first.preprocessing):
             raise SightlineError(
-                f"{folder}: its grid or preprocessing is not that of {first}; combine models whose encoders agree"
+                f"{folder}: its grid or preprocessing is not that of {folders[0]}; combine models whose encoders agree"
             )
-
-
-def _config(members: Sequence[ModelConfig]) -> ModelConfig:
-    return ModelConfig(
+    # Of the members' training records, the keys that all have: one value where they agree, otherwise a list.
+    known = [key for key in first.training if all(key in config.training for config in configs)]
+    values = {key: [config.training[key] for config in configs] for key in known}
+    joint = replace(
+        first,
         encoder="ensemble",
         projection=None,
         decoder="ensemble",
         decoder_options={},
-        grid=members[0].grid,
-        max_words=min(member.max_words for member in members),
-        preprocessing=members[0].preprocessing,
-        training=_training(members),
-        members=tuple(members),
+        max_words=min(config.max_words for config in configs),
+        training={key: each[0] if all(value == each[0] for value in each) else each for key, each in values.items()},
+        members=configs,
     )
-
-
-def _training(members: Sequence[ModelConfig]) -> dict[str, Any]:
-    """The keys that all members' training records have: one value where they agree, otherwise a list."""
-    known = [key for key in members[0].training if all(key in member.training for member in members)]
-    values = {key: [member.training[key] for member in members] for key in known}
-    return {key: each[0] if all(value == each[0] for value in each) else each for key, each in values.items()}
+    return ensemble(models), joint, vocabulary
 
 
 def compact(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

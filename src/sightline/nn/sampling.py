@@ -8,8 +8,6 @@ from torch import Tensor
 from sightline.nn.decoder import Decoder, Memory, select
 from sightline.vocabulary import END, PAD, START, UNKNOWN
 
-NEVER_WRITTEN = (PAD, START, UNKNOWN)
-
 
 @torch.no_grad()
 def sample(
@@ -24,7 +22,7 @@ def sample(
     """Draw ``sentences`` of each of ``memory``'s P photos from p(word | photo, words before).
 
     Args:
-        decoder, memory: the decoder and its memory of P photos.
+        decoder, memory: the decoder and its memory of the photos.
         sentences: C.
         max_words: the longest sentence, ``<end>`` included.
         generator: random numbers; None for torch's global generator.
@@ -57,6 +55,4 @@ def sample(
 
 def without_specials(logits: Tensor) -> Tensor:
     """``logits`` (..., V) with ``<pad>``, ``<start>`` and ``<unk>`` set to minus infinity."""
-    barred = torch.zeros(logits.shape[-1], dtype=torch.bool, device=logits.device)
-    barred[list(NEVER_WRITTEN)] = True
-    return logits.masked_fill(barred, float("-inf"))
+    return logits.index_fill(-1, torch.tensor([PAD, START, UNKNOWN], device=logits.device), float("-inf"))

@@ -21,8 +21,7 @@ class TransformerDecoder(Decoder):
     x    = x + W_2 gelu(W_1 norm(x))         norms come first (Xiong et al. 2020)
     p(y') = softmax(E norm(x))               E, the embedding itself (Press & Wolf 2017)
 
-    Teacher forcing runs a whole prefix tree at once, every node attending to its ancestors. Generation caches the keys
-    and values of the words so far.
+    Teacher forcing runs a whole prefix tree at once; generation caches the keys and values of the words so far.
 
     Args:
         vocabulary_size: V.
@@ -55,7 +54,7 @@ class TransformerDecoder(Decoder):
 
     def prepare(self, features: Tensor) -> Memory:
         """``features`` (P, L, D) -> each layer's keys and values of the photo, all (P, L, H)."""
-        return tuple(tensor for layer in self.layers for tensor in layer.of_photo(features))  # type: ignore[operator]
+        return tuple(t for layer in self.layers for t in layer.photo(features).chunk(2, dim=2))  # type: ignore[operator]
 
     def initial_state(self, memory: Memory) -> State:
         """Keys and values of no words yet, (P, 1, layers, S, H) each, and the next position, int64 (P, 1)."""
@@ -123,21 +122,18 @@ class Layer(nn.Module):
         )
         self.dropout = nn.Dropout(dropout)
 
-    def of_photo(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values (P, L, H) of annotation vectors (P, L, D)."""
-        keys, values = self.photo(features).chunk(2, dim=2)
-        return keys, values
-
     def of_words(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values of words, each of ``x``'s shape (..., H)."""
-        query, keys, values = self.words(self.word_norm(x)).chunk(3, dim=-1)
-        return query, keys, values
+        return self.words(self.word_norm(x)).chunk(3, dim=-1)
 
     def self_attention(self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
         """Queries (B, Q, H), keys and values (B, S, H), bool mask (B, Q, S), True = visible -> (B, Q, H)."""
-        query, keys, values = (t.unflatten(2, (self.heads, -1)).transpose(1, 2) for t in (query, keys, values))
-        seen = scaled_dot_product_attention(query, keys, values, attn_mask=mask.unsqueeze(1))
-        return seen.transpose(1, 2).flatten(2)
+        query, keys, values = map(self._by_head, (query, keys, values))
+        attended = scaled_dot_product_attention(query, keys, values, attn_mask=mask.unsqueeze(1))
+        return attended.transpose(1, 2).flatten(2)
+
+    def _by_head(self, x: Tensor) -> Tensor:
+        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)  # (P, heads, C or L, H / heads)
 
     def rest(
         self, x: Tensor, seen: Tensor, keys: Tensor, values: Tensor, visible: Tensor | None = None
@@ -148,11 +144,7 @@ class Layer(nn.Module):
         ``visible`` as in `Decoder.step`.
         """
         x = x + self.dropout(self.words_out(seen))
-        query, keys, values = (
-            tensor.unflatten(2, (self.heads, -1)).transpose(1, 2)
-            for tensor in (self.photo_query(self.photo_norm(x)), keys, values)
-        )  # (P, heads, C or L, H / heads)
+        query, keys, values = map(self._by_head, (self.photo_query(self.photo_norm(x)), keys, values))
         alpha = softmax_over(query @ keys.transpose(2, 3) / query.shape[3] ** 0.5, visible)  # (P, heads, C, L)
         x = x + self.dropout(self.photo_out((alpha.to(values.dtype) @ values).transpose(1, 2).flatten(2)))
-        x = x + self.dropout(self.feed_forward(self.forward_norm(x)))
-        return x, alpha.mean(dim=1)
+        return x + self.dropout(self.feed_forward(self.forward_norm(x))), alpha.mean(dim=1)
