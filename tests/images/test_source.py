@@ -1,12 +1,15 @@
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from sightline.errors import SightlineError
-from sightline.images.source import FileSource, ParquetSource, TarSource, UrlSource
+from sightline.images import source
+from sightline.images.source import FileSource, ParquetSource, TarSource, UrlSource, file_system
 from sightline.preprocess import open_photo
 
 
@@ -87,3 +90,42 @@ def test_many_threads_read_one_table(tmp_path):
         places = [ParquetSource(str(path), "image", number) for number in range(100)]
         with ThreadPoolExecutor(8) as pool:
             assert list(pool.map(ParquetSource.read, places)) == photos
+
+
+def test_https_is_not_redirected_to_another_scheme():
+    pytest.importorskip("aiohttp")
+    pytest.importorskip("fsspec")
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            if self.path == "/photo":
+                self.send_response(200)
+                self.send_header("Content-Length", "5")
+                self.end_headers()
+                self.wfile.write(b"photo")
+            else:
+                self.send_response(302)
+                self.send_header("Location", "/photo" if self.path == "/near" else f"http://localhost:{port}/photo")
+                self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("localhost", 0), Handler)
+    port = server.server_port
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        assert UrlSource(f"http://localhost:{port}/far").read() == b"photo"
+        # The file system of https, which is also able to read this server's http.
+        https, _ = file_system("https://localhost/photo")
+        assert https.cat_file(f"http://localhost:{port}/near") == b"photo"
+        for read in (https.cat_file, https.open):
+            with pytest.raises(OSError, match="redirected from https to http") as refused, source._as_os_error("here"):
+                read(f"http://localhost:{port}/far")
+            assert not isinstance(refused.value, FileNotFoundError)
+        with pytest.raises(OSError) as failed:
+            UrlSource(f"http://localhost:{port + 1 if port < 65535 else 1}/photo").read()
+        assert not isinstance(failed.value, FileNotFoundError)
+    finally:
+        server.shutdown()
+        server.server_close()

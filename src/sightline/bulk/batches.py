@@ -13,7 +13,7 @@ import numpy as np
 from sightline.bulk.rows import COLUMNS, Row, as_text, caption_row
 from sightline.captioner import Captioner, load
 from sightline.errors import SightlineError
-from sightline.images.containers import Content, named_bytes
+from sightline.images.containers import Content, named_bytes, read_content
 from sightline.images.source import BrokenSource, FileSource, UrlSource, is_remote
 from sightline.sessions import BEAM_SIZE, LENGTH_PENALTY
 
@@ -90,7 +90,10 @@ class CaptionBatches:
     def _rows(self, names: Sequence[str], contents: Sequence[Any], errors: Sequence[Any]) -> list[Row]:
         photos = [_photo(*cells) for cells in zip(names, contents, errors, strict=True)]
         with ThreadPoolExecutor(_READ_AT_ONCE) as pool:
-            fetched = [pool.submit(_fetch, photo) if isinstance(photo, UrlSource) else photo for photo in photos]
+            fetched = [
+                pool.submit(read_content, photo.name, photo.read) if isinstance(photo, UrlSource) else photo
+                for photo in photos
+            ]
             photos = [photo.result() if isinstance(photo, Future) else photo for photo in fetched]
         rows = map(caption_row, self.captioner.stream(photos, *self._options))
         return [{**row, "photo": as_text(row["photo"])} for row in rows]
@@ -107,15 +110,6 @@ def _photo(name: str, content: Any, error: Any) -> Content:
     if content is not None:
         return named_bytes(name, content)
     return UrlSource(name) if is_remote(name) else FileSource(name)
-
-
-def _fetch(photo: UrlSource) -> Content:
-    try:
-        return named_bytes(photo.url, photo.read())
-    except FileNotFoundError:
-        return BrokenSource(photo.url, "no such file")
-    except OSError as error:
-        return BrokenSource(photo.url, f"cannot be read ({error.strerror})")
 
 
 def _column(batch: Mapping[str, Any], name: str, length: int) -> list[Any]:

@@ -87,7 +87,7 @@ def sheet_paths(folder: Path, photos: Sequence[ImageSource]) -> dict[str, Path]:
     for photo in photos:
         stem = PurePath(photo.name).stem
         if isinstance(photo, ParquetSource):
-            stem = f"{PurePath(photo.table).stem}-{photo.row}"
+            stem = f"{PurePath(photo.path).stem}-{photo.row}"
         path, number = folder / f"{stem}.png", 1
         while _identity(path) in taken or (os.path.lexists(path) and not is_sheet(path)):
             number += 1

@@ -9,11 +9,12 @@ import io
 import os
 import posixpath
 import tarfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate, chain, groupby
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from sightline.errors import SightlineError
 from sightline.images.columns import PHOTO_NAMES, find_column, plain_column
@@ -38,6 +39,7 @@ from sightline.images.source import (
 
 # A photo to be opened: bytes in a file with a name, or where they are.
 Content: TypeAlias = io.BytesIO | ImageSource
+Photo = TypeVar("Photo")
 
 SHARD_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 TABLE_SUFFIXES = (".parquet", ".pq")
@@ -62,26 +64,26 @@ class Shard:
 
     def listed(self) -> Iterator[ImageSource]:
         """Its photos without their bytes."""
-        with _telling_of_tears(self.path) as tear:
-            plain = not is_remote(self.path) and _is_plain(self.path)
-            with open_tar(self.path, "r:" if plain else "r|*") as tar:
-                for number, member in _photos(tar):
-                    _check_end(tar, member)
-                    tear.count += 1
-                    if plain:
-                        yield TarSource(self.path, member.name, member.offset_data, member.size)
-                    else:
-                        yield TarStreamSource(self.path, member.name, number, member.size)
-        yield from tear.told
+        return _until_torn(self.path, self._sources())
 
     def __iter__(self) -> Iterator[Content]:
         """Its photos with their bytes, read in one pass."""
-        with _telling_of_tears(self.path) as tear, open_tar(self.path, "r|*") as tar:
+        return _until_torn(self.path, self._contents())
+
+    def _sources(self) -> Iterator[ImageSource]:
+        is_plain = not is_remote(self.path) and _is_plain(self.path)
+        with open_tar(self.path, "r:" if is_plain else "r|*") as tar:
+            for number, member in _photos(tar):
+                _check_end(tar, member)
+                if is_plain:
+                    yield TarSource(self.path, member.name, member.offset_data, member.size)
+                else:
+                    yield TarStreamSource(self.path, member.name, number, member.size)
+
+    def _contents(self) -> Iterator[Content]:
+        with open_tar(self.path, "r|*") as tar:
             for _, member in _photos(tar):
-                photo = _read(tar, member, f"{self.path}/{member.name}")
-                tear.count += 1
-                yield photo
-        yield from tear.told
+                yield read_content(f"{self.path}/{member.name}", partial(read_member, tar, member))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ class RowGroup:
                 refuse_large_rows(file.metadata.row_group(self.number), self.column)
                 for batch in file.iter_batches(64, row_groups=[self.number], columns=[self.column]):
                     for cell in batch[self.column]:
-                        yield _named_cell(f"{self.table}#{row}", cell.as_py())
+                        yield read_content(f"{self.table}#{row}", partial(cell_bytes, cell.as_py()))
                         row += 1
         except SightlineError as error:
             yield BrokenSource(f"{self.table}#{row}", str(error).removeprefix(f"{self.table}: "))
@@ -151,7 +153,7 @@ def loaded(photos: Iterable[ImageSource]) -> Iterator[Content]:
 
     What a shard has lost since it was listed is a `BrokenSource` in its place.
     """
-    for shard, run in groupby(photos, lambda photo: photo.shard if isinstance(photo, TarStreamSource) else ""):
+    for shard, run in groupby(photos, lambda photo: photo.path if isinstance(photo, TarStreamSource) else ""):
         yield from _loaded_from(shard, run)
 
 
@@ -160,7 +162,7 @@ def _loaded_from(shard: str, photos: Iterator[ImageSource]) -> Iterator[Content]
         yield from photos
         return
     waiting = None
-    with _telling_of_tears(shard), open_tar(shard, "r|*") as tar:
+    with suppress(Exception), open_tar(shard, "r|*") as tar:
         members = enumerate(iter(lambda: next_member(tar), None))
         for waiting in photos:
             assert isinstance(waiting, TarStreamSource)
@@ -168,7 +170,7 @@ def _loaded_from(shard: str, photos: Iterator[ImageSource]) -> Iterator[Content]
             member = next((member for number, member in members if number == wanted), None)
             if member is None or member.name != waiting.member:
                 break
-            yield _read(tar, member, waiting.name)
+            yield read_content(waiting.name, partial(read_member, tar, member))
             waiting = None
     for lost in chain([waiting] if waiting else [], photos):
         yield BrokenSource(lost.name, "cannot be read (the shard has changed since it was listed); start again")
@@ -181,27 +183,33 @@ def named_bytes(name: str, content: bytes) -> io.BytesIO:
     return file
 
 
-class _Tear:
-    """What ended a shard too early, and after how many photos."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.told: list[BrokenSource] = []
-
-
-@contextmanager
-def _telling_of_tears(shard: str) -> Iterator[_Tear]:
-    tear = _Tear()
+def read_content(name: str, read: Callable[[], bytes]) -> Content:
+    """The bytes that ``read`` returns, as an open file with a name; a `BrokenSource` if it cannot."""
     try:
-        yield tear
+        return named_bytes(name, read())
     except FileNotFoundError:
-        tear.told.append(BrokenSource(shard, "no such file"))
+        return BrokenSource(name, "no such file")
+    except OSError as error:
+        if error.strerror is None:  # the shard is torn
+            raise
+        return BrokenSource(name, f"cannot be read ({error.strerror})")
+
+
+def _until_torn(shard: str, photos: Iterator[Photo]) -> Iterator[Photo | BrokenSource]:
+    """The photos; where an error ends them, a `BrokenSource` that says after how many."""
+    count = 0
+    try:
+        for photo in photos:
+            yield photo
+            count += 1
+    except FileNotFoundError:
+        yield BrokenSource(shard, "no such file")
     except Exception as error:  # tarfile, gzip and every file system raise classes of their own
         reason = " ".join(str(error).split()) or type(error).__name__
         if isinstance(error, OSError) and error.strerror:
             reason = error.strerror
-        photos = f"{tear.count:,} photo{'s' * (tear.count != 1)}"
-        tear.told.append(BrokenSource(shard, f"torn or damaged after {photos} ({reason}); copy it anew"))
+        photos_read = f"{count:,} photo{'s' * (count != 1)}"
+        yield BrokenSource(shard, f"torn or damaged after {photos_read} ({reason}); copy it anew")
 
 
 def _is_plain(path: str) -> bool:
@@ -229,22 +237,6 @@ def _check_end(tar: tarfile.TarFile, member: tarfile.TarInfo) -> None:
         tar.fileobj.seek(member.offset_data + member.size - 1)  # type: ignore[union-attr]
         if not tar.fileobj.read(1):  # type: ignore[union-attr]
             raise EOFError("unexpected end of data")
-
-
-def _read(tar: tarfile.TarFile, member: tarfile.TarInfo, name: str) -> Content:
-    try:
-        return named_bytes(name, read_member(tar, member))
-    except OSError as error:
-        if error.strerror is None:  # of the shard, not of the member
-            raise
-        return BrokenSource(name, f"cannot be read ({error.strerror})")
-
-
-def _named_cell(name: str, value: object) -> Content:
-    try:
-        return named_bytes(name, cell_bytes(value))
-    except OSError as error:
-        return BrokenSource(name, f"cannot be read ({error.strerror})")
 
 
 def _named_by_table(table: str, row: int, path: str) -> ImageSource:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import codecs
 import glob
 import logging
+import math
 import os
 import stat
 import sys
@@ -117,20 +118,22 @@ class PhotoFinder:
     def _meant_by(self, name: str) -> Iterator[File]:
         if name == "-":
             for line in read_list(sys.stdin if self._stdin is None else self._stdin):
-                yield from self._named(line)
+                yield from self._file(self._path(line), is_named=True)
         elif not name:
             self._leave_out("'': an empty name is no photo; the current folder is .")
         elif is_remote(name):
             yield from self._remote(name)
-        elif os.path.isdir(name):
-            yield from self._or_tell(self._below([self._path(name)]), f"{name}: no photos in this folder")
-        elif glob.has_magic(name) and not os.path.lexists(name):
-            yield from self._or_tell(self._matching(self._path(name)), f"{name}: no such file")
+        elif os.path.isdir(path := self._path(name)):
+            yield from self._or_tell(self._below(path), f"{path}: no photos in this folder")
+        elif glob.has_magic(path) and not os.path.lexists(path):
+            yield from self._or_tell(self._matching(path), f"{path}: no such file")
         else:
-            yield from self._named(name)
+            yield from self._file(path, is_named=True)
 
     def _path(self, name: str) -> str:
-        return os.path.abspath(name) if self._absolute and not is_remote(name) else name
+        if not self._absolute or is_remote(name):
+            return name
+        return os.path.normpath(name) if name.startswith(os.sep) else os.path.abspath(name)  # the first is quicker
 
     def _or_tell(self, files: Iterable[File], nothing: str) -> Iterator[File]:
         before, none = self.left_out, True
@@ -144,78 +147,46 @@ class PhotoFinder:
         self.left_out += 1
         self._tell(line)
 
-    def _named(self, name: str) -> Iterator[File]:
-        """A file that was named, rather than found."""
-        path = self._path(name)
-        if is_photo(path) and not is_remote(path):
-            if is_sheet(path):
-                self._sheets += 1
-            else:
-                yield FileSource(path)
-        elif _ends(path, SHARD_SUFFIXES):
-            yield Shard(path)
-        elif _ends(path, TABLE_SUFFIXES):
-            try:
-                yield from table_photos(path, self._column)
-            except SightlineError as error:
-                yield BrokenSource(path, str(error).removeprefix(f"{path}: "))
-        else:
-            yield UrlSource(path) if is_remote(path) else FileSource(path)
-
-    def _found(self, path: str) -> Iterator[File]:
-        """A file of a folder."""
+    def _file(self, path: str, is_named: bool) -> Iterator[File]:
+        """A file that was named; or one of a folder, where photos alone count."""
         if is_photo(path):
             if is_remote(path):
                 yield UrlSource(path)
-            elif not is_sheet(path):
+            elif is_sheet(path):
+                self._sheets += is_named
+            else:
                 yield FileSource(path)
+        elif path.lower().endswith(SHARD_SUFFIXES):
+            yield Shard(path)
+        elif path.lower().endswith(TABLE_SUFFIXES):
+            yield from self._table(path, is_named)
+        elif is_named:
+            yield UrlSource(path) if is_remote(path) else FileSource(path)
         elif kind := unsupported_format(path):
             self.left_out += 1
             self._unsupported[kind] += 1
-        elif _ends(path, SHARD_SUFFIXES):
-            yield Shard(path)
-        elif _ends(path, TABLE_SUFFIXES):
-            yield from self._table_of_folder(path)
 
-    def _table_of_folder(self, path: str) -> Iterator[File]:
-        """A table beside photos may be anything; one of photos' bytes counts."""
+    def _table(self, path: str, is_named: bool) -> Iterator[File]:
+        """A table beside photos may be anything; only one of photos' bytes counts."""
         try:
-            yield from table_photos(path, self._column, with_paths=False)
-        except NoPhotoColumn:
-            return
+            yield from table_photos(path, self._column, with_paths=is_named)
         except SightlineError as error:
-            self._leave_out(str(error))
+            if is_named:
+                yield BrokenSource(path, str(error).removeprefix(f"{path}: "))
+            elif not isinstance(error, NoPhotoColumn):
+                self._leave_out(str(error))
 
-    def _below(self, folders: list[str]) -> Iterator[File]:
-        """The files of folders and of those below them, by name."""
-        paths = [path for folder, files in self._walk(folders) for path in (os.path.join(folder, f) for f in files)]
-        for path in sorted(paths):
-            yield from self._found(path)
+    def _below(self, folder: str) -> Iterator[File]:
+        """The files of a folder and of those below it, by name."""
+        for path in sorted(self._paths([folder])):
+            yield from self._file(path, is_named=False)
 
-    def _walk(self, tops: list[str]) -> Iterator[tuple[str, list[str]]]:
-        """Folders with the names of their files; linked folders last, and none twice."""
-        waiting, linked, seen = deque[str](), deque[str](), set[tuple[int, int]]()
-        for top in tops:
-            (linked if os.path.islink(top) else waiting).append(top)
-        while waiting or linked:
-            folder = waiting.popleft() if waiting else linked.popleft()
-            files = []
-            try:
-                status = os.stat(folder)
-                if (identity := (status.st_dev, status.st_ino)) in seen:
-                    continue
-                seen.add(identity)
-                with os.scandir(folder) as entries:
-                    for entry in entries:
-                        if entry.name.startswith("."):
-                            continue
-                        if entry.is_dir():
-                            (linked if entry.is_symlink() else waiting).append(os.path.join(folder, entry.name))
-                        elif entry.is_file() or entry.is_symlink():  # of a broken link, only reading can tell
-                            files.append(entry.name)
-            except OSError as error:
-                self._leave_out(f"{folder}: this folder cannot be read ({error.strerror})")
-            yield folder, files
+    def _paths(self, folders: Iterable[str]) -> list[str]:
+        walked = walk(folders, self._leave_out_folder)
+        return [path for folder, files in walked for path in (os.path.join(folder, file) for file in files)]
+
+    def _leave_out_folder(self, error: OSError) -> None:
+        self._leave_out(f"{error.filename}: this folder cannot be read ({error.strerror})")
 
     def _matching(self, pattern: str) -> Iterator[File]:
         """The files that a pattern matches, and those in folders that it matches."""
@@ -227,10 +198,9 @@ class PhotoFinder:
                     folders.append(path)
             elif _is_regular(path):
                 files.add(path)
-        inside = (os.path.join(folder, name) for folder, names in self._walk(folders) for name in names)
-        for path in sorted(files.union(inside)):
+        for path in sorted(files.union(self._paths(folders))):
             is_known = is_photo(path) or unsupported_format(path) or path not in files
-            yield from self._found(path) if is_known else self._named(path)
+            yield from self._file(path, is_named=not is_known)
 
     def _matches(self, pattern: str) -> list[str]:
         """What `glob.glob` finds, in order, but that ``**`` follows links as folders do."""
@@ -242,15 +212,15 @@ class PhotoFinder:
         if parts[at:] == ("**",):
             return sorted(tops)
         paths: set[str] = set()
-        for folder, _ in self._walk([top for top in tops if os.path.isdir(top)]):
+        for folder, _ in walk(filter(os.path.isdir, tops), self._leave_out_folder):
             paths.update(self._matches(os.path.join(glob.escape(folder), *parts[at + 1 :])))
         return sorted(path if at else path.removeprefix(os.path.join(os.curdir, "")) for path in paths)
 
     def _remote(self, url: str) -> Iterator[File]:
         scheme = url.partition("://")[0]
-        is_file = is_photo(url) or _ends(url, (*SHARD_SUFFIXES, *TABLE_SUFFIXES))
+        is_file = is_photo(url) or url.lower().endswith((*SHARD_SUFFIXES, *TABLE_SUFFIXES))
         if scheme in ("http", "https") or (is_file and not glob.has_magic(url)):
-            yield from self._named(url)
+            yield from self._file(url, is_named=True)
             return
         try:
             system, path = file_system(url)
@@ -259,18 +229,56 @@ class PhotoFinder:
             elif system.isdir(path):
                 paths = system.find(path)
             else:
-                yield from self._named(url)
+                yield from self._file(url, is_named=True)
                 return
         except Exception as error:  # every file system raises classes of its own
             yield BrokenSource(url, f"cannot be reached ({' '.join(str(error).split())})")
             return
         urls = [path if is_remote(path) else f"{scheme}://{path}" for path in sorted(paths) if "/." not in path]
-        yield from self._or_tell((file for each in urls for file in self._found(each)), f"{url}: no photos there")
+        yield from self._or_tell(
+            (file for each in urls for file in self._file(each, is_named=False)), f"{url}: no photos there"
+        )
+
+
+def walk(
+    tops: Iterable[str], failed: Callable[[OSError], object], depth: float = math.inf
+) -> Iterator[tuple[str, list[str]]]:
+    """Folders with the names of their files, nothing hidden; linked folders come last, and none twice.
+
+    Args:
+        tops: where to begin.
+        failed: is called with the error where a folder cannot be read; ``filename`` is the folder.
+        depth: how many folders deep to go below ``tops``.
+    """
+    waiting, linked = deque[tuple[str, int]](), deque[tuple[str, int]]()
+    seen = set[tuple[int, int]]()
+    for top in tops:
+        (linked if os.path.islink(top) else waiting).append((top, 0))
+    while waiting or linked:
+        folder, level = waiting.popleft() if waiting else linked.popleft()
+        files = []
+        try:
+            status = os.stat(folder)
+            if (identity := (status.st_dev, status.st_ino)) in seen:
+                continue
+            seen.add(identity)
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.name.startswith("."):
+                        continue
+                    if entry.is_dir():
+                        if level < depth:
+                            (linked if entry.is_symlink() else waiting).append((entry.path, level + 1))
+                    elif entry.is_file() or entry.is_symlink():  # of a broken link, only reading can tell
+                        files.append(entry.name)
+        except OSError as error:
+            failed(error)
+        yield folder, files
 
 
 def is_sheet(path: str | os.PathLike[str]) -> bool:
     """Whether a file is a sheet that `explain` drew; False where it cannot be read."""
-    if not os.fspath(path).lower().endswith(".png"):
+    if os.fspath(path)[-4:].lower() != ".png":
         return False
     try:
         with open(path, "rb") as file:
@@ -331,10 +339,6 @@ def _identity(file: File, is_absolute: bool) -> object:
     if isinstance(file, RowGroup) and not is_remote(file.table):
         return os.path.abspath(file.table), file.number
     return file
-
-
-def _ends(name: str, suffixes: tuple[str, ...]) -> bool:
-    return name.lower().endswith(suffixes)
 
 
 def _is_regular(path: str) -> bool:

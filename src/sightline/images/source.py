@@ -32,70 +32,55 @@ _MAX_HEADER = 1 << 20  # bytes of a tar member's long name or extended header
 _PYARROW = ("s3", "gs", "gcs", "hdfs", "abfs", "abfss")  # pyarrow reaches these; fsspec needs a package more for each
 
 
+@dataclass(frozen=True, slots=True)
 class ImageSource(ABC):
     """Where a photo's bytes are.
 
     Attributes:
-        name: what people and errors call it.
-        file: the local file that holds it (itself, the shard, the table), or where that is not local, ``""``.
+        path: the path or URL of the file that holds it: the photo's own, or that of a shard or a table.
     """
 
-    __slots__ = ()
+    path: str
 
     @property
-    @abstractmethod
     def name(self) -> str:
-        """See the class."""
+        """The photo's name, for people and in errors."""
+        return self.path
 
     @property
-    @abstractmethod
     def file(self) -> str:
-        """See the class."""
+        """The local file that holds it; ``""`` if that is remote."""
+        return "" if is_remote(self.path) else self.path
 
     @abstractmethod
     def read(self) -> bytes:
         """The photo's bytes; `OSError` where they cannot be read, or are more than `MAX_BYTES`."""
 
-    @abstractmethod
     def size(self) -> int | None:
-        """The number of bytes, without reading them; None where it is not known. Raises `OSError`."""
+        """The number of bytes; None where only reading them would tell. Raises `OSError`."""
+        return None
 
-    @abstractmethod
     def stamp(self) -> str:
         """A line that changes when the bytes may have: path, size, time of change. Raises `OSError`."""
+        if not self.file:
+            return self.path
+        status = os.stat(self.path)  # noqa: PTH116
+        return f"{os.path.abspath(self.path)} {status.st_size} {status.st_mtime_ns}"  # noqa: PTH100
 
 
 @dataclass(frozen=True, slots=True)
 class FileSource(ImageSource):
     """A file of its own; like a path, it may be given to whatever opens files."""
 
-    path: str
-
     def __fspath__(self) -> str:
         return self.path
 
-    @property
-    def name(self) -> str:
-        """Its path."""
-        return self.path
-
-    @property
-    def file(self) -> str:
-        """Its path."""
-        return self.path
-
     def read(self) -> bytes:
-        """All of the file."""
         with open(self.path, "rb") as file:  # noqa: PTH123
             return file.read()
 
     def size(self) -> int:
-        """The size in the file system."""
         return os.stat(self.path).st_size  # noqa: PTH116
-
-    def stamp(self) -> str:
-        """Its absolute path, size, and time of change."""
-        return _stamp(self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +88,10 @@ class TarSource(ImageSource):
     """A member of an uncompressed local tar file (a WebDataset shard), read by its position.
 
     Attributes:
-        shard: the tar file's path.
         member: the member's name.
         offset, length: where in the tar file its bytes begin, and how many they are.
     """
 
-    shard: str
     member: str
     offset: int
     length: int
@@ -116,18 +99,12 @@ class TarSource(ImageSource):
     @property
     def name(self) -> str:
         """``shard.tar/member.jpg``."""
-        return f"{self.shard}/{self.member}"
-
-    @property
-    def file(self) -> str:
-        """The tar file."""
-        return self.shard
+        return f"{self.path}/{self.member}"
 
     def read(self) -> bytes:
-        """``length`` bytes from ``offset``."""
         if self.length > MAX_BYTES:
             raise OSError(errno.EFBIG, TOO_LARGE)
-        with open(self.shard, "rb", buffering=0) as file:  # noqa: PTH123
+        with open(self.path, "rb", buffering=0) as file:  # noqa: PTH123
             file.seek(self.offset)
             content = file.read(self.length)
         if len(content) < self.length:
@@ -135,12 +112,10 @@ class TarSource(ImageSource):
         return content
 
     def size(self) -> int:
-        """``length``."""
         return self.length
 
     def stamp(self) -> str:
-        """The shard's stamp, and the position in it."""
-        return f"{_stamp(self.shard)} {self.offset} {self.length}"
+        return f"{ImageSource.stamp(self)} {self.offset} {self.length}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +125,11 @@ class TarStreamSource(ImageSource):
     `sightline.images.containers.loaded` reads all members of one in a single pass.
 
     Attributes:
-        shard: the tar file's path or URL.
         member: the member's name.
         number: its number among the tar file's members, from 0.
         length: its number of bytes.
     """
 
-    shard: str
     member: str
     number: int
     length: int
@@ -164,29 +137,20 @@ class TarStreamSource(ImageSource):
     @property
     def name(self) -> str:
         """``shard.tar.gz/member.jpg``."""
-        return f"{self.shard}/{self.member}"
-
-    @property
-    def file(self) -> str:
-        """The tar file, if it is local."""
-        return "" if is_remote(self.shard) else self.shard
+        return f"{self.path}/{self.member}"
 
     def read(self) -> bytes:
-        """Go through the tar file up to the member."""
-        with _as_os_error(self.shard), open_tar(self.shard, "r|*") as tar:
-            members = iter(lambda: next_member(tar), None)
-            member = next(islice(members, self.number, None), None)
+        with _as_os_error(self.path), open_tar(self.path, "r|*") as tar:
+            member = next(islice(iter(lambda: next_member(tar), None), self.number, None), None)
             if member is None or member.name != self.member:
                 raise OSError(errno.EIO, "the shard has changed")
             return read_member(tar, member)
 
     def size(self) -> int:
-        """``length``."""
         return self.length
 
     def stamp(self) -> str:
-        """The shard's stamp, and the member's number."""
-        return f"{_stamp(self.file) if self.file else self.shard} {self.number}"
+        return f"{ImageSource.stamp(self)} {self.number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,69 +158,38 @@ class ParquetSource(ImageSource):
     """A cell of a Parquet file that holds an image file's bytes, bare or, as Hugging Face has them, as ``bytes``.
 
     Attributes:
-        table: the Parquet file's path or URL.
         column: the column's name.
         row: counted from 0 over the whole file.
     """
 
-    table: str
     column: str
     row: int
 
     @property
     def name(self) -> str:
         """``table.parquet#row``."""
-        return f"{self.table}#{self.row}"
-
-    @property
-    def file(self) -> str:
-        """The Parquet file, if it is local."""
-        return "" if is_remote(self.table) else self.table
+        return f"{self.path}#{self.row}"
 
     def read(self) -> bytes:
         """The cell's bytes; with its row group, which is kept for the rows that follow."""
-        with _as_os_error(self.table):
-            time = os.stat(self.table).st_mtime_ns if self.file else 0  # noqa: PTH116
+        with _as_os_error(self.path):
+            time = os.stat(self.path).st_mtime_ns if self.file else 0  # noqa: PTH116
             with _reading:
-                group, row = _row_group(self.table, time, self.row)
-                cells = _cells(self.table, time, group, self.column)
+                group, row = _row_group(self.path, time, self.row)
+                cells = _cells(self.path, time, group, self.column)
             return cell_bytes(cells[row].as_py())
 
-    def size(self) -> None:
-        """Not known without reading the cell."""
-
     def stamp(self) -> str:
-        """The table's stamp, and the place in it."""
-        return f"{_stamp(self.file) if self.file else self.table} {self.column} {self.row}"
+        return f"{ImageSource.stamp(self)} {self.column} {self.row}"
 
 
 @dataclass(frozen=True, slots=True)
 class UrlSource(ImageSource):
     """What pyarrow or fsspec find at a URL, such as ``s3://bucket/photo.jpg``, ``https://``; taken not to change."""
 
-    url: str
-
-    @property
-    def name(self) -> str:
-        """The URL."""
-        return self.url
-
-    @property
-    def file(self) -> str:
-        """None."""
-        return ""
-
     def read(self) -> bytes:
-        """All that is there."""
-        with _as_os_error(self.url), open_binary(self.url) as file:
+        with _as_os_error(self.path), open_binary(self.path) as file:
             return read_bounded(file)
-
-    def size(self) -> None:
-        """Not known: to ask for a million photos' sizes over a network would take hours."""
-
-    def stamp(self) -> str:
-        """The URL."""
-        return self.url
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,38 +197,21 @@ class BrokenSource(ImageSource):
     """A photo, or a shard or table of photos, that is known to be unreadable, in the place of its photos.
 
     Attributes:
-        where: its name.
         reason: what is wrong with it, and the way out.
     """
 
-    where: str
     reason: str
 
-    @property
-    def name(self) -> str:
-        """Its name."""
-        return self.where
-
-    @property
-    def file(self) -> str:
-        """The file, if it is local."""
-        return "" if is_remote(self.where) else self.where
-
     def read(self) -> bytes:
-        """Raise `SightlineError`."""
         raise SightlineError(self.message)
 
-    def size(self) -> None:
-        """Not known."""
-
     def stamp(self) -> str:
-        """Its name."""
-        return self.where
+        return self.path
 
     @property
     def message(self) -> str:
         """Name and reason."""
-        return f"{self.where}: {self.reason}"
+        return f"{self.path}: {self.reason}"
 
 
 def name_of(photo: Any) -> str:
@@ -311,8 +227,8 @@ def is_remote(name: str) -> bool:
 def file_system(place: str) -> tuple[AbstractFileSystem, str]:
     """The file system of a path or URL, and the path in it; raises what pyarrow and fsspec raise."""
     scheme, _, path = place.partition("://") if is_remote(place) else ("file", "", place)
-    system = _file_system(scheme, path.partition("/")[0])
-    return system, path if scheme in _PYARROW else system._strip_protocol(place)
+    system = _file_system(scheme.lower(), path.partition("/")[0])
+    return system, path if scheme.lower() in _PYARROW else system._strip_protocol(place)
 
 
 def open_binary(place: str) -> IO[bytes]:
@@ -397,16 +313,18 @@ def _as_os_error(place: str) -> Iterator[None]:
     """Whatever libraries raise in the block leaves it as an `OSError` with the reason."""
     try:
         yield
-    except (SightlineError, FileNotFoundError):
-        raise
     except ImportError as error:
         reason = f"no {error.name}: pip install fsspec, and what reads {place.partition('://')[0]}://"
         if error.name and error.name.startswith("pyarrow"):
             reason = 'Parquet needs pyarrow: pip install "sightline[parquet]"'
         raise OSError(errno.EIO, reason) from None
     except Exception as error:
-        text = error.strerror if isinstance(error, OSError) else None
-        raise OSError(errno.EIO, text or " ".join(str(error).split()) or type(error).__name__) from None
+        # Over HTTP, fsspec calls every failure a missing file, and keeps the reason as the cause.
+        missing, cause = isinstance(error, FileNotFoundError), error.__cause__ or error
+        if isinstance(error, SightlineError) or (missing and isinstance(cause, FileNotFoundError)):
+            raise
+        text = cause.strerror if isinstance(cause, OSError) else None
+        raise OSError(errno.EIO, text or " ".join(str(cause).split()) or type(cause).__name__) from None
 
 
 @functools.cache
@@ -419,12 +337,23 @@ def _file_system(scheme: str, bucket: str) -> AbstractFileSystem:
         return ArrowFSWrapper(FileSystem.from_uri(f"{scheme}://{bucket}")[0])
     import fsspec
 
-    return fsspec.filesystem(scheme)
+    if scheme != "https":
+        return fsspec.filesystem(scheme)
+    from aiohttp import TraceConfig
+
+    redirects = TraceConfig()
+    redirects.on_request_redirect.append(_refuse_other_schemes)
+    return fsspec.filesystem(scheme, client_kwargs={"trace_configs": [redirects]})
 
 
-def _stamp(path: str) -> str:
-    status = os.stat(path)  # noqa: PTH116
-    return f"{os.path.abspath(path)} {status.st_size} {status.st_mtime_ns}"  # noqa: PTH100
+async def _refuse_other_schemes(session: object, context: object, redirect: Any) -> None:
+    """A stranger's https URL must not lead to an http address inside the network."""
+    from yarl import URL
+
+    headers = redirect.response.headers
+    scheme = URL(headers.get("Location") or headers.get("URI", "")).scheme
+    if scheme not in ("", "https"):
+        raise OSError(errno.EACCES, f"redirected from https to {scheme}")
 
 
 # A `ParquetFile` is not to be read by two threads at once.

@@ -28,7 +28,7 @@ def regions_to_json(regions: Regions) -> list[Any]:
 def read(root: Path, examples: Sequence[Example]) -> Located | None:
     """Read the shards that lie in ``root``; a shard has regions if its first photo has the field."""
     captions = {example.name: len(example.captions) for example in examples if isinstance(example.photo, TarSource)}
-    shards = {example.photo.shard for example in examples if isinstance(example.photo, TarSource)}
+    shards = {example.photo.path for example in examples if isinstance(example.photo, TarSource)}
     shards = {shard for shard in shards if Path(shard).is_relative_to(root)}
     by_image: dict[str, Regions] = {}
     problems = []
