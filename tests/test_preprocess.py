@@ -20,7 +20,8 @@ import pytest
 from PIL import Image, ImageFile
 
 from sightline.errors import SightlineError
-from sightline.preprocess import Preprocessing, TooManyPixels, _register_heic, is_blank, open_photo, preprocess
+from sightline.images.formats import _register_heic
+from sightline.preprocess import Preprocessing, TooManyPixels, is_blank, open_photo, preprocess
 
 from .pictures import SCENE, assert_alike, four_corners, saved, tiff
 
@@ -463,8 +464,7 @@ def test_heic_photos_are_read_where_pillow_heif_is(photo, monkeypatch):
 
 
 def test_heic_photos_are_named_where_it_is_not(monkeypatch):
-    monkeypatch.setattr("sightline.preprocess.heic_is_read", lambda: False)
-    monkeypatch.setattr("sightline.images.problems.heic_is_read", lambda: False)
+    monkeypatch.setattr("sightline.images.formats.heic_is_read", lambda: False)
     _register_heic.cache_clear()
     with pytest.raises(SightlineError, match=r'^photo: a HEIC photo; pip install "sightline\[heif\]" to read it$'):
         open_photo(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(60))

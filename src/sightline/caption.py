@@ -33,9 +33,8 @@ class Caption:
             count units, and ``<end>`` if the sentence reached it.
         alternatives: the search's other sentences, best first, which have no alternatives of their own.
         evidence: None if it was not asked for; otherwise float32 ``(T, h, w)``, the occlusion, or prediction
-            difference, of each word: the log-odds, in nats, that the word loses if attention cannot use a cell; where
-            it is negative, the cell spoke against the word. See `sightline.nn.evidence`. For a word of several units,
-            the sum of theirs.
+            difference, of each word: the log-odds, in nats, that the word loses if attention cannot use a cell, see
+            `sightline.nn.evidence`. For a word of several units, the sum of theirs.
         note: a warning, e.g. that the photo is blank; empty for nearly every photo.
         photo: what was captioned, as it was given: the same path, `ImageSource`, bytes, image or array, never a copy;
             `with_photo` changes or removes it. Pickled and copied captions keep only a path or an `ImageSource`.
@@ -94,9 +93,7 @@ class Caption:
     # explain/ imports this file, and loads slowly: it is imported only when a caption is to be drawn.
 
     def figure(self, photo: Photo | None = None) -> Image.Image:
-        """The photo and, for every word, the photo lit by its attention, as one RGB image.
-
-        See `sightline.explain.draw_attention`.
+        """The photo and, for every word, the photo lit by its attention, as one RGB image: `explain.draw_attention`.
 
         Args:
             photo: the photo that this caption is about, if the caption has not kept it.
@@ -148,30 +145,21 @@ def read_captions(
     a word whose ``log_probs`` is near -1e9 holds no sentence and is dropped. ``evidence`` (B, T, L) of the best beam,
     or None.
     """
+
+    def sentence(reading: Reading, *of: int) -> Caption:
+        units = np.diff([*reading.starts, reading.units]).astype(np.float32)[:, None]
+        mean = _by_word(attention[of], reading) / units  # where each word is one unit, a division by one
+        chances = _by_word(log_probs[of], reading)
+        return Caption(reading.text, reading.words, chances, mean.reshape(-1, *grid), float(scores[of]))
+
     captions = []
-    has_sentence = log_probs.min(axis=2) > -1e8
-    for number, photo in enumerate(zip(tokens, log_probs, attention, scores, strict=True)):
-        kept = np.flatnonzero(has_sentence[number])
+    for number, has_sentence in enumerate(log_probs.min(axis=2) > -1e8):
+        kept = np.flatnonzero(has_sentence).tolist()
         readings = [vocabulary.read(tokens[number, beam].tolist()) for beam in kept]
-        best, *others = (
-            _sentence(reading, grid, *(values[beam] for values in photo[1:]))
-            for beam, reading in zip(kept, readings, strict=True)
-        )
+        best, *others = (sentence(reading, number, beam) for beam, reading in zip(kept, readings, strict=True))
         of_best = None if evidence is None else _by_word(evidence[number], readings[0]).reshape(-1, *grid)
         captions.append(replace(best, alternatives=tuple(others), evidence=of_best))
     return captions
-
-
-def _sentence(
-    reading: Reading,
-    grid: tuple[int, int],
-    log_probs: NDArray[np.float32],
-    attention: NDArray[np.float32],
-    score: np.float32,
-) -> Caption:
-    units = np.diff([*reading.starts, reading.units]).astype(np.float32)[:, None]
-    mean = _by_word(attention, reading) / units if len(units) < reading.units else attention[: reading.units]
-    return Caption(reading.text, reading.words, _by_word(log_probs, reading), mean.reshape(-1, *grid), float(score))
 
 
 def _by_word(values: NDArray[np.float32], reading: Reading) -> NDArray[np.float32]:

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -24,6 +24,8 @@ from sightline.sessions import BEAM_SIZE, LENGTH_PENALTY, Pixels, Sessions, avai
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
+
+_Options: TypeAlias = tuple[int, float, bool]  # beam size, length penalty, evidence
 
 BUNDLED_MODEL = Path(__file__).parent / "model"
 BLANK = "the photo is blank, one colour all over: the caption says nothing about it"
@@ -41,8 +43,7 @@ def load(model: str | os.PathLike[str] | None = None, threads: int | None = None
             available. If CUDA is asked for and not available, the processor is used, and one line is logged.
 
     Raises:
-        SightlineError: there is no such folder or device, the folder is no usable model, or ``threads`` is impossible;
-            the message says what would help.
+        SightlineError: there is no such folder or device, the folder is no usable model, or ``threads`` is impossible.
 
     Example:
         >>> import sightline
@@ -54,10 +55,7 @@ def load(model: str | os.PathLike[str] | None = None, threads: int | None = None
 
 
 def model_folder(model: str | os.PathLike[str] | None) -> Path:
-    """The folder of what `load` takes as ``model``; a model on the Hub is downloaded first.
-
-    Raises `SightlineError` if there is none.
-    """
+    """The folder of what `load` takes as ``model``, maybe downloaded first; `SightlineError` if there is none."""
     if model is not None and os.fspath(model).startswith("hf:/"):  # `Path` makes one slash of two
         from sightline.hub.fetch import fetch
 
@@ -83,19 +81,16 @@ class Captioner:
     def __init__(self, folder: Path, threads: int | None = None, device: str = "cpu") -> None:
         self.folder = folder
         self.config, self.vocabulary = load_description(folder)
-        if threads is not None and (not _is_whole(threads) or threads < 1):
-            raise SightlineError(f"threads {threads!r}: it must be a whole number, 1 or more, or None for all cores")
         self._arguments = (folder.absolute(), threads, device)
-        self._cores = threads or available_cores()
+        self._cores = available_cores() if threads is None else _whole("threads", threads)
         self._sessions = Sessions(folder / ONNX, device)
         self.device = self._sessions.device
         recorded = self._sessions.metadata
         for key, value in identity(self.config, self.vocabulary).items():
             if recorded.get(key) != value:
-                what = key.removeprefix("sightline.")
                 raise SightlineError(
-                    f"{folder / ONNX}: made for another {CONFIG} or {VOCABULARY} ({what}: {recorded.get(key)}, here"
-                    f" {value}); export the model again"
+                    f"{folder / ONNX}: made for another {CONFIG} or {VOCABULARY} ({key.removeprefix('sightline.')}:"
+                    f" {recorded.get(key)}, here {value}); export the model again"
                 )
         self.precision = recorded.get("sightline.precision", "unknown")
 
@@ -126,9 +121,9 @@ class Captioner:
             >>> caption.note
             'the photo is blank, one colour all over: the caption says nothing about it'
         """
-        beam_size, length_penalty = _check(beam_size, length_penalty)
+        options = _checked(beam_size, length_penalty, evidence)
         pixels = preprocess(photo, self.config.preprocessing)[None]
-        (caption,) = self._search(self._sessions.get(self._cores), pixels, beam_size, length_penalty, evidence)
+        (caption,) = self._search(self._sessions.get(self._cores), pixels, options)
         return caption.with_photo(photo)
 
     def stream(
@@ -160,10 +155,8 @@ class Captioner:
             True True
             error: no-such-file.jpg: no such file
         """
-        beam_size, length_penalty = _check(beam_size, length_penalty)
-        if not _is_whole(batch_size) or batch_size < 1:
-            raise SightlineError(f"batch size {batch_size!r}: it must be a whole number, 1 or more")
-        return self._stream(_many(photos), int(batch_size), beam_size, length_penalty, evidence)
+        options = _checked(beam_size, length_penalty, evidence)
+        return self._stream(_many(photos), _whole("batch size", batch_size), options)
 
     def caption_batch(
         self,
@@ -177,26 +170,24 @@ class Captioner:
     ) -> list[Caption | SightlineError]:
         """Caption some photos in one run on one core, for programs with threads or processes of their own.
 
-        Together they take less time than one after the other, and memory in proportion to their number. Each has the
-        caption that it has alone, or its error; either has the photo as ``result.photo``. ``formats``
-        and ``max_pixels`` limit what is decoded of photos from strangers, see `sightline.preprocess.open_photo`; over
-        ``max_pixels``, the error is a `sightline.preprocess.TooManyPixels`.
+        Together they take less time than one after the other, and memory in proportion to their number. The results are
+        as those of `stream`. ``formats`` and ``max_pixels`` limit what is decoded of photos from strangers, see
+        `sightline.preprocess.open_photo`; over ``max_pixels``, the error is a `sightline.preprocess.TooManyPixels`.
 
         Raises:
             SightlineError: an option is impossible, or ``photos`` is a single photo.
         """
-        beam_size, length_penalty = _check(beam_size, length_penalty)
-        return self._batch(list(_many(photos)), beam_size, length_penalty, evidence, formats, max_pixels)
+        options = _checked(beam_size, length_penalty, evidence)
+        return self._batch(list(_many(photos)), options, formats=formats, max_pixels=max_pixels)
 
     def _stream(
-        self, photos: Iterator[Photo], batch_size: int, beam_size: int, length_penalty: float, evidence: bool
+        self, photos: Iterator[Photo], batch_size: int, options: _Options
     ) -> Iterator[Caption | SightlineError]:
-        batches = iter(lambda: list(islice(photos, batch_size)), [])
         waiting: deque[Future[list[Caption | SightlineError]]] = deque()
         with ThreadPoolExecutor(self._cores) as pool:
             try:
-                for batch in batches:
-                    waiting.append(pool.submit(self._batch, batch, beam_size, length_penalty, evidence))
+                while batch := list(islice(photos, batch_size)):
+                    waiting.append(pool.submit(self._batch, batch, options))
                     if len(waiting) > self._cores:
                         yield from waiting.popleft().result()
                 while waiting:
@@ -205,64 +196,44 @@ class Captioner:
                 for future in waiting:
                     future.cancel()
 
-    def _batch(
-        self,
-        photos: Sequence[Photo],
-        beam_size: int,
-        length_penalty: float,
-        evidence: bool,
-        formats: Sequence[str] | None = None,
-        max_pixels: int | None = None,
-    ) -> list[Caption | SightlineError]:
-        decoded = [self._decode(photo, formats, max_pixels) for photo in photos]
+    def _batch(self, photos: Sequence[Photo], options: _Options, **limits: Any) -> list[Caption | SightlineError]:
+        decoded = [self._decode(photo, **limits) for photo in photos]
         readable = [pixels for pixels in decoded if not isinstance(pixels, SightlineError)]
         # One thread a batch: cores that share a batch spend much of their time waiting for each other.
         session = self._sessions.get(threads=1)
-        captions = iter(
-            self._search(session, np.stack(readable), beam_size, length_penalty, evidence) if readable else ()
-        )
+        captions = iter(self._search(session, np.stack(readable), options) if readable else ())
         return [
             item if isinstance(item, SightlineError) else next(captions).with_photo(photo)
             for photo, item in zip(photos, decoded, strict=True)
         ]
 
-    def _decode(self, photo: Photo, formats: Sequence[str] | None, max_pixels: int | None) -> Pixels | SightlineError:
+    def _decode(self, photo: Photo, **limits: Any) -> Pixels | SightlineError:
         try:
-            return preprocess(photo, self.config.preprocessing, formats=formats, max_pixels=max_pixels)
+            return preprocess(photo, self.config.preprocessing, **limits)
         except SightlineError as error:
             error.photo = photo
-            return error.bare()
+            return error.with_traceback(None)  # its frames would keep the pixels of the whole batch alive
 
-    def _search(
-        self, session: InferenceSession, pixels: Pixels, beam_size: int, length_penalty: float, evidence: bool
-    ) -> list[Caption]:
-        outputs = run_search(session, pixels, beam_size, length_penalty, evidence)
-        captions = read_captions(
-            self.vocabulary,
-            self.config.grid,
-            outputs["tokens"],
-            outputs["log_probs"],
-            outputs["attention"],
-            outputs["scores"],
-            outputs.get("evidence"),
-        )
+    def _search(self, session: InferenceSession, pixels: Pixels, options: _Options) -> list[Caption]:
+        outputs = run_search(session, pixels, *options)
+        del outputs["lengths"]
         return [
             replace(caption, note=BLANK) if is_blank(photo, self.config.preprocessing) else caption
-            for caption, photo in zip(captions, pixels, strict=True)
+            for caption, photo in zip(read_captions(self.vocabulary, self.config.grid, **outputs), pixels, strict=True)
         ]
 
 
-def _check(beam_size: int, length_penalty: float) -> tuple[int, float]:
+def _checked(beam_size: int, length_penalty: float, evidence: bool) -> _Options:
     """The options as plain numbers, whatever kind of numbers they came as; `SightlineError` if they are impossible."""
-    if not _is_whole(beam_size) or beam_size < 1:
-        raise SightlineError(f"beam size {beam_size!r}: it must be a whole number, 1 (greedy) or more")
     if not isinstance(length_penalty, numbers.Real) or not math.isfinite(length_penalty):
         raise SightlineError(f"length penalty {length_penalty!r}: it must be a finite number")
-    return int(beam_size), float(length_penalty)
+    return _whole("beam size", beam_size), float(length_penalty), evidence
 
 
-def _is_whole(number: object) -> bool:
-    return isinstance(number, numbers.Integral) and not isinstance(number, bool)
+def _whole(name: str, number: int) -> int:
+    if not isinstance(number, numbers.Integral) or isinstance(number, bool) or number < 1:
+        raise SightlineError(f"{name} {number!r}: it must be a whole number, 1 or more")
+    return int(number)
 
 
 def _many(photos: Iterable[Photo]) -> Iterator[Photo]:
@@ -270,8 +241,6 @@ def _many(photos: Iterable[Photo]) -> Iterator[Photo]:
     if isinstance(photos, np.ndarray):
         one = photos.ndim < 3 or (photos.ndim == 3 and photos.shape[2] in (3, 4))
     if one or not isinstance(photos, Iterable):
-        raise SightlineError(
-            "photos must be a list or another iterable of photos; this is"
-            f" {with_article(type(photos).__name__)}: put a single photo in a list"
-        )
+        kind = with_article(type(photos).__name__)
+        raise SightlineError(f"photos must be a list or other iterable; this is {kind}: put a single photo in a list")
     return iter(photos)

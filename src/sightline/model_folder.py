@@ -11,7 +11,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping, Set
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,8 +61,8 @@ class ModelConfig:
 
     def save(self, path: Path) -> None:
         """Write config.json."""
-        values = {**self._as_dict(), "format": FORMAT}
-        path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        content = json.dumps({**self._as_dict(), "format": FORMAT}, indent=2, ensure_ascii=False)
+        path.write_text(content + "\n", encoding="utf-8")
 
     def _as_dict(self) -> dict[str, Any]:
         values = {**self.__dict__, "preprocessing": self.preprocessing.as_dict()}
@@ -88,9 +88,8 @@ class ModelConfig:
                 )
             return cls._from_dict(values)
         except FileNotFoundError:
-            raise SightlineError(
-                f"{path.parent}: no model folder (no {path.name}); train or export one there"
-            ) from None
+            message = f"{path.parent}: no model folder (no {path.name}); train or export one there"
+            raise SightlineError(message) from None
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise SightlineError(f"{path}: not a model's configuration ({error!r}); train or export again") from None
 
@@ -129,7 +128,7 @@ def naming_write_errors(path: Path) -> Iterator[None]:
 def replacing(path: Path) -> Iterator[Path]:
     """A new temporary file beside ``path`` that replaces it when the block ends well, and is deleted otherwise.
 
-    Its permissions are those that the umask gives new files, less what a file at ``path`` does not permit.
+    Its permissions are the umask's, less what a file at ``path`` does not permit.
 
     Raises:
         SightlineError: nothing can be written there, or the disk is full; what was at ``path`` is still there.
@@ -170,16 +169,11 @@ def make_folder(folder: Path) -> None:
         raise SightlineError(f"{folder}: this folder cannot be written to; give another --out")
 
 
-def replacing_bundle(folder: Path) -> AbstractContextManager[Path]:
-    """`replacing_folder` for what an export writes."""
-    return replacing_folder(folder, {CONFIG, VOCABULARY, ONNX, CARD}, "bundle")
-
-
 @contextmanager
 def replacing_folder(folder: Path, names: Set[str], what: str) -> Iterator[Path]:
     """A new temporary folder that becomes ``folder`` when the block ends well, and is deleted otherwise.
 
-    Its permissions are those that the umask gives new folders, less what an existing ``folder`` does not permit.
+    Its permissions are the umask's, less what an existing ``folder`` does not permit.
 
     Raises:
         SightlineError: it cannot be made, the disk is full, or ``folder`` exists and holds anything but files of these
@@ -198,21 +192,13 @@ def replacing_folder(folder: Path, names: Set[str], what: str) -> Iterator[Path]
             (new := temporary / "new").mkdir()
             yield new
             new.chmod(_mode(new, target))
-            _change_places(new, target, temporary / "old")
+            if target.exists():
+                target.rename(temporary / "old")
+            new.rename(target)
     finally:
+        if (temporary / "old").exists() and not target.exists():  # a failure or an interruption between the two
+            (temporary / "old").rename(target)
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _change_places(new: Path, target: Path, old: Path) -> None:
-    """Rename ``target`` to ``old`` and ``new`` to ``target``; a failure or interruption leaves ``target`` as it was."""
-    try:
-        if target.exists():
-            target.rename(old)
-        new.rename(target)
-    except BaseException:
-        if old.exists() and not target.exists():
-            old.rename(target)
-        raise
 
 
 def _others(folder: Path, names: Set[str]) -> str:

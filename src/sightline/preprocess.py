@@ -17,30 +17,21 @@ from typing import IO, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from sightline.errors import SightlineError
 from sightline.images.colour import declared_depth, reduced, to_eight_bits, to_rgb
-from sightline.images.formats import DRAWING, HEIC, format_of, heic_is_read, recognise, with_article
-from sightline.images.problems import OpenedSource, UnreadablePhoto, first_bytes, reason, size_of, unidentified
+from sightline.images.formats import DRAWING, OpenedSource, UnreadablePhoto, identify, reason, size_of, with_article
 from sightline.images.source import ImageSource
 
-Photo: TypeAlias = (
-    str
-    | os.PathLike[str]
-    | ImageSource
-    | bytes
-    | bytearray
-    | memoryview
-    | IO[bytes]
-    | Image.Image
-    | NDArray[np.generic]
-)
+_File: TypeAlias = str | os.PathLike[str] | ImageSource | bytes | bytearray | memoryview | IO[bytes]
+Photo: TypeAlias = _File | Image.Image | NDArray[np.generic]
 
 # Photos of more pixels than this are decoded one at a time, as several threads would need too much memory; and a header
 # that claims more than this many pixels per byte of the file is taken for damaged.
 _LARGE = 20_000_000
 _PIXELS_A_BYTE = 20_000
+_COMPRESSION = 259  # TIFF's tag
 # One lock per process: a forked child must not wait for a lock that a thread of its parent held.
 _decoding_large: dict[int, threading.Lock] = {}
 
@@ -105,13 +96,11 @@ def open_photo(
         SightlineError: the photo is missing, is no image, is of none of ``formats``, is truncated, or has no pixels.
             Neither error keeps anything that was decoded alive.
     """
-    # The traceback of what is raised within holds the decoded pixels. So another error is raised, without a traceback
-    # so far, and what `opened` holds, such as the lock on large photos, is released after the first is gone.
+    # The traceback of what is raised within holds the decoded pixels. So a new error is raised, and the lock on large
+    # photos, which `opened` holds, is released after the first one is gone.
     with contextlib.ExitStack() as opened:
         try:
             return _decode(photo, size, formats, max_pixels, opened)
-        except SightlineError as error:
-            failure = error.bare()
         except Exception as error:  # Pillow's readers raise whatever the damage leads them into
             failure = _failure(error, photo, max_pixels)
     del photo
@@ -121,18 +110,12 @@ def open_photo(
         del failure  # else the error would hold this frame, and the frame the error
 
 
-def preprocess(
-    photo: Photo,
-    preprocessing: Preprocessing,
-    *,
-    formats: Sequence[str] | None = None,
-    max_pixels: int | None = None,
-) -> NDArray[np.float32]:
+def preprocess(photo: Photo, preprocessing: Preprocessing, **limits: Any) -> NDArray[np.float32]:
     """The photo as the encoder sees it: float32 ``(3, size, size)``, channels R, G, B, standardised.
 
-    ``formats`` and ``max_pixels``, and what is raised, as with `open_photo`.
+    ``limits`` (``formats``, ``max_pixels``), and what is raised, as with `open_photo`.
     """
-    image = open_photo(photo, preprocessing.size, formats=formats, max_pixels=max_pixels)
+    image = open_photo(photo, preprocessing.size, **limits)
     side = preprocessing.size
     if image.size != (side, side):
         image = image.resize((side, side), INTERPOLATIONS[preprocessing.interpolation], reducing_gap=3.0)
@@ -156,11 +139,7 @@ def is_blank(pixels: NDArray[np.float32], preprocessing: Preprocessing) -> bool:
 
 
 def _decode(
-    photo: Photo,
-    size: int | None,
-    formats: Sequence[str] | None,
-    max_pixels: int | None,
-    opened: contextlib.ExitStack,
+    photo: Photo, size: int | None, formats: Sequence[str] | None, max_pixels: int | None, opened: contextlib.ExitStack
 ) -> Image.Image:
     """`open_photo`, raising whatever it meets; files and locks are left to ``opened``."""
     if isinstance(photo, Image.Image):
@@ -199,11 +178,8 @@ def _check_codec(image: Image.Image) -> None:
     if image.format == "EPS":
         raise UnreadablePhoto(DRAWING.refusal)
     if image.format == "TIFF" and (library := _libtiff()):
-        from PIL import TiffImagePlugin
-
-        assert isinstance(image, TiffImagePlugin.TiffImageFile)
-        compression = image.tag_v2.get(TiffImagePlugin.COMPRESSION, 1)
-        if image.tile and image.tile[0][0] == "libtiff" and not library.TIFFIsCODECConfigured(compression):
+        tiles, tags = image.tile, image.tag_v2  # type: ignore[attr-defined]
+        if tiles and tiles[0][0] == "libtiff" and not library.TIFFIsCODECConfigured(tags.get(_COMPRESSION, 1)):
             raise NotImplementedError(f"compression {image.info.get('compression')} is not supported")
 
 
@@ -217,38 +193,10 @@ def _open(photo: Photo, formats: Sequence[str] | None, opened: contextlib.ExitSt
     if isinstance(photo, np.ndarray):
         return _from_array(photo)
     source = _source(photo, opened)
-    try:
-        image = _identify(source, formats)
-    except UnidentifiedImageError:
-        raise UnreadablePhoto(unidentified(source, formats)) from None
+    image = identify(source, formats)
     pixels = image.width * image.height
     if pixels > _LARGE and pixels > _PIXELS_A_BYTE * (size := size_of(source)):
         raise UnreadablePhoto(f"damaged image ({size} bytes that claim to be {image.width} x {image.height} pixels)")
-    return image
-
-
-def _identify(source: OpenedSource, formats: Sequence[str] | None) -> Image.Image:
-    """The image, with its header read by the one reader of ``formats`` that will decode it.
-
-    Raises:
-        UnidentifiedImageError: none of them takes it.
-    """
-    try:
-        image = Image.open(source, formats=None if formats is None else list(formats))
-    except UnidentifiedImageError:
-        allowed = formats is None or "HEIF" in formats
-        if not allowed or recognise(first_bytes(source)) is not HEIC or not _register_heic():
-            raise
-        return Image.open(source, formats=["HEIF"])
-    _, accepts = Image.OPEN.get(image.format or "", (None, format_of))
-    if accepts is None and (signed := format_of(first_bytes(source))):
-        # Readers of formats without a signature come before some with one, and may take a file of those for theirs: a
-        # WebP photo with "PCD_" at byte 2048 is no Photo CD.
-        with image:
-            pass
-        if formats is not None and signed not in formats:
-            raise UnidentifiedImageError
-        image = Image.open(source, formats=[signed])
     return image
 
 
@@ -263,12 +211,11 @@ def _source(photo: object, opened: contextlib.ExitStack) -> OpenedSource:
         if not path:
             raise UnreadablePhoto("a photo whose name is empty")
         # A pipe or a device would be waited for, maybe without end. (A name with a NUL raises here.)
-        if not stat.S_ISREG(mode := os.stat(path).st_mode):  # noqa: PTH116
-            raise (
-                IsADirectoryError
-                if stat.S_ISDIR(mode)
-                else UnreadablePhoto("not a regular file, but a pipe or a device")
-            )
+        mode = os.stat(path).st_mode  # noqa: PTH116
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError
+        if not stat.S_ISREG(mode):
+            raise UnreadablePhoto("not a regular file, but a pipe or a device")
         return path
     if not callable(read := getattr(photo, "read", None)):
         raise SightlineError(
@@ -310,8 +257,7 @@ class _MemoryFile(io.RawIOBase):
 
 
 def _from_array(array: NDArray[np.generic]) -> Image.Image:
-    numbers = array.dtype.kind in "buif"
-    if not numbers or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
+    if array.dtype.kind not in "buif" or array.ndim not in (2, 3) or array.shape[2:] not in ((), (1,), (3,), (4,)):
         raise SightlineError(
             "an array photo must hold numbers, (H, W), (H, W, 3) or (H, W, 4), such as uint8 or floats in [0, 1];"
             f" this one is {array.dtype} {array.shape}"
@@ -323,6 +269,8 @@ def _from_array(array: NDArray[np.generic]) -> Image.Image:
 
 
 def _failure(error: Exception, photo: object, max_pixels: int | None) -> SightlineError:
+    if isinstance(error, SightlineError):
+        return SightlineError(str(error))
     name = photo if isinstance(photo, (str, os.PathLike)) else getattr(photo, "name", None)
     name = os.fsdecode(name) if isinstance(name, (str, os.PathLike)) else "photo"
     if not isinstance(error, Image.DecompressionBombError):
@@ -339,17 +287,6 @@ def silence_pillow() -> None:
     """
     warnings.filterwarnings("ignore", module=r"PIL\.", append=True)
     logging.getLogger("PIL").addHandler(logging.NullHandler())
-
-
-@functools.cache
-def _register_heic() -> bool:
-    """Let Pillow open HEIC photos, if pillow-heif is installed; returns whether it is."""
-    if not heic_is_read():
-        return False
-    import pillow_heif
-
-    pillow_heif.register_heif_opener()
-    return True
 
 
 @functools.cache

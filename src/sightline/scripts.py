@@ -8,9 +8,8 @@ from collections.abc import Iterable
 
 # Representatives of two kinds of signs, so that a regular expression for words can name the kind.
 MARK, MIDDLE = "\u0300", "\u00b7"
-_LIKE_MARKS = "\u200c\u200d\u05f3\u055b\u055c\u055e"
-_LIKE_HYPHENS = "\u2010\u2011"
-_LIKE_MIDDLES = "\u0387\u05f4\u2027"
+_LIKE_MARKS = dict.fromkeys("\u200c\u200d\u05f3\u055b\u055c\u055e", MARK)
+_LIKE_MIDDLES = dict.fromkeys("\u0387\u05f4\u2027", MIDDLE)
 
 UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u1950-\u19ff\u1a20-\u1aaf\ua9e0-\ua9ff\uaa60-\uaadf"
@@ -31,17 +30,12 @@ _CLUSTER = re.compile(f".{MARK}*", re.DOTALL)
 class _Shapes(dict[int, str]):
     """A table for `str.translate`: a character -> the representative of its kind, or itself."""
 
-    def __init__(self) -> None:
-        super().__init__((ord(character), MARK) for character in _LIKE_MARKS)
-        self |= {ord(character): "-" for character in _LIKE_HYPHENS}
-        self |= {ord(character): MIDDLE for character in _LIKE_MIDDLES}
-
     def __missing__(self, code: int) -> str:
         is_mark = unicodedata.category(chr(code)).startswith("M")
         return self.setdefault(code, MARK if is_mark else chr(code))
 
 
-SHAPES = _Shapes()
+SHAPES = _Shapes(str.maketrans({"\u2010": "-", "\u2011": "-", **_LIKE_MARKS, **_LIKE_MIDDLES}))
 
 
 def characters(text: str) -> list[str]:

@@ -40,22 +40,22 @@ class Sessions:
 
     Attributes:
         device: ``"cpu"`` or ``"cuda"``, where they run.
+        metadata: what is recorded in model.onnx.
+
+    Raises:
+        SightlineError: ``device`` is none of `DEVICES`, and what `open_session` raises.
     """
 
     def __init__(self, path: Path, device: str = "cpu") -> None:
-        """Open the session of one thread.
-
-        Raises:
-            SightlineError: there is no such ``device``, one of `DEVICES`, and what `open_session` raises.
-        """
         self.device = _choose_device(device)
         self._path = path.absolute()  # for sessions opened after the working directory has changed
         self._forget()
         _all_sessions.add(self)
-        if self.device == "cuda" and self.get(threads=1).get_providers()[0] != _CUDA:
+        session = self.get(threads=1)
+        if self.device == "cuda" and session.get_providers()[0] != _CUDA:
             _log.warning("sightline: CUDA could not be started; captions are computed on the processor")
             self.device = "cpu"
-        self.metadata: dict[str, str] = self.get(threads=1).get_modelmeta().custom_metadata_map
+        self.metadata: dict[str, str] = session.get_modelmeta().custom_metadata_map
 
     def get(self, threads: int) -> InferenceSession:
         """The session that runs on so many cores."""
@@ -106,10 +106,7 @@ def open_session(path: Path, threads: int, device: str = "cpu") -> InferenceSess
 
 
 def start_session(path: Path, threads: int, device: str = "cpu") -> InferenceSession:
-    """ONNX Runtime on so many of the processor's cores, for any ONNX file; raises what ONNX Runtime raises.
-
-    On ``device`` ``"cuda"``, what CUDA lacks is computed by the processor.
-    """
+    """A session of any ONNX file; on ``"cuda"``, what CUDA lacks is computed by the processor."""
     import onnxruntime  # here, so that importing the package stays quick
 
     options = onnxruntime.SessionOptions()
@@ -117,21 +114,19 @@ def start_session(path: Path, threads: int, device: str = "cpu") -> InferenceSes
     options.log_severity_level = 4
     # Threads that sleep at once wake too late for the next layer; threads that spin for long take cores from others.
     options.add_session_config_entry("session.intra_op.spin_duration_us", "50")
-    providers = [_CUDA] if device == "cuda" else []
-    return onnxruntime.InferenceSession(path, options, providers=[*providers, "CPUExecutionProvider"])
+    providers = [_CUDA, "CPUExecutionProvider"] if device == "cuda" else ["CPUExecutionProvider"]
+    return onnxruntime.InferenceSession(path, options, providers=providers)
 
 
 def run_search(
     session: InferenceSession, pixels: Pixels, beam_size: int, length_penalty: float, evidence: bool = False
 ) -> dict[str, Any]:
-    """Run a model.onnx once.
+    """Run a model.onnx once, on preprocessed photos.
 
     Args:
         session: as `open_session` gives it.
-        pixels: float32 (B, 3, size, size), preprocessed photos.
-        beam_size: K, sentences kept at every word.
-        length_penalty: sentences are ranked by ``sum(log p) / length ** length_penalty``.
-        evidence: whether to compute the best sentence's evidence too.
+        pixels: float32 (B, 3, size, size).
+        beam_size, length_penalty, evidence: as for `Captioner`; K is the beam size.
 
     Returns:
         The outputs by name, best beam first: ``tokens``, ``log_probs`` (B, K, T), ``lengths``, ``scores`` (B, K),
@@ -154,20 +149,12 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def cuda_is_offered() -> bool:
-    """Whether the installed ONNX Runtime was built with CUDA, which may still fail to start."""
+def _choose_device(device: str) -> str:
     import onnxruntime
 
-    return _CUDA in onnxruntime.get_available_providers()
-
-
-def _choose_device(device: str) -> str:
-    """``"cpu"`` or ``"cuda"``; raises `SightlineError` where ``device`` is none of `DEVICES`."""
     if device not in DEVICES:
         raise SightlineError(f"device {device!r}: it must be one of {', '.join(DEVICES)}")
-    if device == "cpu":
-        return "cpu"
-    if cuda_is_offered():
+    if device != "cpu" and _CUDA in onnxruntime.get_available_providers():  # it may still fail to start
         return "cuda"
     if device == "cuda":
         _log.warning(

@@ -9,9 +9,9 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, islice
+from itertools import accumulate, chain, islice, pairwise, takewhile
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias, cast, get_args
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,8 +44,8 @@ _ANY_WORD = re.compile(rf"'s(?![\w{MARK}])|{_LETTERS}(?:[-{MIDDLE}]{_LETTERS})*(
 def split_words(caption: str) -> list[str]:
     """Split a caption into words: lower case, without punctuation, the possessive ``'s`` a word of its own.
 
-    Works for every script that separates words by spaces or punctuation; words are in Unicode's composed form (NFC). In
-    scripts that do not, such as Chinese or Thai, a word is everything between two punctuation marks.
+    Words are in Unicode's composed form (NFC). In scripts that do not separate words, such as Chinese or Thai, a word
+    is everything between two spaces or punctuation marks.
 
     Example:
         >>> split_words("The dog's ball.")
@@ -62,14 +62,15 @@ def _split_many(captions: Iterable[str]) -> Iterator[list[str]]:
     """`split_words` of many captions in a third of the time: one list per thousand captions, `_BREAK` after each."""
     captions = iter(captions)
     while several := list(islice(captions, _TOGETHER)):
-        plain = (caption if _is_plain(caption) else " ".join(split_words(caption)) for caption in several)
+        # Unless it holds one of these, an ASCII caption's words are its runs of letters and digits.
+        plain = (
+            text
+            if text.isascii() and "'" not in text and "-" not in text and _BREAK not in text
+            else " ".join(split_words(text))
+            for text in several
+        )
         text = f" {_BREAK} ".join((*plain, "")).lower()
         yield text.encode("utf-8", "surrogatepass").translate(_BLANKS).decode("utf-8", "surrogatepass").split()
-
-
-def _is_plain(caption: str) -> bool:
-    """Whether a caption's words are its runs of ASCII letters and digits."""
-    return caption.isascii() and "'" not in caption and "-" not in caption and _BREAK not in caption
 
 
 def join_words(words: Iterable[str]) -> str:
@@ -78,10 +79,7 @@ def join_words(words: Iterable[str]) -> str:
 
 
 def with_blanks(caption: str) -> str:
-    """The text that units are cut from: the caption's words, each begun by `BLANK`.
-
-    Scripts written without spaces have no `BLANK` between words, nor at the beginning.
-    """
+    """The text that units are cut from: the caption's words, each begun by `BLANK`, unless of an unspaced script."""
     text = closed_up(join_words(split_words(caption))).replace(" ", BLANK)
     return text if not text or is_unspaced(text) else BLANK + text
 
@@ -126,9 +124,7 @@ class Vocabulary:
     @classmethod
     def from_captions(cls, captions: Iterable[str], min_count: int = 1) -> Vocabulary:
         """The words that occur at least ``min_count`` times in ``captions``, most frequent first, ties by alphabet."""
-        counts: Counter[str] = Counter()
-        for words in _split_many(captions):
-            counts.update(words)
+        counts = Counter(chain.from_iterable(_split_many(captions)))
         del counts[_BREAK]
         kept = sorted((word for word, count in counts.items() if count >= min_count), key=lambda w: (-counts[w], w))
         return cls((*SPECIAL_TOKENS, *kept))
@@ -184,7 +180,8 @@ class Vocabulary:
         Both are int64, (sum of the lengths,) and (number of captions,).
         """
         known = _Known({**self._ids, _BREAK: END})
-        for units in _split_many(captions) if self.unit == "words" else self._units_of_many(captions):
+        each = _split_many(captions) if self.unit == "words" else ([*self.units(one), _BREAK] for one in captions)
+        for units in each:
             ids = np.fromiter(map(known.__getitem__, units), np.int64, len(units))
             ends = np.flatnonzero(ids == END)
             starts = np.concatenate([[0], ends[:-1] + 1])
@@ -192,23 +189,16 @@ class Vocabulary:
             kept = (position < max_words) | ((ids == END) & (position == max_words))
             yield ids[kept], np.add.reduceat(kept, starts, dtype=np.int64)
 
-    def _units_of_many(self, captions: Iterable[str]) -> Iterator[list[str]]:
-        return ([*self.units(caption), _BREAK] for caption in captions)
-
     def read(self, ids: Sequence[int]) -> Reading:
         """Decode ``ids`` up to the first ``<end>`` or ``<pad>``; ``<start>`` is left out."""
-        units: list[str] = []
-        for index in ids:
-            if index in (END, PAD):
-                break
-            if index != START:
-                units.append(self.words[index])
+        before_end = takewhile(lambda index: index not in (END, PAD), ids)
+        units = [self.words[index] for index in before_end if index != START]
         if self.unit == "words":
             return Reading(join_words(units), tuple(units), tuple(range(len(units))), len(units))
         starts = _starts(units)
-        words = ("".join(units[start:stop]) for start, stop in zip(starts, [*starts, len(units)][1:], strict=True))
+        words = tuple("".join(units[start:stop]).strip(BLANK) for start, stop in pairwise([*starts, len(units)]))
         text = " ".join("".join(units).replace(BLANK, " ").split())
-        return Reading(text, tuple(word.strip(BLANK) for word in words), tuple(starts), len(units))
+        return Reading(text, words, tuple(starts), len(units))
 
     def save(self, path: Path) -> None:
         """Write words to ``path`` as a JSON list; units as a JSON object ``{"unit": ..., "units": [...]}``."""
@@ -222,15 +212,16 @@ class Vocabulary:
             content = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
             raise SightlineError(f"{path}: no readable vocabulary ({error}); export or train the model again") from None
-        words, unit = content, cast(object, "words")
-        if isinstance(content, dict):
-            words, unit = content.get("units"), content.get("unit", content.get("split"))  # "split": its former name
+        if not isinstance(content, dict):
+            content = {"units": content, "unit": "words"}
+        words: Any = content.get("units")
+        unit: Any = content.get("unit", content.get("split"))  # "split": its former name
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
             raise SightlineError(f"{path}: a vocabulary is a JSON list of words; export or train the model again")
         if unit not in get_args(Unit):
             raise SightlineError(f"{path}: unknown unit {unit!r}; upgrade sightline or export again")
         try:
-            return cls(tuple(words), cast(Unit, unit))
+            return cls(tuple(words), unit)
         except SightlineError as error:
             raise SightlineError(f"{path}: {error}; export or train the model again") from None
 
@@ -251,8 +242,7 @@ def _lengths(units: Iterable[str]) -> dict[str, tuple[int, ...]]:
 def _starts(units: Sequence[str]) -> list[int]:
     """The indices of the units that begin a printed word."""
     starts = [0] if units else []
-    for index in range(1, len(units)):
-        before, unit = units[index - 1], units[index]
+    for index, (before, unit) in enumerate(pairwise(units), start=1):
         if before == BLANK or (unit == BLANK and index == len(units) - 1):  # a lone BLANK belongs to the next unit
             continue
         if unit.startswith(BLANK) or is_unspaced(unit) or is_unspaced(before[-1]):

@@ -15,7 +15,7 @@ from sightline.export.agreement import Agreement, compare, random_photos
 from sightline.export.graph import to_onnx
 from sightline.export.precision import PRECISIONS
 from sightline.export.sharing import share_weights
-from sightline.model_folder import CARD, CONFIG, ONNX, VOCABULARY, ModelConfig, replacing, replacing_bundle
+from sightline.model_folder import CARD, CONFIG, ONNX, VOCABULARY, ModelConfig, replacing, replacing_folder
 from sightline.nn.model_files import load_model
 from sightline.preprocess import Photo, preprocess
 
@@ -50,7 +50,7 @@ def export_model(folder: Path, out: Path, precision: str = "fp32", photos: Seque
         SightlineError: ``folder`` is no model folder, ``out`` is something else, a photo cannot be read, or the fp32
             ONNX model does not say what the torch model says; nothing is written then.
     """
-    with replacing_bundle(out) as new:
+    with replacing_folder(out, {CONFIG, VOCABULARY, ONNX, CARD}, "bundle") as new:
         made = _export(folder, new / ONNX, precision, photos)
         for name in (CONFIG, VOCABULARY, CARD):
             if (folder / name).exists():

@@ -13,21 +13,23 @@ from PIL import Image
 if TYPE_CHECKING:
     from PIL import ImageCms
 
-# Profiles that differ less from sRGB, in 255ths and on any colour, are sRGB written down by somebody else.
-_SAME = 4
-# How many levels between black and white the bits of usual files give, once all bits are used.
+_SAME = 4  # a profile that differs by this or less from sRGB, in 255ths and on any colour, is taken for sRGB
+# The depths in bits that values are assumed to have, where no depth is declared.
 _DEPTHS = (1, 4, 8, 10, 12, 14, 16, 24, 31, 32)
 _DARK = (64, 64, 64)
 
 
 def to_rgb(image: Image.Image, depth: int | None = None, size: int | None = None) -> Image.Image:
-    """The loaded picture as 8-bit sRGB, mode ``"RGB"``; maybe ``image`` itself, which stays as it was.
+    """The loaded picture as 8-bit sRGB, mode ``"RGB"``; maybe ``image`` itself, which is not changed.
 
-    A profile that cannot be used is ignored; where one is used, and the ``size`` is given to which the picture will be
-    scaled down, most of that is done before. Values of more than 8 bits are brought to 8 by `to_eight_bits`; ``depth``
-    is what `declared_depth` said of the file.
-    Transparent pictures are laid over white or, where what is opaque is white itself, over dark grey; of a picture that
-    is transparent all over, what lies under it is taken.
+    A profile that cannot be used is ignored. Values of more than 8 bits are converted by `to_eight_bits`. Transparent
+    pictures are laid over white or, if their opaque part is white, over dark grey; of a picture that is transparent all
+    over, the transparency is ignored.
+
+    Args:
+        image: any mode.
+        depth: the file's `declared_depth`.
+        size: the side that the picture will be scaled down to, so that a profile is applied to fewer pixels.
     """
     profile = image.info.get("icc_profile")
     if image.mode[0] in "IF":
@@ -41,9 +43,9 @@ def to_rgb(image: Image.Image, depth: int | None = None, size: int | None = None
 def to_eight_bits(values: NDArray[Any], depth: int | None = None) -> NDArray[np.uint8]:
     """Values of any real dtype and range as 0 to 255, in an array of the same shape.
 
-    Black is 0. White is ``2**depth - 1`` where the file declares its ``depth``, and keeps to it. Else it is 1, 255 or
-    what else a number of bits makes it, the least that nearly all values lie below. Where some lie below zero, the
-    least is black and the greatest white. A few odd values, infinite ones and NaN count for nothing.
+    Black is 0. White is ``2**depth - 1`` where a ``depth`` is given and no value exceeds it, otherwise the least of 1,
+    255 and the maxima of other usual depths that nearly all values lie below. Where some lie below zero, the least is
+    black and the greatest white. A few outliers, infinities and NaN are ignored.
     """
     values = values.astype(np.float32)
     low, high = _bulk(values)
@@ -58,21 +60,17 @@ def to_eight_bits(values: NDArray[Any], depth: int | None = None) -> NDArray[np.
 
 
 def _white(values: NDArray[np.float32], high: float) -> float:
-    # A sharpened photo in [0, 1] passes 1 here and there; one of 4 bits is not in fractions.
-    if high <= 2 and (high <= 1 or not _whole(values)):
+    # A sharpened photo in [0, 1] passes 1 here and there; one of 4 bits has whole numbers alone.
+    sample = values.ravel()[:: 1 + values.size // 10_000]
+    if high <= 1 or (high <= 2 and (sample != sample.round()).any()):
         return 1.0
     white = next((2.0**depth - 1 for depth in _DEPTHS if high <= 2**depth - 1), high)
     # Above 16 bits, hardly any picture uses those that its values are stored in.
     return white if white <= 65535 or high > white / 8 else high
 
 
-def _whole(values: NDArray[np.float32]) -> bool:
-    sample = values.ravel()[:: 1 + values.size // 10_000]
-    return bool((sample == sample.round()).all())
-
-
 def _bulk(values: NDArray[np.float32]) -> tuple[float, float]:
-    """The least and the greatest value, a thousandth (and of small pictures, eight values) left out at both ends."""
+    """The least and the greatest value, without a thousandth (of small pictures, eight values) at both ends."""
     sample = values.ravel()[:: 1 + values.size // 500_000]
     sample = np.sort(sample[np.isfinite(sample)])
     if not sample.size:
@@ -82,9 +80,9 @@ def _bulk(values: NDArray[np.float32]) -> tuple[float, float]:
 
 
 def declared_depth(image: Image.Image) -> int | None:
-    """How many bits a file says its values have, where these are fewer than what they are stored in; before loading.
+    """The bits of a file's values by TIFF's BitsPerSample and MaxSampleValue or PNG's sBIT, if fewer than are stored.
 
-    Told by TIFF's BitsPerSample and MaxSampleValue, and by PNG's sBIT.
+    To be called before the image is loaded.
     """
     if image.format == "PNG" and image.mode.startswith("I"):
         return _significant_bits(file) if (file := getattr(image, "fp", None)) else None
@@ -96,7 +94,7 @@ def declared_depth(image: Image.Image) -> int | None:
 
 
 def _significant_bits(file: IO[bytes]) -> int | None:
-    place = file.tell()
+    position = file.tell()
     try:
         file.seek(8)
         while len(head := file.read(8)) == 8 and head[4:] not in (b"IDAT", b"IEND"):
@@ -105,14 +103,14 @@ def _significant_bits(file: IO[bytes]) -> int | None:
             file.seek(int.from_bytes(head[:4], "big") + 4, io.SEEK_CUR)
         return None
     finally:
-        file.seek(place)
+        file.seek(position)
 
 
 def _values(image: Image.Image) -> NDArray[Any]:
     values = np.asarray(image)
     tags = getattr(image, "tag_v2", {})
     unsigned = image.mode == "I" and (_only(tags.get(258)), _only(tags.get(339))) == (32, 1)
-    return values.view(np.uint32) if unsigned else values  # what Pillow reads as signed, whatever the file says
+    return values.view(np.uint32) if unsigned else values  # Pillow reads them as signed
 
 
 def _only(value: object) -> object:
@@ -120,7 +118,7 @@ def _only(value: object) -> object:
 
 
 def reduced(image: Image.Image, size: int | None) -> Image.Image:
-    """The picture at a whole fraction of its scale, three times ``size`` a side or more, where that can be had."""
+    """The picture scaled down by a whole factor, to ``3 * size`` a side or more, where its mode permits it."""
     factor = 0 if size is None else min(image.size) // (3 * size)
     if factor < 2 or image.mode not in ("RGB", "RGBA", "L", "CMYK", "LAB", "I", "F"):
         return image
@@ -141,7 +139,7 @@ def _lay(image: Image.Image) -> Image.Image:
 
 
 def _managed(image: Image.Image, profile: bytes | None, size: int | None) -> Image.Image:
-    """The picture's colours as sRGB's, where its profile is another one that can be used; its transparency kept."""
+    """The picture in sRGB, if its profile is another one that can be used; its transparency is kept."""
     if profile is None:
         return image
     space = _space(profile)
@@ -157,7 +155,7 @@ def _managed(image: Image.Image, profile: bytes | None, size: int | None) -> Ima
 
 @functools.lru_cache(maxsize=32)
 def _space(profile: bytes) -> str:
-    """The kind of colours a profile is for, e.g. ``"RGB "``; empty where it cannot be read."""
+    """A profile's colour space, e.g. ``"RGB "``; empty where it cannot be read."""
     from PIL import ImageCms
 
     try:
@@ -168,16 +166,16 @@ def _space(profile: bytes) -> str:
 
 @functools.lru_cache(maxsize=32)
 def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """From a profile's colours to sRGB; None where that changes nothing, or cannot be done. Threads may share it."""
+    """From a profile's colours to sRGB; None where that changes nothing or is impossible. Threads may share it."""
     from PIL import ImageCms
 
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         target = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
         flags = ImageCms.Flags.BLACKPOINTCOMPENSATION | ImageCms.Flags.NOCACHE
-        to = "RGBA" if mode == "RGBA" else "RGB"
+        modes = mode, "RGBA" if mode == "RGBA" else "RGB"
         intent = ImageCms.Intent.RELATIVE_COLORIMETRIC
-        transform = ImageCms.ImageCmsTransform(source, target, mode, to, intent, flags=flags)
+        transform = ImageCms.ImageCmsTransform(source, target, *modes, intent, flags=flags)
         return None if mode in ("RGB", "RGBA", "L") and _changes_nothing(transform, mode) else transform
     except Exception:  # as above
         return None

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from PIL import ImageFont
 
-# On most Linux, macOS and Windows machines; first those of many scripts, then of Han characters and kana, of India's
-# scripts, of Thai. Pillow finds them by name.
+# Fonts of most Linux, macOS and Windows machines, which Pillow finds by name: for many scripts, then for Han characters
+# and kana, for India's scripts, for Thai.
 _USUAL = (
     *("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial.ttf", "arial.ttf", "Arial Unicode.ttf"),
     *("NotoSansCJK-Regular.ttc", "wqy-zenhei.ttc", "PingFang.ttc", "Hiragino Sans GB.ttc", "msyh.ttc"),
@@ -23,7 +23,7 @@ _SUFFIXES = {".ttf", ".otf", ".ttc"}
 
 def font_file(text: str) -> str | None:
     """The path of a font with all letters of ``text``: a usual one, or else any that is installed; None if none has."""
-    return _font_file(frozenset(character for character in text if character.isalnum()))
+    return _font_file(frozenset(filter(str.isalnum, text)))
 
 
 @cache
@@ -38,11 +38,8 @@ def usual_fonts() -> tuple[str, ...]:
 
 @lru_cache(maxsize=256)
 def _font_file(letters: frozenset[str]) -> str | None:
-    for fonts in (usual_fonts, _installed_fonts):
-        for path in fonts():
-            if _letters_in(path, letters) == letters:
-                return path
-    return None
+    paths = (path for fonts in (usual_fonts, _installed_fonts) for path in fonts())
+    return next((path for path in paths if _has_letters(path, letters)), None)
 
 
 @cache
@@ -63,11 +60,10 @@ def _font_folders() -> list[Path]:
     return [Path(folder) / "fonts" for folder in (own, *shared.split(":"))]
 
 
-def _letters_in(path: str, letters: frozenset[str]) -> frozenset[str] | None:
-    """Those of ``letters`` that a font has; None if it cannot be read."""
+def _has_letters(path: str, letters: frozenset[str]) -> bool:
     try:
         font = ImageFont.truetype(path, 16, layout_engine=ImageFont.Layout.BASIC)
         missing = bytes(font.getmask("\uffff"))  # a letter without a glyph is drawn like this non-character
-        return frozenset(letter for letter in letters if bytes(font.getmask(letter)) != missing)
+        return all(bytes(font.getmask(letter)) != missing for letter in letters)
     except OSError:  # of a kind that FreeType does not read at this size
-        return None
+        return False

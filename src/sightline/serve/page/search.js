@@ -1,4 +1,4 @@
-// One run of model.onnx, which holds the whole beam search, and what it found as `Caption.as_dict()` gives it.
+// One run of model.onnx, which holds the whole beam search -> a caption in the form of `Caption.as_dict()`.
 
 import {byWord, read} from "./reading.js";
 import {env, InferenceSession, Tensor} from "./runtime/ort.wasm.min.mjs";
@@ -21,11 +21,10 @@ export async function search(session, {config, vocabulary}, pixels, {beam_size, 
     pixels: new Tensor("float32", pixels, [1, 3, side, side]),
     first_scores: new Tensor("float32", firstScores, [beam_size]),
     length_penalty: new Tensor("float32", [length_penalty], []),
+    explain: new Tensor("bool", Uint8Array.of(Number(evidence)), []),
   };
-  const explains = session.inputNames.includes("explain");
-  if (explains) feed.explain = new Tensor("bool", Uint8Array.of(Number(evidence)), []);
-  const found = await session.run(feed, evidence && explains ? [...SEARCHED, "evidence"] : SEARCHED);
-  return captions(found, config.grid, vocabulary);
+  const outputs = await session.run(feed, evidence ? [...SEARCHED, "evidence"] : SEARCHED);
+  return captions(outputs, config.grid, vocabulary);
 }
 
 function captions({tokens, log_probs, scores, attention, evidence}, [height, width], vocabulary) {
