@@ -17,7 +17,7 @@ import pytest
 
 def packages_beside_the_light_tier() -> set[str]:
     """All that is installed but sightline, the light tier's dependencies and what these need."""
-    waiting, found = ["numpy", "pillow", "onnxruntime", "click"], set()
+    waiting, found = ["numpy", "pillow", "pillow-heif", "onnxruntime", "click"], set()
     while waiting:
         if (name := waiting.pop()) not in found:
             found.add(name)
