@@ -21,7 +21,8 @@ def read(text: str) -> list[tuple[str, str] | int]:
     """(photo, caption) of each row, the line's number where it makes no sense."""
     table = parse_table(text, PHOTO, CAPTION)
     assert table is not None
-    return [(row[table.photo], row[table.caption]) if row else line for line, row in table.rows]
+    at = table.columns.index(table.photo), table.columns.index(table.caption)
+    return [(cells[at[0]], cells[at[1]]) if cells else line for line, cells in table.lines]
 
 
 @given(
