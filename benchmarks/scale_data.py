@@ -150,7 +150,7 @@ def make_kaggle(root: Path, photos: int) -> None:
 def make_names(root: Path, names: int) -> float:
     """An index of shards of 10,000 photos each, which are never read; the processor's seconds of writing it."""
     from sightline.data.large import shard_index
-    from sightline.data.large.tar import Sample
+    from sightline.data.large.shard_index import Sample
 
     root.mkdir()
     captions = drawn_captions()

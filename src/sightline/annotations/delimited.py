@@ -23,7 +23,7 @@ class Table(NamedTuple):
         photo: the column that names the photo.
         caption: the column of its caption, to which unquoted delimiters beyond the last column belong.
         lines: the line a row begins on and its cells, stripped, in the order of ``columns``; None for the cells where
-            the line makes no sense. Blank rows are left out. They can be iterated once: a million would fill the memory.
+            the line makes no sense. Blank rows are left out. To be iterated once: a million would fill memory.
     """
 
     columns: tuple[str, ...]

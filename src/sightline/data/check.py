@@ -7,16 +7,18 @@ import os
 import re
 import unicodedata
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Literal
 
 from sightline.annotations.split_names import SPLITS
 from sightline.data.dataset import SplitSource, name_splits
 from sightline.data.example import Example
-from sightline.data.findings import Finding, Level, find_nothing_to_learn
 from sightline.data.layout import Source, read_source
 from sightline.data.regions.base import Located, read_regions
 from sightline.data.regions.entities import hint_beside
@@ -24,9 +26,38 @@ from sightline.errors import SightlineError
 from sightline.images.source import ImageSource
 from sightline.model_folder import as_path
 from sightline.preprocess import open_photo
+from sightline.scripts import characters, words_are_separate
+from sightline.vocabulary import split_words
 
 Progress = Callable[[int, int], None]
 Splits = Mapping[str, tuple[str, ...]]
+
+Level = Literal["error", "warning"]
+
+# A recipe's defaults; a test compares them.
+MIN_COUNT, BATCH_SIZE = 5, 32
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One kind of problem.
+
+    Attributes:
+        kind: a name for programs, such as "unreadable-photos"; it stays the same from version to version.
+        level: "error" if training or scores would suffer, otherwise "warning".
+        message: the problem in words.
+        names: all photos, captions or lines that have it; empty if it concerns the dataset as a whole.
+    """
+
+    kind: str
+    level: Level
+    message: str
+    names: tuple[str, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """How many photos, captions or lines it concerns; 1 for the dataset as a whole."""
+        return len(self.names) or 1
 
 
 @dataclass(frozen=True)
@@ -62,21 +93,9 @@ class DatasetReport:
 
     def as_dict(self) -> dict[str, object]:
         """The report as plain lists, strings and numbers, ready for JSON."""
-        return {
-            "root": str(self.root),
-            "ok": self.ok,
-            "layout": self.layout,
-            "read": list(self.read),
-            "photos": self.photos,
-            "captions": self.captions,
-            "splits": dict(self.splits),
-            "split_source": self.split_source,
-            "regions": self.regions,
-            "findings": [
-                {"kind": f.kind, "level": f.level, "message": f.message, "count": f.count, "names": list(f.names)}
-                for f in self.findings
-            ],
-        }
+        findings = [vars(finding) | {"count": finding.count, "names": list(finding.names)} for finding in self.findings]
+        plain = {"root": str(self.root), "ok": self.ok, "read": list(self.read), "splits": dict(self.splits)}
+        return vars(self) | plain | {"findings": findings}
 
 
 def check_dataset(
@@ -105,6 +124,7 @@ def check_dataset(
         if name in source.photos
     ]
     located = read_regions(root, examples, regions)
+    odd_boxes = located.problems if located else ()
     contents = _inspect(source.photos, progress)
     findings = (
         *_split_findings(source, splits, split_source),
@@ -112,12 +132,7 @@ def check_dataset(
         *_content_findings(contents, splits),
         *_caption_findings(source),
         *_learning_findings(source, splits),
-        *_finding(
-            "odd-regions",
-            "warning",
-            "boxes outside their photo, or that make no sense",
-            located.problems if located else (),
-        ),
+        *_finding("odd-regions", "warning", "boxes outside their photo, or that make no sense", odd_boxes),
     )
     return DatasetReport(
         root=root,
@@ -146,11 +161,8 @@ def _split_findings(source: Source, splits: Splits, split_source: SplitSource) -
     splits_of = _splits_by_name(splits)
     shared = [f"{name} ({', '.join(several)})" for name, several in splits_of.items() if len(several) > 1]
     yield from _finding("overlapping-splits", "error", "photos in more than one split", shared)
-    unlisted = [
-        name
-        for name, texts in source.captions.items()
-        if any(texts) and name not in splits_of and name in source.photos
-    ]
+    captioned = [name for name, texts in source.captions.items() if any(texts) and name in source.photos]
+    unlisted = [name for name in captioned if name not in splits_of]
     yield from _finding("photos-in-no-split", "warning", "captioned photos that no split lists", unlisted)
 
 
@@ -177,29 +189,60 @@ def _learning_findings(source: Source, splits: Splits) -> Iterator[Finding]:
     training = [source.captions.get(name, ()) for name in splits.get("train", ()) if name in source.photos]
     captioned = [captions for captions in training if any(captions)]
     # A training split without photos is reported by the other findings.
-    finding = (
-        find_nothing_to_learn((text for texts in captioned for text in texts), len(captioned)) if training else None
-    )
-    if finding:
+    if training and (finding := find_nothing_to_learn(chain(*captioned), len(captioned))):
         yield finding
 
 
-@dataclass(frozen=True)
-class _Content:
-    digest: str
-    problem: str  # empty if the photo decodes
+def find_nothing_to_learn(
+    captions: Iterable[str], photos: int, min_count: int = MIN_COUNT, batch_size: int = BATCH_SIZE
+) -> Finding | None:
+    """Whether these captions are too few to train on, with the way out; None if they are enough.
+
+    The error "nothing-to-learn" means that no training is possible, the warning "few-photos" that the photos do not
+    fill a batch.
+
+    Args:
+        captions: all captions of the training photos.
+        photos: the number of training photos with a caption.
+        min_count: how often a word must occur to be in the vocabulary (`vocabulary.min_count` of a recipe).
+        batch_size: photos a batch (`training.batch_size`).
+    """
+    captions = [caption for caption in captions if caption.strip()]
+    words = chain.from_iterable(map(split_words, captions))
+    # Scripts without spaces are learned in subword units, of which only single characters are certain.
+    counts = Counter(words if words_are_separate(captions) else chain.from_iterable(map(characters, words)))
+    most = max(counts.values(), default=0)
+    if not captions:
+        reason = "the training photos have no caption; add captions"
+    elif not counts:
+        reason = "the training captions hold punctuation only; write words"
+    elif most < min_count:
+        times = f"{most} time{'s' * (most != 1)}"
+        reason = (
+            f"no word of the training captions is known: a word must stand there {min_count} times, and the most "
+            f"frequent does {times}; add captions, or set vocabulary.min_count to {most} or less"
+        )
+    elif photos < 2:
+        reason = "there is one training photo; add photos"
+    elif photos < batch_size:
+        reason = f"{photos} training photos do not fill a batch of {batch_size}"
+        return Finding("few-photos", "warning", f"{reason}; add photos, or lower training.batch_size")
+    else:
+        return None
+    return Finding("nothing-to-learn", "error", reason)
 
 
-def _content_findings(contents: Mapping[str, _Content], splits: Splits) -> Iterator[Finding]:
+def _content_findings(contents: Mapping[str, tuple[str, str]], splits: Splits) -> Iterator[Finding]:
+    """``contents``: photo -> the digest of its bytes, and why it cannot be decoded or ""."""
     splits_of = _splits_by_name(splits)
-    broken = {name: content.problem for name, content in contents.items() if content.problem}
+    broken = {name: problem for name, (_, problem) in contents.items() if problem}
     level: Level = "error" if any(name in splits_of for name in broken) else "warning"
     texts = [f"{name} ({problem})" for name, problem in broken.items()]
     yield from _finding("unreadable-photos", level, "photos that cannot be read", texts)
     twins: dict[str, list[str]] = {}
-    for name, content in contents.items():
-        if name not in broken:
-            twins.setdefault(content.digest, []).append(name)
+    for name, (digest, problem) in contents.items():
+        if not problem:
+            twins.setdefault(digest, []).append(name)
     same, leaked = [], []
     for names in twins.values():
         several = {split for name in names for split in splits_of.get(name, ())}
@@ -215,8 +258,7 @@ def _caption_findings(source: Source) -> Iterator[Finding]:
     odd, empty, repeated = [], [], []
     for name, captions in source.captions.items():
         for number, caption in enumerate(captions, start=1):
-            oddity = find_oddity(caption)
-            if oddity:
+            if oddity := find_oddity(caption):
                 odd.append(f"{name} caption {number} ({oddity})")
             if not caption:
                 empty.append(f"{name} caption {number}")
@@ -257,21 +299,15 @@ def find_oddity(caption: str) -> str:
             return f"{kind} character U+{ord(character):04X}"
     if entity := _ENTITY.search(caption):
         return f"HTML entity {entity[0]}"
-    garbled = next((run for run in _NOT_ASCII.findall(caption) if _is_mojibake(run)), "")
-    return f"garbled {garbled}" if garbled else ""
+    for run in _NOT_ASCII.findall(caption):
+        with suppress(UnicodeError):
+            run.encode("cp1252").decode("utf-8")  # hardly any text survives it but UTF-8 that was decoded as cp1252
+            return f"garbled {run}"
+    return ""
 
 
-def _is_mojibake(run: str) -> bool:
-    """Whether ``run`` is UTF-8 that was decoded as cp1252: hardly any real text decodes as UTF-8 when reversed."""
-    try:
-        run.encode("cp1252").decode("utf-8")
-    except UnicodeError:
-        return False
-    return True
-
-
-def _inspect(photos: Mapping[str, ImageSource], progress: Progress | None) -> dict[str, _Content]:
-    contents: dict[str, _Content] = {}
+def _inspect(photos: Mapping[str, ImageSource], progress: Progress | None) -> dict[str, tuple[str, str]]:
+    contents: dict[str, tuple[str, str]] = {}
     with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
         # Pillow's warnings are about faults that it repairs.
         warnings.simplefilter("ignore")
@@ -286,19 +322,16 @@ def _inspect(photos: Mapping[str, ImageSource], progress: Progress | None) -> di
     return contents
 
 
-def _inspect_photo(photo: ImageSource) -> _Content:
+def _inspect_photo(photo: ImageSource) -> tuple[str, str]:
     try:
         data = photo.read()
     except OSError as error:
-        return _Content("", error.strerror or "cannot be opened")
-    return _Content(hashlib.sha256(data).hexdigest(), _decoding_problem(data))
-
-
-def _decoding_problem(data: bytes) -> str:
+        return "", error.strerror or "cannot be opened"
     try:
         open_photo(data)
+        problem = ""
     except SightlineError as error:
-        return str(error).removeprefix("photo: ")
+        problem = str(error).removeprefix("photo: ")
     except Exception as error:  # decoders raise almost anything for a broken file
-        return str(error) or type(error).__name__
-    return ""
+        problem = str(error) or type(error).__name__
+    return hashlib.sha256(data).hexdigest(), problem

@@ -1,17 +1,29 @@
-"""The registry of dataset layouts: the reader of a layout registers itself here."""
+"""The registry of dataset layouts, and what their readers share: finding photos and lists of splits."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
-from sightline.annotations.match import find_photos
+from sightline.annotations.json_files import read_karpathy
+from sightline.annotations.match import as_named, find_photos
 from sightline.annotations.records import Records
+from sightline.annotations.split_names import SPLITS, split_named
+from sightline.annotations.text import files_in, read_lines
 from sightline.data.example import Example
-from sightline.data.splits import find_splits
 from sightline.errors import SightlineError
 from sightline.images.source import ImageSource
+
+# Flickr8k's lists, which cannot be anything else; and other usual names: train.txt, flickr30k_val.txt, test_ids.txt.
+_OWN = re.compile(r".*(train|dev|test)Images\.txt")
+_OTHERS = re.compile(
+    r"(?:.*[^a-z])?(?:flickr\d+k)?(train|training|val|valid|validation|dev|test)"
+    r"[^a-z]*(?:images?|imgs?|list|ids?|split|set|names|files)?\.(?:txt|lst|list)",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -75,6 +87,60 @@ def complete(
     return Source(records.captions, photos, splits, records.unread, read=(*read, *lists), unclear=unclear)
 
 
+def is_split_list(file: str) -> bool:
+    """Whether a file has the name of a split's list."""
+    return bool(_OWN.fullmatch(file) or _OTHERS.fullmatch(file))
+
+
+def find_splits(
+    folders: Iterable[Path], named: Collection[str]
+) -> tuple[dict[str, tuple[str, ...]] | None, tuple[str, ...]]:
+    """Split -> photos' names, from lists in one of ``folders``, else from Karpathy's JSON there; and the files' names.
+
+    Of several JSON files, the one with most of the photos ``named`` is used.
+
+    Raises:
+        SightlineError: two files claim the same split, or a JSON cannot be read.
+    """
+    folders = dict.fromkeys(folders)
+    for folder in folders:
+        if lists := _find_lists(folder, named):
+            names = {split: [line for _, line in read_lines(path)] for split, path in lists.items()}
+            return as_named(names, named), tuple(path.name for path in lists.values())
+    best: tuple[int, dict[str, tuple[str, ...]], str] = (0, {}, "")
+    for path in (path for folder in folders for path in sorted(folder.glob("dataset*.json"))):
+        records = read_karpathy(path)
+        splits = as_named(records.splits, named, only=True) if records and records.splits else {}
+        best = max(best, (sum(map(len, splits.values())), splits, path.name), key=lambda candidate: candidate[0])
+    return (best[1], (best[2],)) if best[0] else (None, ())
+
+
+def _find_lists(folder: Path, named: Collection[str]) -> dict[str, Path]:
+    """Split -> the file that lists it: Flickr8k's, else those of which half of the first lines are names of photos."""
+    files = files_in(folder, "")
+    for pattern in (_OWN, _OTHERS):
+        lists: dict[str, Path] = {}
+        for file in files:
+            match, path = pattern.fullmatch(file), folder / file
+            if not match or not path.is_file() or (pattern is _OTHERS and not _names_photos(path, named)):
+                continue
+            split = split_named(match[1], str(path))
+            if split in lists:
+                raise SightlineError(
+                    f"{folder}: {lists[split].name} and {path.name} both list the {split} split; keep one"
+                )
+            lists[split] = path
+        if lists:
+            return {split: lists[split] for split in SPLITS if split in lists}
+    return {}
+
+
+def _names_photos(path: Path, named: Collection[str]) -> bool:
+    lines = [line for _, line in islice(read_lines(path), 100)]
+    known = as_named({"": lines}, named)[""]
+    return 2 * sum(name in named for name in known) >= len(lines) > 0
+
+
 Progress = Callable[[int, int], None]
 Reader = Callable[[Path, Progress], Source | None]
 
@@ -122,9 +188,8 @@ def read_source(root: Path, progress: Progress = lambda done, total: None) -> tu
     try:
         return _read_first_that_fits(root, progress)
     except OSError as error:
-        raise SightlineError(
-            f"{error.filename or root}: cannot be read ({error.strerror}); look at its permissions"
-        ) from None
+        problem = f"cannot be read ({error.strerror}); look at its permissions"
+        raise SightlineError(f"{error.filename or root}: {problem}") from None
 
 
 def _read_first_that_fits(root: Path, progress: Progress) -> tuple[str, Source]:
@@ -140,7 +205,8 @@ def _read_first_that_fits(root: Path, progress: Progress) -> tuple[str, Source]:
             if empty is None:
                 raise
             continue
-        if source is not None and _has_photos(source):
+        # A folder may also hold caption files of photos that are elsewhere.
+        if source is not None and (source.packed or any(name in source.photos for name in source.captions)):
             return layout.name, source
         if source is not None and empty is None:
             empty = layout.name, source
@@ -148,8 +214,3 @@ def _read_first_that_fits(root: Path, progress: Progress) -> tuple[str, Source]:
         return empty
     looked_for = "; ".join(f"{layout.looks_for} ({layout.name})" for layout in ordered)
     raise SightlineError(f"{root}: this folder is of no known dataset layout; looked for {looked_for}")
-
-
-def _has_photos(source: Source) -> bool:
-    """Whether any captioned photo exists: a folder may also hold caption files of photos that are elsewhere."""
-    return source.packed is not None or any(name in source.photos for name in source.captions)

@@ -43,24 +43,15 @@ def fingerprint(splits: Mapping[str, Sequence[Example]]) -> dict[str, dict[str, 
 
 
 def difference(training: Mapping[str, Any], splits: Mapping[str, Sequence[Example]]) -> str:
-    """How ``splits`` differ from what a training began with (`ModelConfig.training`), in words; empty if they do not.
-
-    A training of an older version, which kept no fingerprint, is held to its dataset's numbers of photos.
-    """
-    now = fingerprint(splits)
-    then = training.get("fingerprint") or {split: {"photos": _one(training.get(f"{split}_photos"))} for split in splits}
-    for split in splits:
-        ours, theirs = now[split], then.get(split, {})
-        if theirs.get("photos") not in (ours["photos"], None):
-            return f"{ours['photos']:,} {split} photos, not {theirs['photos']:,}"
+    """How ``splits`` differ from what a training began with (`ModelConfig.training`), in words; "" if they do not."""
+    for split, now in fingerprint(splits).items():
+        then = training["fingerprint"][split]
+        if then["photos"] != now["photos"]:
+            return f"{now['photos']:,} {split} photos, not {then['photos']:,}"
         for key, what in (("files", "names or sizes of photos"), ("captions", "captions, or another order of photos")):
-            if theirs.get(key) not in (ours[key], None):
+            if then[key] != now[key]:
                 return f"other {what} in {split}"
     return ""
-
-
-def _one(count: object) -> object:
-    return None if isinstance(count, list) else count
 
 
 def overlap(known: Mapping[str, Any], examples: Iterable[Example]) -> Overlap:

@@ -16,8 +16,7 @@ from torch.distributed import HashStore
 
 from sightline.data.check import check_dataset
 from sightline.data.dataset import read_dataset
-from sightline.data.large.shard_index import FOLDER
-from sightline.data.large.tar import read_samples
+from sightline.data.large.shard_index import FOLDER, read_samples
 from sightline.errors import SightlineError
 from sightline.preprocess import open_photo
 from sightline.training.distributed import Ranks

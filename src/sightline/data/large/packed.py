@@ -7,7 +7,7 @@ because reading one writes its reference count.
 from __future__ import annotations
 
 import mmap
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
@@ -51,30 +51,26 @@ class Texts(Sequence[str]):
         return str(content.data, "utf-8", "surrogatepass")
 
     def at(self, chosen: NDArray[np.int64]) -> Iterator[str]:
-        """The strings at the indices ``chosen``, much faster than one by one.
-
-        Pages mapped for it are released: of a gigabyte of captions, a few megabytes stay in memory.
-        """
+        """The strings at the indices ``chosen``, much faster than one by one; pages mapped for it are released."""
         block = self.block.data
         for start in range(0, len(chosen), CHUNK):
             some = chosen[start : start + CHUNK]
             for first, last in zip(self.ends[some].tolist(), self.ends[some + 1].tolist(), strict=True):
                 yield str(block[first:last], "utf-8", "surrogatepass")
-            _release(self.block)
+            # Release the memory of a mapped file: of a gigabyte of captions, a few megabytes stay.
+            mapping = self.block.base.base if isinstance(self.block.base, np.memmap) else None
+            if isinstance(mapping, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+                mapping.madvise(mmap.MADV_DONTNEED)
 
     def __iter__(self) -> Iterator[str]:
         return self.at(np.arange(len(self)))
 
 
-def _release(block: NDArray[np.uint8]) -> None:
-    """Release the memory of a mapped file; it is read from disk again when needed."""
-    mapping = block.base.base if isinstance(block.base, np.memmap) else None
-    if isinstance(mapping, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        mapping.madvise(mmap.MADV_DONTNEED)
-
-
-class PackedSources(Sequence[ImageSource]):
+class PackedSources(ABC):
     """The sources of N photos, each created when it is used."""
+
+    @abstractmethod
+    def __getitem__(self, index: int) -> ImageSource: ...
 
     @abstractmethod
     def at(self, chosen: NDArray[np.int64]) -> Iterator[ImageSource]:
@@ -87,32 +83,11 @@ class FileSources(PackedSources):
     def __init__(self, paths: Texts) -> None:
         self.paths = paths
 
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: int) -> ImageSource:
         return FileSource(self.paths[index])
 
     def at(self, chosen: NDArray[np.int64]) -> Iterator[ImageSource]:
-        """See `PackedSources`."""
         return map(FileSource, self.paths.at(chosen))
-
-
-class ListedSources(PackedSources):
-    """Sources of any kind, as objects."""
-
-    def __init__(self, sources: Sequence[ImageSource]) -> None:
-        self.sources = sources
-
-    def __len__(self) -> int:
-        return len(self.sources)
-
-    def __getitem__(self, index: Any) -> Any:
-        return self.sources[index]
-
-    def at(self, chosen: NDArray[np.int64]) -> Iterator[ImageSource]:
-        """See `PackedSources`."""
-        return map(self.sources.__getitem__, chosen.tolist())
 
 
 class Examples(Sequence[Example]):
@@ -128,7 +103,7 @@ class Examples(Sequence[Example]):
     def __init__(
         self,
         records: Texts,
-        sources: PackedSources,
+        sources: PackedSources | Sequence[ImageSource],
         order: NDArray[np.int64],
         regions: Mapping[str, Regions] | None = None,
     ) -> None:
@@ -148,7 +123,9 @@ class Examples(Sequence[Example]):
                 yield record(example.name, example.captions)
 
         packed = Texts.pack(records())
-        return cls(packed, pack_sources(sources), np.arange(len(packed)), regions)
+        paths = [source.path for source in sources if isinstance(source, FileSource)]
+        all_files = len(paths) == len(sources)
+        return cls(packed, FileSources(Texts.pack(paths)) if all_files else sources, np.arange(len(packed)), regions)
 
     def located(self, regions: Mapping[str, Regions]) -> Examples:
         """The same examples with these regions."""
@@ -169,7 +146,11 @@ class Examples(Sequence[Example]):
         return Example(name, self.sources[at], tuple(captions), self.regions.get(name, ()))
 
     def __iter__(self) -> Iterator[Example]:
-        for text, photo in zip(self.records.at(self.order), self.sources.at(self.order), strict=True):
+        if isinstance(self.sources, PackedSources):
+            photos = self.sources.at(self.order)
+        else:
+            photos = map(self.sources.__getitem__, self.order.tolist())
+        for text, photo in zip(self.records.at(self.order), photos, strict=True):
             name, *captions = text.split("\0")
             yield Example(name, photo, tuple(captions), self.regions.get(name, ()))
 
@@ -219,10 +200,3 @@ def record(name: str, captions: Sequence[str]) -> str:
 def to_bytes(text: str) -> bytes:
     """UTF-8 with surrogatepass: undecodable file names and lone surrogates of JSON survive the round trip."""
     return text.encode("utf-8", "surrogatepass")
-
-
-def pack_sources(sources: Sequence[ImageSource]) -> PackedSources:
-    """The same sources, in less memory if all are files."""
-    if all(isinstance(source, FileSource) for source in sources):
-        return FileSources(Texts.pack(source.name for source in sources))
-    return ListedSources(sources)

@@ -1,4 +1,4 @@
-"""The index of a folder of shards: where each photo is, and its captions; made once and kept beside the shards.
+"""The samples of WebDataset shards, and the index of a folder of them, made once and kept beside the shards.
 
 The index is a folder named by a digest of the shards' names, sizes and times, so that changed shards have another. Each
 photo takes 16 bytes for its position, 8 for the position of its record, and the record itself: name and captions. The
@@ -10,27 +10,32 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
+import tarfile
 import tempfile
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sightline.annotations.split_names import SPLITS, derive_split
 from sightline.data.large.packed import CHUNK, PackedSources, Texts, record, to_bytes
-from sightline.data.large.tar import BLOCK, Sample, TruncatedShard, read_samples
 from sightline.errors import SightlineError
+from sightline.images.formats import is_photo
 from sightline.images.source import ImageSource, TarSource
 from sightline.model_folder import cache_folder
 
 Progress = Callable[[int, int], None]
 
 FOLDER = ".sightline-index"
+BLOCK = 512  # bytes; members of a tar file begin at multiples of it
 _VERSION = 1
+_KEY = re.compile(r"((?:.*/)?[^/.]+)\.([^/]+)")
 _FACTS, _PHOTOS, _RECORDS, _ENDS = "shards.json", "photos.bin", "records.bin", "records.ends"
 
 # A photo's position in 16 bytes: its shard; offset in blocks of 512 bytes; length in bytes, 0 if the photo is missing;
@@ -83,14 +88,10 @@ class ShardSources(PackedSources):
         self.paths = [os.path.join(index.root, shard.name) for shard in index.shards]  # noqa: PTH118
         self.stems = [f"{shard.name.removesuffix('.tar')}/" for shard in index.shards]
 
-    def __len__(self) -> int:
-        return len(self.photos)
-
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: int) -> ImageSource:
         return self._source(self.photos[index].item(), self.records[index])
 
     def at(self, chosen: NDArray[np.int64]) -> Iterator[ImageSource]:
-        """The sources at the indices ``chosen``."""
         for start in range(0, len(chosen), CHUNK):
             some = chosen[start : start + CHUNK]
             yield from map(self._source, self.photos[some].tolist(), self.records.at(some))
@@ -107,10 +108,13 @@ def open_index(root: Path, names: Sequence[str], progress: Progress = lambda don
     Raises:
         SightlineError: no index can be written, neither beside the shards nor in the cache.
     """
-    shards = [_look(root, name) for name in sorted(names)]
+    states = {name: (root / name).stat() for name in sorted(names)}
+    shards = [Shard(name, state.st_size, state.st_mtime_ns) for name, state in states.items()]
     identity = json.dumps([_VERSION, [(shard.name, shard.size, shard.time) for shard in shards]])
     wanted = hashlib.sha256(identity.encode(errors="surrogatepass")).hexdigest()[:20]
-    homes = _homes(root)
+    # An index is beside the shards, or in the user's cache under a digest of the folder's path.
+    of_root = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:20]
+    homes = [root / FOLDER, cache_folder("index") / of_root]
     for home in homes:
         if index := _opened(root, home / wanted):
             return index
@@ -134,17 +138,6 @@ def open_index(root: Path, names: Sequence[str], progress: Progress = lambda don
         if index := _opened(root, home / wanted):
             return index
     raise SightlineError(f"{root}: its index cannot be written: {'; '.join(reasons)}; make room, or set XDG_CACHE_HOME")
-
-
-def _look(root: Path, name: str) -> Shard:
-    status = (root / name).stat()
-    return Shard(name, status.st_size, status.st_mtime_ns)
-
-
-def _homes(root: Path) -> list[Path]:
-    """Folders for an index: beside the shards, or in the user's cache under a digest of the folder's path."""
-    here = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:20]
-    return [root / FOLDER, cache_folder("index") / here]
 
 
 def _opened(root: Path, folder: Path) -> Index | None:
@@ -226,7 +219,7 @@ def _read(root: Path, shard: Shard) -> tuple[Shard, NDArray[Any], bytes, NDArray
     try:
         for sample in read_samples(root / shard.name):
             problems += [f"{shard.name}: {problem}" for problem in sample.problems]
-            name = _name(shard, sample)
+            name = sample.name or f"{shard.name.removesuffix('.tar')}/{sample.file or sample.key}"
             count, split = min(len(sample.captions), 0xFFFF), SPLITS.index(derive_split(name))
             rows.append((0, sample.offset // BLOCK, sample.length, count, split))
             texts.append(to_bytes(record(name, sample.captions)))
@@ -238,6 +231,119 @@ def _read(root: Path, shard: Shard) -> tuple[Shard, NDArray[Any], bytes, NDArray
     return known, np.array(rows, _PHOTO), b"".join(texts), np.array(list(map(len, texts)), np.uint64)
 
 
-def _name(shard: Shard, sample: Sample) -> str:
-    """A photo's name in the dataset: the one in its ``.json``, or else ``shard/file``."""
-    return sample.name or f"{shard.name.removesuffix('.tar')}/{sample.file or sample.key}"
+@dataclass
+class Sample:
+    """A photo of a shard, with its captions: consecutive files of a tar that share their name up to the first dot.
+
+    Attributes:
+        key: its files' common name, up to the first dot.
+        name: the photo's name, "file_name" in its ``.json``, or "".
+        file: the photo's file.
+        offset, length: the position and number of the photo's bytes; the length is 0 if the photo is missing.
+        captions: "captions" of its ``.json``, or the lines of its ``.txt``, or "caption" of its ``.json``; stripped.
+        regions: "regions" of its ``.json``, unchecked, see `sightline.data.regions.shards`; None without.
+        problems: files of it that make no sense.
+    """
+
+    key: str
+    name: str = ""
+    file: str = ""
+    offset: int = 0
+    length: int = 0
+    captions: tuple[str, ...] = ()
+    regions: Any = None
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def is_one(self) -> bool:
+        """Whether it has a photo, captions or a photo's name; other files of a tar have not."""
+        return bool(self.length or self.captions or self.name)
+
+
+class TruncatedShard(Exception):
+    """A shard ends too early or is no tar file; the message says which, and where."""
+
+
+def read_samples(path: Path) -> Iterator[Sample]:
+    """The samples of a shard, in its order; no photo is read.
+
+    Raises:
+        TruncatedShard: after its last whole sample.
+        OSError: it cannot be read.
+    """
+    size = path.stat().st_size
+    key, files = "", dict[str, tarfile.TarInfo]()
+    with path.open("rb") as file:
+        try:
+            tar = tarfile.open(fileobj=file, mode="r:")  # noqa: SIM115
+        except (tarfile.TarError, ValueError, OverflowError, EOFError) as error:
+            raise TruncatedShard(f"no tar file, or a compressed one ({error})") from None
+        while (member := _next(tar)) and member.offset_data + member.size <= size:
+            name = _KEY.fullmatch(member.name)
+            if not name or not member.isfile() or name[1].rpartition("/")[2].startswith("._"):  # left by a Mac
+                continue
+            if name[1] != key:
+                if (sample := _sample(file, key, files)).is_one:
+                    yield sample
+                key, files = name[1], {}
+            files[name[2]] = member
+        file.seek(tar.offset)
+        whole = member is None and file.read(BLOCK) == bytes(BLOCK)
+        # The last sample before the cut may have lost its captions.
+        if (sample := _sample(file, key, files)).is_one and (whole or (sample.length and sample.captions)):
+            yield sample
+    if not whole:
+        raise TruncatedShard(f"cut off or damaged at byte {member.offset if member else tar.offset:,}")
+
+
+def _next(tar: tarfile.TarFile) -> tarfile.TarInfo | None:
+    tar.members.clear()  # type: ignore[attr-defined]  # it would keep a million headers
+    try:
+        return tar.next()
+    except (tarfile.TarError, ValueError, OverflowError, EOFError):
+        return None
+
+
+def _sample(file: IO[bytes], key: str, files: dict[str, tarfile.TarInfo]) -> Sample:
+    sample = Sample(key)
+    for member in files.values():
+        if is_photo(member.name):
+            sample.file, sample.offset, sample.length = member.name, member.offset_data, member.size
+            break
+    lines, facts = _text(file, files.get("txt"), sample), _facts(file, files.get("json"), sample)
+    if isinstance(name := facts.get("file_name"), str) and name:
+        sample.name = name
+    sample.regions = facts.get("regions")
+    captions = facts.get("captions")
+    if not isinstance(captions, list) or not all(isinstance(caption, str) for caption in captions):
+        captions = lines or [facts.get("caption")]
+    sample.captions = tuple(caption.strip() for caption in captions if isinstance(caption, str) and caption.strip())
+    return sample
+
+
+def _text(file: IO[bytes], member: tarfile.TarInfo | None, sample: Sample) -> list[str]:
+    if member is None:
+        return []
+    try:
+        return unicodedata.normalize("NFC", _content(file, member).decode("utf-8-sig")).splitlines()
+    except UnicodeDecodeError:
+        sample.problems.append(f"{member.name} (not UTF-8 text)")
+        return []
+
+
+def _facts(file: IO[bytes], member: tarfile.TarInfo | None, sample: Sample) -> dict[str, Any]:
+    if member is None:
+        return {}
+    try:
+        facts = json.loads(_content(file, member))
+    except (ValueError, RecursionError):
+        facts = None
+    if not isinstance(facts, dict):
+        sample.problems.append(f"{member.name} (not a JSON object)")
+        return {}
+    return facts
+
+
+def _content(file: IO[bytes], member: tarfile.TarInfo) -> bytes:
+    file.seek(member.offset_data)
+    return file.read(member.size)

@@ -14,7 +14,7 @@ from typing import Any
 
 from sightline.data.dataset import Dataset, read_dataset
 from sightline.data.example import Example
-from sightline.data.large.tar import BLOCK, read_samples
+from sightline.data.large.shard_index import BLOCK, read_samples
 from sightline.data.provenance import fingerprint
 from sightline.data.regions.shards import regions_to_json
 from sightline.errors import SightlineError
@@ -53,10 +53,9 @@ def write_shards(
 ) -> WrittenShards:
     """Write the photos of every split of the dataset in ``root``, with their captions, into shards in ``out``.
 
-    They are ``train-000000.tar`` and so on, or ``000000.tar`` if the photos' names decide on the splits, as they will
-    when the shards are read. A photo's bytes are copied unchanged. Its ``.json`` has its name in the dataset
-    ("file_name"), all "captions", and "regions" if any are known (`sightline.data.regions.shards`); its ``.txt`` has
-    the captions, one a line.
+    They are ``train-000000.tar`` and so on, or ``000000.tar`` if the photos' names decide on the splits. A photo's
+    bytes are copied unchanged. Its ``.json`` has "file_name", its name in the dataset, "captions", and "regions" if any
+    are known (`sightline.data.regions.shards`); its ``.txt`` has the captions, one a line.
 
     A shard appears once it is complete. Called again, this continues after the shards that exist.
 
@@ -86,15 +85,15 @@ def write_shards(
         if path.exists():
             before, photos = before + 1, photos + sum(1 for _ in read_samples(path))
         else:
-            odd = _write(path, first, part, partial(_counted, progress, done, total))
-            left_out += odd
-            photos += len(part) - len(odd)
+            unreadable = _write(path, first, part, partial(_report, progress, done, total))
+            left_out += unreadable
+            photos += len(part) - len(unreadable)
         shards, done = shards + 1, done + len(part)
         progress(done, total)
     return WrittenShards(photos, shards, before, tuple(left_out))
 
 
-def _counted(progress: Progress, before: int, total: int, count: int) -> None:
+def _report(progress: Progress, before: int, total: int, count: int) -> None:
     progress(before + count, total)
 
 
@@ -114,9 +113,9 @@ def _begin(dataset: Dataset, out: Path, shard_bytes: int) -> None:
         raise SightlineError(
             f"{out}: holds shards of another dataset, or of another size, or the dataset has changed; name a new folder"
         )
-    if begun is None and names:
-        raise SightlineError(f"{out}: holds something else ({min(names)}); name a new or empty folder")
     if begun is None:
+        if names:
+            raise SightlineError(f"{out}: holds something else ({min(names)}); name a new or empty folder")
         with replacing(out / PLAN) as path:
             path.write_text(json.dumps(plan), encoding="utf-8")
 

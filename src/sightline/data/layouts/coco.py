@@ -1,11 +1,11 @@
-"""COCO as its authors publish it: ``annotations/captions_train2017.json`` beside the folder ``train2017/``."""
+"""COCO as its authors publish it, and Karpathy's JSON, one form for COCO, Flickr8k and Flickr30k with their splits."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from sightline.annotations.json_files import read_json, rows_of_coco
+from sightline.annotations.json_files import read_json, read_karpathy, rows_of_coco
 from sightline.annotations.records import CaptionRows, Collector
 from sightline.data.layout import Progress, Source, complete, register_layout
 from sightline.errors import SightlineError
@@ -14,7 +14,7 @@ _NAME = re.compile(r"captions_([A-Za-z]+)(\d*)\.json")
 
 
 @register_layout("coco", looks_for="annotations/captions_train2017.json beside train2017/", rank=2)
-def read(root: Path, progress: Progress) -> Source | None:
+def read_published(root: Path, progress: Progress) -> Source | None:
     """Read every ``captions_SPLIT.json`` of the year whose photos are here; a photo's name is ``SPLIT/file_name``.
 
     The files are in ``annotations/`` or ``root``, the photos' folders anywhere below; a photo may be in another folder
@@ -54,3 +54,22 @@ def _files(root: Path) -> list[Path]:
 
 def _has_photos(root: Path, folder: str) -> bool:
     return any(path.is_dir() for base in ("", "*/") for path in root.glob(base + folder))
+
+
+@register_layout("karpathy", looks_for="dataset*.json with images, their split and sentences", rank=1)
+def read_karpathy_json(root: Path, progress: Progress) -> Source | None:
+    """Read ``images[]`` with ``filename``, ``sentences[].raw`` and, where they exist, ``filepath`` and ``split``.
+
+    The photos are anywhere below ``root``; a photo's name is ``filepath/filename``. Of several files, the one whose
+    photos are here is read.
+    """
+    files = {path.name: read_karpathy(path) for path in sorted(root.glob("dataset*.json"))}
+    sources = {name: complete(root, records, [name]) for name, records in files.items() if records}
+    if not sources:
+        return None
+    here = {name: sum(photo in source.photos for photo in source.captions) for name, source in sources.items()}
+    several = [name for name, count in here.items() if count] or list(here)
+    if len(several) > 1:
+        counts = ", ".join(f"{name} ({here[name]:,} of whose photos are here)" for name in several)
+        raise SightlineError(f"{root}: several datasets, {counts}; keep one")
+    return sources[several[0]]

@@ -10,8 +10,7 @@ from pathlib import Path
 from sightline.annotations.match import find_photos, folder_of, walk
 from sightline.annotations.records import splits_of_folders
 from sightline.annotations.text import read_lines
-from sightline.data.layout import Progress, Source, register_layout
-from sightline.data.splits import find_splits, is_split_list
+from sightline.data.layout import Progress, Source, find_splits, is_split_list, register_layout
 from sightline.images.source import FileSource
 
 _NO_CAPTIONS = re.compile(r"(readme|licen[cs]e|requirements|classes|labels|notes?)\b.*", re.IGNORECASE)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sightline.data.example import Box, Example, Region, Regions
-from sightline.data.large.tar import Sample, TruncatedShard, read_samples
+from sightline.data.large.shard_index import Sample, TruncatedShard, read_samples
 from sightline.data.regions.base import Located, register_regions
 from sightline.images.source import TarSource
 

@@ -6,8 +6,7 @@ import re
 
 import pytest
 
-from sightline.data.check import check_dataset
-from sightline.data.findings import BATCH_SIZE, MIN_COUNT, find_nothing_to_learn
+from sightline.data.check import BATCH_SIZE, MIN_COUNT, check_dataset, find_nothing_to_learn
 
 ENOUGH = ["a dog"] * 40
 
