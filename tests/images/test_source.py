@@ -1,4 +1,7 @@
+import os
 import pickle
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -129,3 +132,24 @@ def test_https_is_not_redirected_to_another_scheme():
     finally:
         server.shutdown()
         server.server_close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+def test_a_child_reads_a_table_that_its_parent_was_reading_at_the_fork(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    pytest.importorskip("pyarrow.parquet").write_table(pa.table({"image": [b"one"]}), tmp_path / "photos.parquet")
+    code = """
+import os, signal, sys, threading
+from sightline.images import source
+
+cell = source.ParquetSource(sys.argv[1], "image", 0)
+cell.read()
+source._cells.cache_clear()
+with source._reading[os.getpid()]:  # as another thread would hold it
+    child = os.fork()
+if not child:
+    signal.alarm(20)
+    os._exit(cell.read() != b"one")
+sys.exit(os.waitpid(child, 0)[1] != 0)
+"""
+    subprocess.run([sys.executable, "-c", code, tmp_path / "photos.parquet"], check=True, timeout=60)

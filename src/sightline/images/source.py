@@ -174,7 +174,7 @@ class ParquetSource(ImageSource):
         """The cell's bytes; with its row group, which is kept for the rows that follow."""
         with _as_os_error(self.path):
             time = os.stat(self.path).st_mtime_ns if self.file else 0  # noqa: PTH116
-            with _reading:
+            with _reading.setdefault(os.getpid(), threading.Lock()):
                 group, row = _row_group(self.path, time, self.row)
                 cells = _cells(self.path, time, group, self.column)
             return cell_bytes(cells[row].as_py())
@@ -356,18 +356,9 @@ async def _refuse_other_schemes(session: object, context: object, redirect: Any)
         raise OSError(errno.EACCES, f"redirected from https to {scheme}")
 
 
-# A `ParquetFile` is not to be read by two threads at once.
-_reading = threading.Lock()
-
-
-def _read_anew() -> None:
-    """A fork while another thread was reading would leave the child a lock that nobody opens."""
-    global _reading
-    _reading = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_read_anew)
+# A `ParquetFile` is not to be read by two threads at once. One lock per process: a forked child must not wait for a lock
+# that a thread of its parent held.
+_reading: dict[int, threading.Lock] = {}
 
 
 @functools.lru_cache(maxsize=8)
