@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from sightline.training import module
-from sightline.training.cpu import DepthwiseInFloat32
+from sightline.training.cpu import DepthwiseInFloat32, has_bfloat16
 from sightline.training.train import train
 from tests.training.conftest import tiny
 
@@ -60,3 +60,16 @@ def test_a_training_looks_at_its_photos_in_this_context(shapes, tmp_path, monkey
     monkeypatch.setattr(module, "DepthwiseInFloat32", Seen)
     train(tiny(epochs=1, precision="bfloat16"), [shapes], tmp_path / "run", export=False)
     assert widths
+
+
+@pytest.mark.parametrize(
+    "capabilities, native", [(None, False), ({"avx512_bf16": True}, True), ({"avx2": True}, False)]
+)
+def test_bfloat16_is_used_where_torch_says_that_the_cpu_has_it(capabilities, native, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    if capabilities is None:  # as in earlier versions of torch
+        monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    else:
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    assert has_bfloat16() == native
+    assert module.native_precision("auto") == ("bfloat16" if native else "float32")

@@ -8,6 +8,7 @@ import tempfile
 import time
 from array import array
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -27,7 +28,7 @@ from sightline.training.augment import augment
 from sightline.training.data import TrainingData
 from sightline.training.distributed import Ranks
 from sightline.training.features import FeatureCache
-from sightline.training.recipe import EncoderRecipe, TrainingRecipe
+from sightline.training.recipe import Recipe
 from sightline.training.sampler import Draw, LengthSampler, Share, large_shards
 from sightline.vocabulary import Vocabulary
 
@@ -77,7 +78,12 @@ def encode_captions(examples: Sequence[Example], vocabulary: Vocabulary, max_wor
 
 def _laid_out(ids: Ids, lengths: NDArray[np.uint32], counts: NDArray[np.uint32]) -> Ids:
     """Concatenated captions, the length of each, and the number of captions a photo -> (N, C, T)."""
-    targets = _zeros((len(counts), int(counts.max()), int(lengths.max())), ids.dtype)
+    shape = len(counts), int(counts.max()), int(lengths.max())
+    if math.prod(shape) * ids.itemsize < _IN_MEMORY:
+        targets = np.zeros(shape, ids.dtype)
+    else:
+        with tempfile.TemporaryFile() as file:
+            targets = np.memmap(file, ids.dtype, "w+", shape=shape)
     caption = word = 0
     for start in range(0, len(counts), _ROWS):
         part = counts[start : start + _ROWS]
@@ -90,24 +96,14 @@ def _laid_out(ids: Ids, lengths: NDArray[np.uint32], counts: NDArray[np.uint32])
     return targets
 
 
-def _zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Ids:
-    if math.prod(shape) * dtype.itemsize < _IN_MEMORY:
-        return np.zeros(shape, dtype)
-    with tempfile.TemporaryFile() as file:
-        return np.memmap(file, dtype, "w+", shape=shape)
-
-
+@dataclass(eq=False)
 class CachedFeatures(Dataset[Batch]):
     """Batches whose inputs come from a `FeatureCache`; ``things`` if attention is supervised."""
 
-    def __init__(
-        self,
-        rows: NDArray[np.float16],
-        row_of_photo: NDArray[np.int64],
-        targets: Ids,
-        things: PhraseBoxes | NounBoxes | None = None,
-    ) -> None:
-        self.rows, self.row_of_photo, self.targets, self.things = rows, row_of_photo, targets, things
+    rows: NDArray[np.float16]
+    row_of_photo: NDArray[np.int64]
+    targets: Ids
+    things: PhraseBoxes | NounBoxes | None = None
 
     def __getitem__(self, draw: Draw) -> Batch:
         """The batch of these photos."""
@@ -117,27 +113,21 @@ class CachedFeatures(Dataset[Batch]):
         return Batch(features, captions, torch.tensor(draw.photos), draw.share, attention)
 
 
+@dataclass(eq=False)
 class Pixels(Dataset[Batch]):
     """Batches whose inputs are decoded from the photos, for encoders that are trained.
 
-    Args:
-        examples: the split's photos and captions.
-        preprocessing: the encoder's.
+    Attributes:
         targets: see `encode_captions`.
         augment_seed: None shows every photo as it is; otherwise `augment` changes it, differently in each epoch.
         things: if attention is supervised.
     """
 
-    def __init__(
-        self,
-        examples: Sequence[Example],
-        preprocessing: Preprocessing,
-        targets: Ids,
-        augment_seed: int | None = None,
-        things: PhraseBoxes | NounBoxes | None = None,
-    ) -> None:
-        self.examples, self.preprocessing, self.targets = examples, preprocessing, targets
-        self.augment_seed, self.things = augment_seed, things
+    examples: Sequence[Example]
+    preprocessing: Preprocessing
+    targets: Ids
+    augment_seed: int | None = None
+    things: PhraseBoxes | NounBoxes | None = None
 
     def __getitem__(self, draw: Draw) -> Batch:
         """The batch of these photos."""
@@ -159,13 +149,11 @@ class Pixels(Dataset[Batch]):
 
 
 def make_loaders(
-    encoder_recipe: EncoderRecipe,
-    training: TrainingRecipe,
+    recipe: Recipe,
     dataset: TrainingData,
     targets: dict[str, Ids],
     vocabulary: Vocabulary,
     encoder: Encoder,
-    *,
     cache: Path,
     ranks: Ranks,
     say: Callable[[str], None],
@@ -175,8 +163,9 @@ def make_loaders(
     ``targets``: see `encode_captions`. A frozen encoder's features are computed first and kept in ``cache``, if there
     is room.
     """
-    caches = not encoder_recipe.trainable and _has_room(cache, encoder, dataset, ranks, say)
-    augment_seed = training.seed if encoder_recipe.augmentation else None
+    training = recipe.training
+    caches = not recipe.encoder.trainable and _has_room(cache, encoder, dataset, ranks, say)
+    augment_seed = training.seed if recipe.encoder.augmentation else None
     loaders = {}
     for split, photos in dataset.examples.items():
         learns = split == "train"
@@ -187,11 +176,10 @@ def make_loaders(
         data: CachedFeatures | Pixels
         if caches:
             sources = [example.photo for example in photos]
-            rows, row_of_photo = FeatureCache(cache, encoder).rows(sources, _report(f"{split} features", say), ranks)
-            data = CachedFeatures(rows, row_of_photo, targets[split], boxes)
+            rows = FeatureCache(cache, encoder).rows(sources, _report(f"{split} features", say), ranks)
+            data = CachedFeatures(*rows, targets[split], boxes)
         else:
-            seed = augment_seed if learns else None
-            data = Pixels(photos, encoder.preprocessing, targets[split], augment_seed=seed, things=boxes)
+            data = Pixels(photos, encoder.preprocessing, targets[split], augment_seed if learns else None, boxes)
         sampler = LengthSampler(
             targets[split],
             training.batch_size,

@@ -25,6 +25,8 @@ _AFTER_DIVERGENCE = "lower training.learning_rate or set training.gradient_clip,
 class EpochRecord(Callback):
     """Records each epoch's values and duration in metrics.csv and in the checkpoint, so that resuming continues both.
 
+    A value that is infinite or not a number ends the training, before that epoch's checkpoint.
+
     Args:
         path: of metrics.csv.
         value: the objective's value: its columns are ``train_`` and ``val_`` and this name.
@@ -47,11 +49,15 @@ class EpochRecord(Callback):
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write the epoch's row: validation is over, and callbacks that monitor a value come later."""
         row = {"epoch": trainer.current_epoch + 1, "seconds": round(time.perf_counter() - self._started, 1)}
-        for name in self.columns:
-            row[name] = round(float(trainer.callback_metrics[name]), 6)
+        row |= {name: round(float(trainer.callback_metrics[name]), 6) for name in self.columns}
         self.rows = [*self.rows, row]
         if trainer.is_global_zero:
-            write_rows(self.path, self.rows)
+            with replacing(self.path) as temporary, temporary.open("w", newline="") as file:
+                writer = csv.DictWriter(file, row.keys())
+                writer.writeheader()
+                writer.writerows(self.rows)
+        if wrong := [f"{name} {value}" for name, value in row.items() if not math.isfinite(value)]:
+            raise SightlineError(f"diverged in epoch {row['epoch']} ({', '.join(wrong)}); {_AFTER_DIVERGENCE}")
 
     def state_dict(self) -> dict[str, Any]:
         """The rows so far."""
@@ -60,27 +66,6 @@ class EpochRecord(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue after these rows."""
         self.rows = state_dict["rows"]
-
-
-def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Write dictionaries of equal keys as a CSV file, whole or not at all."""
-    with replacing(path) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0].keys())
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-class StopAtDivergence(Callback):
-    """Ends the training at the first epoch with a value that is infinite or not a number, before its checkpoint."""
-
-    def __init__(self, record: EpochRecord) -> None:
-        self.record = record
-
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Check the row that the record has just written."""
-        row = self.record.rows[-1]
-        if wrong := [f"{name} {value}" for name, value in row.items() if not math.isfinite(value)]:
-            raise SightlineError(f"diverged in epoch {row['epoch']} ({', '.join(wrong)}); {_AFTER_DIVERGENCE}")
 
 
 def check_learned(out: Path, rows: list[dict[str, Any]], objective: Objective, words: int) -> None:
@@ -116,13 +101,10 @@ class KeptEpoch(ModelCheckpoint):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue after this state, with this callback's folder in all its paths."""
-        here = {
-            "dirpath": self.dirpath,
-            "best_k_models": {self._here(path): score for path, score in state_dict["best_k_models"].items()},
-        }
-        for name in ("best_model_path", "kth_best_model_path", "last_model_path"):
-            here[name] = self._here(state_dict[name])
-        super().load_state_dict({**state_dict, **here})
 
-    def _here(self, path: str) -> str:
-        return str(Path(str(self.dirpath)) / Path(path).name) if path else path
+        def here(path: str) -> str:
+            return str(Path(str(self.dirpath)) / Path(path).name) if path else path
+
+        paths = {name: here(state_dict[name]) for name in ("best_model_path", "kth_best_model_path", "last_model_path")}
+        best = {here(path): score for path, score in state_dict["best_k_models"].items()}
+        super().load_state_dict({**state_dict, **paths, "dirpath": self.dirpath, "best_k_models": best})

@@ -8,14 +8,14 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from subprocess import PIPE, Popen, TimeoutExpired
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 import torch.distributed as dist
@@ -33,12 +33,8 @@ _TIMEOUT = timedelta(hours=12)
 # Seconds in which a process should notice that another has ended, and end.
 _GRACE = 30
 # Ctrl-C reaches all processes at once; rank zero answers it.
-_WORKER = f"""
-import signal
-signal.signal(signal.SIGINT, signal.SIG_IGN)
-from {__name__} import run_worker
-run_worker()
-"""
+_IGNORE_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
+_WORKER = f"{_IGNORE_CTRL_C}; from {__name__} import run_worker; run_worker()"
 
 _trainings = count()
 
@@ -120,19 +116,16 @@ SINGLE = Ranks()
 
 
 def ranks_of_environment() -> Ranks | None:
-    """This process's ranks by the variables that torchrun or another launcher sets; None where one is missing.
-
-    They have no store yet.
-    """
+    """The ranks that torchrun or another launcher sets, yet without a store; None where a variable is missing."""
     values = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
     if len(values) < len(_ENVIRONMENT):
         return None
     try:
         rank, world_size, local_rank, local_world_size = map(int, values.values())
+        return Ranks(rank, world_size, local_rank, local_world_size)
     except ValueError:
         listed = ", ".join(f"{name}={value}" for name, value in values.items())
         raise SightlineError(f"in the environment, {listed} must be numbers: use torchrun, or unset them") from None
-    return Ranks(rank, world_size, local_rank, local_world_size)
 
 
 def is_rank_zero() -> bool:
@@ -141,9 +134,7 @@ def is_rank_zero() -> bool:
 
 
 @contextmanager
-def joined(
-    devices: int | Literal["auto"], function: Callable[..., object], arguments: Mapping[str, Any]
-) -> Iterator[Ranks]:
+def joined(devices: int | Literal["auto"], work: Callable[[], object], out: Path) -> Iterator[Ranks]:
     """In the block, this process trains together with the others, if there are any; gives its `Ranks`.
 
     The launcher's environment decides how many there are, where torchrun or another one sets it. Otherwise this process
@@ -151,15 +142,15 @@ def joined(
 
     Args:
         devices: the recipe's ``training.devices``.
-        function: what processes started here call, which enters this block in turn; of a module, so that it pickles.
-        arguments: the call's, by name; ``out`` is the run folder.
+        work: what processes started here call, which enters this block in turn; it is pickled.
+        out: the run folder.
 
     Raises:
         SightlineError: there are fewer devices; or another process failed, with its reason.
     """
-    launched = ranks_of_environment()
-    here = launched.local_world_size if launched else _device_count(devices)
-    if 0 < (gpus := torch.cuda.device_count()) < here:
+    launched, gpus = ranks_of_environment(), torch.cuda.device_count()
+    here = launched.local_world_size if launched else max(1, gpus) if devices == "auto" else devices
+    if 0 < gpus < here:
         source = "torchrun started" if launched else "training.devices asks for"
         raise SightlineError(f"{source} {here} processes on this machine, which has {gpus} GPUs; each needs its own")
     ranks = launched or Ranks(0, here, 0, here)
@@ -168,26 +159,18 @@ def joined(
         return
     with ExitStack() as stack:
         if launched:
-            ranks = replace(ranks, store=_prefixed(_rendezvous(), next(_trainings)))
+            try:
+                store, _, _ = next(iter(dist.rendezvous("env://", timeout=_TIMEOUT)))
+            except ValueError as error:
+                reason = f"the processes cannot find each other ({error})"
+                raise SightlineError(f"{reason}; start them with torchrun") from None
+            ranks = replace(ranks, store=_prefixed(store, next(_trainings)))
         else:
             store = dist.TCPStore(_HOST, 0, is_master=True, wait_for_workers=False, timeout=_TIMEOUT)
             ranks = replace(ranks, store=_prefixed(store, 0))
-            stack.enter_context(_workers(ranks, store.port, function, arguments))
-        stack.enter_context(_share_of_threads(ranks))
+            stack.enter_context(_workers(ranks, store.port, work, out))
         stack.enter_context(_process_group(ranks))
         yield ranks
-
-
-def _device_count(devices: int | Literal["auto"]) -> int:
-    return max(1, torch.cuda.device_count()) if devices == "auto" else devices
-
-
-def _rendezvous() -> dist.Store:
-    try:
-        store, _, _ = next(iter(dist.rendezvous("env://", timeout=_TIMEOUT)))
-    except ValueError as error:
-        raise SightlineError(f"the processes cannot find each other ({error}); start them with torchrun") from None
-    return store
 
 
 def _prefixed(store: dist.Store, training: int) -> dist.Store:
@@ -197,14 +180,18 @@ def _prefixed(store: dist.Store, training: int) -> dist.Store:
 
 @contextmanager
 def _process_group(ranks: Ranks) -> Iterator[None]:
+    """In the block, the processes are connected, and each has its GPU or its share of the cores."""
+    threads = torch.get_num_threads()
     try:
+        torch.set_num_threads(max(1, available_cores() // ranks.local_world_size))
         ranks.meet()
         backend = "gloo"
         if torch.cuda.is_available():
             torch.cuda.set_device(ranks.local_rank)
             backend = "nccl"
-        members: dict[str, Any] = {"store": ranks.store, "rank": ranks.rank, "world_size": ranks.world_size}
-        dist.init_process_group(backend, timeout=_TIMEOUT, **members)
+        dist.init_process_group(
+            backend, timeout=_TIMEOUT, store=ranks.store, rank=ranks.rank, world_size=ranks.world_size
+        )
         yield
     except SightlineError as error:
         raise SightlineError(ranks.fail(str(error))) from None
@@ -214,26 +201,17 @@ def _process_group(ranks: Ranks) -> Iterator[None]:
     finally:
         if dist.is_initialized():
             dist.destroy_process_group()
+        torch.set_num_threads(threads)
 
 
 @contextmanager
-def _share_of_threads(ranks: Ranks) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(max(1, available_cores() // ranks.local_world_size))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextmanager
-def _workers(ranks: Ranks, port: int, function: Callable[..., object], arguments: Mapping[str, Any]) -> Iterator[None]:
+def _workers(ranks: Ranks, port: int, work: Callable[[], object], out: Path) -> Iterator[None]:
     """In the block, the processes of ranks 1 and on run, and are watched."""
-    workers = [_start(rank, ranks.world_size, port, function, arguments) for rank in range(1, ranks.world_size)]
+    workers = [_start(rank, ranks.world_size, port, work) for rank in range(1, ranks.world_size)]
     ended = threading.Event()
     # A store serves one thread at a time.
     watching = replace(ranks, store=_prefixed(dist.TCPStore(_HOST, port, is_master=False), 0))
-    threading.Thread(target=_watch, args=(workers, watching, arguments["out"], ended), daemon=True).start()
+    threading.Thread(target=_watch, args=(workers, watching, out, ended), daemon=True).start()
     try:
         yield
     finally:
@@ -249,13 +227,10 @@ def _workers(ranks: Ranks, port: int, function: Callable[..., object], arguments
             process.stdin.close()  # type: ignore[union-attr]
 
 
-def _start(
-    rank: int, world_size: int, port: int, function: Callable[..., object], arguments: Mapping[str, Any]
-) -> Popen[bytes]:
-    numbers = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": world_size, "LOCAL_WORLD_SIZE": world_size}
+def _start(rank: int, world_size: int, port: int, work: Callable[[], object]) -> Popen[bytes]:
     environment = {
         **os.environ,
-        **{name: str(value) for name, value in numbers.items()},
+        **dict(zip(_ENVIRONMENT, map(str, (rank, world_size) * 2), strict=True)),
         "MASTER_ADDR": _HOST,
         "MASTER_PORT": str(port),
         "TORCHELASTIC_USE_AGENT_STORE": str(True),  # as under torchrun, the store exists already
@@ -263,7 +238,7 @@ def _start(
     }
     process = Popen([sys.executable, "-W", "ignore", "-c", _WORKER], stdin=PIPE, env=environment)
     assert process.stdin is not None
-    pickle.dump((function, dict(arguments)), process.stdin)
+    pickle.dump(work, process.stdin)
     process.stdin.flush()  # and stays open: the process ends when this one does, which closes it
     return process
 
@@ -286,11 +261,11 @@ def _watch(workers: Sequence[Popen[bytes]], ranks: Ranks, out: Path, ended: thre
 
 
 def run_worker() -> None:
-    """A process that `joined` started: call the function and end when rank zero does, without printing."""
-    function, arguments = pickle.load(sys.stdin.buffer)
+    """A process that `joined` started: do the work and end when rank zero does, without printing."""
+    work = pickle.load(sys.stdin.buffer)
     threading.Thread(target=_end_with_rank_zero, daemon=True).start()
     try:
-        function(**arguments)
+        work()
     except SightlineError:  # which rank zero prints
         os._exit(1)
     os._exit(0)  # without waiting for threads and other processes

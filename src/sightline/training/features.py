@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from io import FileIO
 from itertools import chain, islice
 from pathlib import Path
@@ -22,7 +22,7 @@ from sightline.errors import SightlineError
 from sightline.images.source import ImageSource
 from sightline.model_folder import naming_write_errors
 from sightline.nn.encoder import Encoder, fused
-from sightline.preprocess import preprocess
+from sightline.preprocess import Preprocessing, preprocess
 from sightline.training.distributed import SINGLE, Ranks
 
 # Few photos at a time: the activations of larger batches leave the processor's caches, and encoding slows to a half.
@@ -49,6 +49,7 @@ class FeatureCache:
     def __init__(self, root: Path, encoder: Encoder) -> None:
         self.encoder = encoder
         self.shape = (encoder.grid[0] * encoder.grid[1], encoder.feature_size)
+        self.row_bytes = 2 * self.shape[0] * self.shape[1]
         self.folder = root / fingerprint(encoder)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -73,8 +74,11 @@ class FeatureCache:
         Raises:
             SightlineError: a photo cannot be read, or the cache cannot be written.
         """
+        if not os.access(self.folder, os.W_OK):
+            raise SightlineError(f"{self.folder}: this cache cannot be written to; name another --cache")
+        lock = FileLock(self.folder / "lock") if ranks.is_rank_zero else nullcontext()
         threads = ThreadPoolExecutor(os.cpu_count())  # more of them get in each other's way where photos are small
-        with naming_write_errors(self.folder), threads as pool, self._lock(ranks):
+        with naming_write_errors(self.folder), threads as pool, lock:
             digests = Digests(self.folder.parent / "photos.sha256").of(photos, pool)
             distinct = dict(zip(digests, photos, strict=True))
             for number, among in ranks.shares():
@@ -94,20 +98,12 @@ class FeatureCache:
 
     def has_room(self, photos: int) -> bool:
         """Whether so many photos' rows, were all of them new, would leave half of the disk's free space."""
-        return photos * self.row_bytes <= (shutil.disk_usage(self.folder).free + self._size()) / 2
-
-    def _size(self) -> int:
-        return self._data.stat().st_size if self._data.exists() else 0
-
-    def _lock(self, ranks: Ranks) -> AbstractContextManager[object]:
-        if not os.access(self.folder, os.W_OK):
-            raise SightlineError(f"{self.folder}: this cache cannot be written to; name another --cache")
-        return FileLock(self.folder / "lock") if ranks.is_rank_zero else nullcontext()
+        used = self._data.stat().st_size if self._data.exists() else 0
+        return photos * self.row_bytes <= (shutil.disk_usage(self.folder).free + used) / 2
 
     def _known(self) -> dict[str, int]:
-        if not (whole := self._count()):
-            return {}
-        names = self._names.read_text().split("\n")[:whole]
+        whole = self._count()
+        names = self._names.read_text().split("\n")[:whole] if whole else []
         return {name: row for row, name in enumerate(names)}
 
     def _count(self) -> int:
@@ -115,11 +111,6 @@ class FeatureCache:
         if not (self._names.exists() and self._data.exists()):
             return 0
         return min(self._data.stat().st_size // self.row_bytes, self._names.stat().st_size // _NAME_BYTES)
-
-    @property
-    def row_bytes(self) -> int:
-        """What a photo's features take."""
-        return 2 * self.shape[0] * self.shape[1]
 
     def _append(self, missing: dict[str, ImageSource], pool: ThreadPoolExecutor) -> Iterator[None]:
         """Encode these photos and add their rows, a block at a time."""
@@ -147,7 +138,7 @@ class FeatureCache:
         # Convolutions are quicker on channels that lie together.
         encoder = fused(self.encoder).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         device = next(encoder.parameters()).device
-        decoded = _ahead(pool, lambda photo: preprocess(photo, self.encoder.preprocessing), photos, 8 * _BATCH)
+        decoded = _decoded(pool, self.encoder.preprocessing, photos, 8 * _BATCH)
         while batch := list(islice(decoded, _BATCH)):
             pixels = torch.from_numpy(np.stack(batch)).to(device)
             yield encoder(pixels).to(torch.float16).cpu().numpy()
@@ -169,7 +160,7 @@ class Digests:
         Raises:
             SightlineError: a photo cannot be read.
         """
-        stamps = np.array([_or_raise(photo, _stamp) for photo in photos], f"S{_DIGEST_BYTES}")
+        stamps = np.array([_sha256(photo, content=False) for photo in photos], f"S{_DIGEST_BYTES}")
         known = self._known()
         order = np.argsort(known[:, 0], kind="stable")
         position = np.searchsorted(known[:, 0], stamps, sorter=order)
@@ -179,7 +170,7 @@ class Digests:
         digests[is_known] = known[row[is_known], 1]
         new = np.flatnonzero(~is_known)
         tasks = [new[start : start + _PHOTOS_A_TASK].tolist() for start in range(0, len(new), _PHOTOS_A_TASK)]
-        parts = pool.map(lambda part: [_or_raise(photos[index], _content) for index in part], tasks)
+        parts = pool.map(lambda part: [_sha256(photos[index], content=True) for index in part], tasks)
         digests[new] = list(chain.from_iterable(parts))
         self._add(np.stack([stamps[new], digests[new]], axis=1))
         # Not by the array's items, which lose trailing zero bytes.
@@ -201,17 +192,10 @@ class Digests:
             file.write(rows.tobytes())
 
 
-def _stamp(photo: ImageSource) -> bytes:
-    return hashlib.sha256(photo.stamp().encode(errors="surrogatepass")).digest()
-
-
-def _content(photo: ImageSource) -> bytes:
-    return hashlib.sha256(photo.read()).digest()
-
-
-def _or_raise(photo: ImageSource, digest: Callable[[ImageSource], bytes]) -> bytes:
+def _sha256(photo: ImageSource, content: bool) -> bytes:
+    """Of the photo's bytes, or of its stamp."""
     try:
-        return digest(photo)
+        return hashlib.sha256(photo.read() if content else photo.stamp().encode(errors="surrogatepass")).digest()
     except OSError as error:
         raise SightlineError(
             f"{photo.name}: cannot be read ({error.strerror}); `sightline data check` finds such photos"
@@ -228,23 +212,19 @@ def fingerprint(encoder: Encoder) -> str:
 
 
 def _write_all(file: FileIO, content: bytes) -> None:
-    """Write all of it; a file without a buffer takes a part of it where the disk has no room for the whole."""
+    # A file without a buffer takes a part of it where the disk has no room for the whole.
     left = memoryview(content)
     while left:
         left = left[file.write(left) :]
 
 
-def _ahead(
-    pool: ThreadPoolExecutor,
-    function: Callable[[ImageSource], NDArray[np.float32]],
-    photos: Iterable[ImageSource],
-    depth: int,
+def _decoded(
+    pool: ThreadPoolExecutor, preprocessing: Preprocessing, photos: Iterable[ImageSource], depth: int
 ) -> Iterator[NDArray[np.float32]]:
-    """``map``, in order, with at most ``depth`` results waiting."""
+    """Pixels of the photos, in order, with at most ``depth`` results waiting."""
     waiting: list[Future[NDArray[np.float32]]] = []
     for photo in photos:
-        waiting.append(pool.submit(function, photo))
+        waiting.append(pool.submit(preprocess, photo, preprocessing))
         if len(waiting) >= depth:
             yield waiting.pop(0).result()
-    while waiting:
-        yield waiting.pop(0).result()
+    yield from (future.result() for future in waiting)

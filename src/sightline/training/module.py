@@ -13,13 +13,13 @@ import torch.distributed as dist
 from lightning.fabric.plugins.environments import TorchElasticEnvironment
 from lightning.pytorch.callbacks import Callback, EarlyStopping, TQDMProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.strategies import DDPStrategy, Strategy
+from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
 
 from sightline.errors import SightlineError
 from sightline.nn.model import CaptionModel
 from sightline.training.batches import Batch
-from sightline.training.callbacks import EpochRecord, KeptEpoch, OwnSigterm, StopAtDivergence
+from sightline.training.callbacks import EpochRecord, KeptEpoch, OwnSigterm
 from sightline.training.checkpoints import CHECKPOINTS, WholeCheckpoints
 from sightline.training.cpu import DepthwiseInFloat32, has_bfloat16
 from sightline.training.distributed import Ranks
@@ -149,8 +149,7 @@ class CaptioningModule(L.LightningModule):
         value, weight, factor = step.value, step.weight, 1.0
         if (processes := batch.share.world_size) > 1:
             own = (step.words, step.weight, float(step.value) * step.weight) if batch.share.counts else (0, 0, 0)
-            sums = torch.tensor(own, dtype=torch.float64, device=self.device)
-            dist.all_reduce(sums)
+            dist.all_reduce(sums := torch.tensor(own, dtype=torch.float64, device=self.device))
             words, weight, total = sums.tolist()
             value = torch.tensor(total / weight, device=self.device)
             # Gradients are averaged over processes: each loss counts by its words, so that is the mean over all words.
@@ -161,13 +160,7 @@ class CaptioningModule(L.LightningModule):
 
 
 def make_trainer(
-    training: TrainingRecipe,
-    module: CaptioningModule,
-    ranks: Ranks,
-    record: EpochRecord,
-    out: Path,
-    *,
-    progress: bool,
+    training: TrainingRecipe, module: CaptioningModule, ranks: Ranks, record: EpochRecord, out: Path, *, progress: bool
 ) -> L.Trainer:
     """A trainer that keeps the best and the last epoch, and each epoch's row, in the run folder ``out``.
 
@@ -184,7 +177,6 @@ def make_trainer(
     callbacks: list[Callback] = [
         OwnSigterm(),
         record,
-        StopAtDivergence(record),
         KeptEpoch(folder, "best", monitor=monitor, mode=better, enable_version_counter=False),
         # The best's own save_last saves only when the best improves: resuming would repeat every epoch after it.
         KeptEpoch(folder, "last", enable_version_counter=False),
@@ -193,11 +185,13 @@ def make_trainer(
         callbacks.append(EarlyStopping(monitor, patience=training.patience, mode=better))
     if progress:
         callbacks.append(TQDMProgressBar(refresh_rate=5))
+    # Buffers are batch statistics, which are the same in all processes.
+    together = DDPStrategy(broadcast_buffers=False, gradient_as_bucket_view=True)
     return L.Trainer(
         max_epochs=training.epochs,
         devices=ranks.local_world_size,
         num_nodes=ranks.world_size // ranks.local_world_size,
-        strategy=_strategy(ranks),
+        strategy=together if ranks.world_size > 1 else "auto",
         sync_batchnorm=shares_batch_statistics(module, ranks),
         precision=_PRECISION[native_precision(training.precision)],  # type: ignore[arg-type]
         gradient_clip_val=training.gradient_clip,
@@ -213,15 +207,12 @@ def make_trainer(
 
 
 def shares_batch_statistics(module: nn.Module, ranks: Ranks) -> bool:
-    """Whether several processes have to take the statistics of batch normalisation over the whole batch.
+    """Whether several processes take the statistics of batch normalisation over the whole batch: `nn.SyncBatchNorm`.
 
-    Args:
-        module: in training mode; layers in evaluation mode keep their statistics.
-        ranks: the processes.
+    ``module`` is in training mode; layers in evaluation mode keep their statistics.
 
     Raises:
-        SightlineError: they would, and torch cannot: `torch.nn.SyncBatchNorm` runs on GPUs alone, and replaces no layer
-            that does more than batch normalisation.
+        SightlineError: they should and cannot: it needs GPUs, and layers that do nothing but batch normalisation.
     """
     learning = [each for each in module.modules() if isinstance(each, nn.BatchNorm2d) and each.training]
     if ranks.world_size == 1 or not learning:
@@ -243,13 +234,6 @@ def native_precision(precision: str) -> str:
     on_gpu = torch.cuda.is_available()
     native = torch.cuda.is_bf16_supported(including_emulation=False) if on_gpu else has_bfloat16()
     return "bfloat16" if native else "float32"
-
-
-def _strategy(ranks: Ranks) -> Strategy | str:
-    if ranks.world_size == 1:
-        return "auto"
-    # Buffers are batch statistics, which are the same in all processes.
-    return DDPStrategy(broadcast_buffers=False, gradient_as_bucket_view=True)
 
 
 class _GivenRanks(TorchElasticEnvironment):

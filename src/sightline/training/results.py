@@ -46,14 +46,9 @@ def write_results(
     best = read_best(out, say)
     module.load_state_dict(best["state_dict"])
     kept = [row["epoch"] for row in rows].index(best["epoch"] + 1)
-    training = {
-        **config.training,
-        "epochs": len(rows),
-        "kept_epoch": rows[kept]["epoch"],
-        **{name: number for name, number in rows[kept].items() if name.startswith("val_")},
-    }
-    config = replace(config, training=training)
-    model = module.model.cpu().eval()
+    values = {name: number for name, number in rows[kept].items() if name.startswith("val_")}
+    training = {**config.training, "epochs": len(rows), "kept_epoch": rows[kept]["epoch"], **values}
+    config, model = replace(config, training=training), module.model.cpu().eval()
     save_model(out, model, config, vocabulary)
     draw_epochs(out / "loss.png", rows, module.objective, kept)
     step = max(1, len(held_out) // _SAMPLES)
@@ -73,39 +68,25 @@ def generate(
 ) -> list[Caption]:
     """One `Caption` a photo by the torch model, all in one batch; put the model in evaluation mode first."""
     pixels = torch.from_numpy(np.stack([preprocess(photo, config.preprocessing) for photo in photos]))
-    return generate_from_features(model, config, vocabulary, model.features(pixels), beam_size, length_penalty)
-
-
-@torch.inference_mode()
-def generate_from_features(
-    model: CaptionModel,
-    config: ModelConfig,
-    vocabulary: Vocabulary,
-    features: torch.Tensor,
-    beam_size: int = BEAM_SIZE,
-    length_penalty: float = LENGTH_PENALTY,
-) -> list[Caption]:
-    """As `generate`, from the encoder's annotation vectors (P, L, D)."""
-    sentences, scores = search(model.decoder, model.prepare(features), beam_size, config.max_words, length_penalty)
+    memory = model.prepare(model.features(pixels))
+    sentences, scores = search(model.decoder, memory, beam_size, config.max_words, length_penalty)
     arrays = (tensor.cpu().numpy() for tensor in (*sentences[:3], scores))
     return read_captions(vocabulary, config.grid, *arrays)
 
 
 def draw_epochs(path: Path, epochs: Sequence[dict[str, Any]], objective: Objective, best: int) -> None:
     """Plot the objective's value by epoch, in training and held out; the best epoch (index in ``epochs``) is marked."""
-    numbers = [row["epoch"] for row in epochs]
-    held_out = [row[f"val_{objective.value}"] for row in epochs]
-    training = [row[f"train_{objective.value}"] for row in epochs]
+    columns = ("epoch", f"train_{objective.value}", f"val_{objective.value}")
+    numbers, training, held_out = ([row[column] for row in epochs] for column in columns)
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.subplots()
     axes.plot(numbers, training, color="#7a8793", label="training photos", marker="o", ms=3)
     axes.plot(numbers, held_out, color="#c8442b", label="held-out photos", marker="o", ms=3)
-    axes.scatter(
-        [numbers[best]], [held_out[best]], s=70, facecolor="none", edgecolor="#c8442b", linewidth=1.5, zorder=3
-    )
+    point = numbers[best], held_out[best]
+    axes.scatter(*point, s=70, facecolor="none", edgecolor="#c8442b", linewidth=1.5, zorder=3)
     axes.annotate(
-        f"kept: epoch {numbers[best]}, {held_out[best]:.2f}",
-        (numbers[best], held_out[best]),
+        f"kept: epoch {point[0]}, {point[1]:.2f}",
+        point,
         xytext=(0, 12),
         textcoords="offset points",
         ha="right" if 2 * best >= len(epochs) else "left",  # towards the middle, where there is room
@@ -124,10 +105,8 @@ def draw_samples(path: Path, photos: Sequence[Photo], captions: Sequence[str], c
     """Draw a contact sheet of photos, each with its caption beneath."""
     rows = -(-len(photos) // columns)
     figure = Figure(figsize=(3 * columns, 3.5 * rows), layout="constrained")
-    cells = list(figure.subplots(rows, columns, squeeze=False).flat)
-    for cell in cells:
-        cell.set(xticks=[], yticks=[], frame_on=False)
-    for cell, photo, caption in zip(cells, photos, captions, strict=False):
+    cells = figure.subplots(rows, columns, squeeze=False, subplot_kw={"xticks": [], "yticks": [], "frame_on": False})
+    for cell, photo, caption in zip(cells.flat, photos, captions, strict=False):
         cell.imshow(open_photo(photo))
         text = "\n".join(textwrap.wrap(caption, 32))
         font = None if caption.isascii() else font_file(caption)

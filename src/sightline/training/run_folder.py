@@ -52,12 +52,9 @@ def check_resumable(out: Path, recipe: Recipe) -> None:
 
 def write_description(out: Path, recipe: Recipe, config: ModelConfig, vocabulary: Vocabulary) -> None:
     """Write to ``out`` what resuming needs beside the checkpoint; raises `SightlineError` where that fails."""
-    with replacing(out / RECIPE) as path:
-        recipe.save(path)
-    with replacing(out / CONFIG) as path:
-        config.save(path)
-    with replacing(out / VOCABULARY) as path:
-        vocabulary.save(path)
+    for name, save in ((RECIPE, recipe.save), (CONFIG, config.save), (VOCABULARY, vocabulary.save)):
+        with replacing(out / name) as path:
+            save(path)
 
 
 @contextmanager
@@ -103,7 +100,7 @@ def interruptible(out: Path) -> Iterator[None]:
         raise SightlineError(f"interrupted; {resume_advice(out)}") from None
     # A loading process that dies while it hands over a batch raises ConnectionError or EOFError.
     except (RuntimeError, ConnectionError, EOFError) as error:
-        if _lost_another_rank(error):
+        if isinstance(error, dist.DistError) or "gloo" in str(error):  # gloo raises plain RuntimeErrors that name it
             raise SightlineError(
                 f"another process of this training was ended from outside; {resume_advice(out)}"
             ) from None
@@ -125,11 +122,6 @@ def _fixed(recipe: Recipe) -> dict[str, Any]:
         values["training"].pop(key)
     values["encoder"].pop("weights")
     return values
-
-
-def _lost_another_rank(error: Exception) -> bool:
-    # gloo raises plain RuntimeErrors that name it.
-    return isinstance(error, dist.DistError) or "gloo" in str(error)
 
 
 @contextmanager

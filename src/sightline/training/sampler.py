@@ -1,8 +1,7 @@
-"""The order of photos: shuffled batches of similar caption length, and shuffling for data larger than memory.
+"""The order of photos: shuffled batches of similar caption length.
 
 Shards larger than memory are shuffled in windows: first the shards, then the photos of as many shards as are about
-4 GB, which the machine can keep in memory while they are shown. Every order depends on seed and epoch alone, so there
-is no shuffle buffer to fill, save or share.
+4 GB, which stay in memory while they are shown. There is no shuffle buffer to fill, save or share.
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ class Draw(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Shards:
-    """Which shard each photo is in.
+    """Shards that are shuffled in windows.
 
     Attributes:
         of_photo: int32 (N,), the number of the photo's shard.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import lightning as L
@@ -68,25 +69,19 @@ def train(
         _check(recipe, out, resume)
     keep_freed_memory()
     folders = [data] if isinstance(data, Path) else list(data)
-    arguments = {"recipe": recipe, "data": folders, "out": out, "resume": resume, "init": init}
-    arguments |= {"repeats": repeats, "regions": regions, "cache": cache}
-    with (
-        joined(recipe.training.devices, train, arguments) as ranks,
-        run_lock(out, ranks),
-        interruptible(out),
-    ):
+    work = partial(train, recipe, folders, out, resume, init, repeats, regions, cache)
+    with joined(recipe.training.devices, work, out) as ranks, run_lock(out, ranks), interruptible(out):
         if recipe.training.threads is not None:
             torch.set_num_threads(recipe.training.threads)
         _check(recipe, out, resume)  # again: another training may have ended meanwhile
-        say = say if ranks.is_rank_zero else _in_silence
+        say = say if ranks.is_rank_zero else lambda line: None
         with ranks.rank_zero_first():  # it indexes shards for all
             dataset = read_data(folders, repeats or {}, recipe.training.needs_boxes, say, regions)
         held_out = dataset.examples["val"]
         L.seed_everything(recipe.training.seed, verbose=False)
         with ranks.rank_zero_first():
-            model, config, vocabulary = (
-                resumed_model(dataset, out, say) if resume else new_model(recipe, dataset, init, say)
-            )
+            started = resumed_model(dataset, out, say) if resume else new_model(recipe, dataset, init, say)
+            model, config, vocabulary = started
             if ranks.is_rank_zero and not resume:
                 write_description(out, recipe, config, vocabulary)
         photos = {split: len(examples) for split, examples in dataset.examples.items()}
@@ -98,17 +93,8 @@ def train(
         module = make_module(recipe, model, objective, held_out, vocabulary).train()
         record = EpochRecord(out / "metrics.csv", objective.value, recipe.training.written_scores())
         trainer = make_trainer(recipe.training, module, ranks, record, out, progress=progress and ranks.is_rank_zero)
-        loaders = make_loaders(
-            recipe.encoder,
-            recipe.training,
-            dataset,
-            targets,
-            vocabulary,
-            model.encoder,
-            cache=cache or cache_folder("features"),
-            ranks=ranks,
-            say=say,
-        )
+        cache = cache or cache_folder("features")
+        loaders = make_loaders(recipe, dataset, targets, vocabulary, model.encoder, cache, ranks, say)
         trainer.fit(module, loaders["train"], loaders["val"], ckpt_path=last_checkpoint(out) if resume else None)
         if not ranks.is_rank_zero:
             return out
@@ -119,10 +105,6 @@ def train(
             difference = exported.agreement.difference
             say(f"{exported.path.name}: {exported.size / 1e6:.1f} MB, agrees with torch to {difference:.0e}")
     return out
-
-
-def _in_silence(line: str) -> None:
-    """Drops what ranks other than zero would print, which rank zero prints."""
 
 
 def _check(recipe: Recipe, out: Path, resume: bool) -> None:
