@@ -40,6 +40,7 @@ except ImportError:
     from sightline.training.batches import LengthSampler
 from sightline.training.module import CaptioningModule
 from sightline.training.objective import CrossEntropy
+from sightline.training.recipe import Recipe
 from sightline.vocabulary import PAD
 
 photos = sys.argv[1:]
@@ -51,7 +52,11 @@ for index in np.ndindex(320, 5):
     targets[index][:length] = 4 + (random.zipf(1.3, length) - 1) % 2536
     targets[index][length : length + 1] = 2
 torch.manual_seed(0)
-module = CaptioningModule(CaptionModel(MobileNetV2(), GRUDecoder(2540, 1280)), CrossEntropy(), 1e-3, seed=0).train()
+parts = CaptionModel(MobileNetV2(), GRUDecoder(2540, 1280)), CrossEntropy()
+try:
+    module = CaptioningModule(*parts, Recipe()).train()
+except TypeError:
+    module = CaptioningModule(*parts, 1e-3, seed=0).train()
 module.log = lambda *args, **kwargs: None
 optimiser = module.configure_optimizers()
 data = CachedFeatures(torch.rand(320, 49, 1280).half().numpy(), np.arange(320), targets)

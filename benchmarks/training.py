@@ -30,6 +30,7 @@ from sightline.training.batches import Batch, CachedFeatures, encode_captions
 from sightline.training.cpu import keep_freed_memory
 from sightline.training.module import CaptioningModule
 from sightline.training.objective import CrossEntropy
+from sightline.training.recipe import Recipe
 from sightline.training.sampler import LengthSampler
 from sightline.vocabulary import PAD, START, Vocabulary
 
@@ -97,7 +98,7 @@ def our_step(
 ) -> Callable[[], int]:
     """The same for this project's model, its batches and its optimiser; 32 photos with all their captions."""
     model = CaptionModel(MobileNetV2(), GRUDecoder(words, FEATURES, attention=attention))
-    module = CaptioningModule(model, CrossEntropy(), 1e-3, seed=0).train()
+    module = CaptioningModule(model, CrossEntropy(), Recipe()).train()
     module.log = lambda *args, **kwargs: None  # type: ignore[method-assign]
     optimiser = module.configure_optimizers()
     data = CachedFeatures(features.to(torch.float16).numpy(), np.arange(len(features)), targets)

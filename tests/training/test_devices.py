@@ -197,7 +197,9 @@ def test_batch_statistics_are_not_learned_by_several_cpu_processes(data, tmp_pat
 
 def test_frozen_blocks_keep_their_statistics_when_layers_are_exchanged(tiny_run):
     model, *_ = load_model(tiny_run)
-    module = CaptioningModule(model, CrossEntropy(), 1e-3, 0, encoder_learning_rate=1e-3, frozen_blocks=2).train()
+    recipe = tiny()
+    recipe = recipe.model_copy(update={"encoder": recipe.encoder.model_copy(update={"frozen_blocks": 2})})
+    module = CaptioningModule(model, CrossEntropy(), recipe).train()
     before = [layer.training for layer in module.modules() if isinstance(layer, nn.BatchNorm2d)]
     module = nn.SyncBatchNorm.convert_sync_batchnorm(module).train()  # as Lightning does, on GPUs
     assert [layer.training for layer in module.modules() if isinstance(layer, nn.SyncBatchNorm)] == before

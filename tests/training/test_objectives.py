@@ -40,6 +40,12 @@ def batch_of(model, targets):
     )
 
 
+def self_critical_objective(targets, max_words, penalties=(), **options):
+    """Two samples a photo; ``options`` of the recipe's training."""
+    recipe = tiny(objective="self_critical", samples=2, **options).training
+    return SelfCritical(targets, targets, recipe, max_words, penalties)
+
+
 def test_label_smoothing_is_torchs_over_every_word(trained):
     model = load_model(trained)[0]
     targets = np.array([[[4, 5, 6, END], [4, 5, END, 0]], [[7, END, 0, 0], [4, 8, END, 0]]])
@@ -63,7 +69,7 @@ def test_self_critical_loss_is_reinforce_against_the_other_samples(trained, monk
     drawn = np.array([[[4, 5, 6, END], [4, 9, END, 0]], [[7, END, 0, 0], [5, 8, END, 0]]])
     features, batch = batch_of(model, targets)
     monkeypatch.setattr(self_critical, "sample", lambda *args: torch.from_numpy(drawn))
-    objective = SelfCritical(targets, targets, samples=2, max_words=4)
+    objective = self_critical_objective(targets, 4)
     step = objective.training(model, features, batch, seed=0)
 
     own, total = objective._cider, 0.0
@@ -108,9 +114,7 @@ def test_what_nobody_saw_takes_from_the_reward(trained, monkeypatch):
     features, batch = batch_of(model, written)
     monkeypatch.setattr(self_critical, "sample", lambda *args: torch.from_numpy(drawn))
     plain, costly = (
-        SelfCritical(written, written, samples=2, max_words=5, penalties=[(unknown, penalty)]).training(
-            model, features, batch, seed=0
-        )
+        self_critical_objective(written, 5, penalties=[(unknown, penalty)]).training(model, features, batch, seed=0)
         for penalty in (0.0, 0.3)
     )
     first, second = log_probs_of(model, features, drawn)
@@ -125,9 +129,7 @@ def test_bleu_counts_beside_cider_in_the_reward(trained, monkeypatch):
     features, batch = batch_of(model, written)
     monkeypatch.setattr(self_critical, "sample", lambda *args: torch.from_numpy(drawn))
     plain, beside = (
-        SelfCritical(written, written, samples=2, max_words=5, bleu_weight=weight).training(
-            model, features, batch, seed=0
-        )
+        self_critical_objective(written, 5, bleu_weight=weight).training(model, features, batch, seed=0)
         for weight in (0.0, 2.0)
     )
     first, second = log_probs_of(model, features, drawn)
@@ -154,9 +156,7 @@ def test_peoples_captions_count_beside_the_reward_as_in_teacher_forcing(trained,
     features, batch = batch_of(model, written)
     monkeypatch.setattr(self_critical, "sample", lambda *args: torch.from_numpy(drawn))
     alone, beside = (
-        SelfCritical(written, written, samples=2, max_words=5, cross_entropy_weight=weight).training(
-            model, features, batch, seed=0
-        )
+        self_critical_objective(written, 5, cross_entropy_weight=weight).training(model, features, batch, seed=0)
         for weight in (0.0, 0.25)
     )
     logits = model(features, tree := PrefixTree.from_captions(written)).logits
@@ -179,7 +179,7 @@ def test_wide_attention_costs_what_the_recipe_says(trained, monkeypatch):
     monkeypatch.setattr(self_critical, "sample", lambda *args: torch.from_numpy(targets))
     for make in (
         lambda weight: CrossEntropy(attention_entropy=weight),
-        lambda weight: SelfCritical(targets, targets, samples=2, max_words=4, attention_entropy=weight),
+        lambda weight: self_critical_objective(targets, 4, attention_entropy=weight),
     ):
         plain, narrow = (make(weight).training(model, features, batch, seed=0) for weight in (0.0, 0.3))
         assert (narrow.loss - plain.loss).item() == pytest.approx(0.3 * entropy.item(), rel=1e-4)
@@ -239,7 +239,7 @@ def test_self_critical_training_points_at_the_nouns_it_drew(trained, monkeypatch
     rows[0, 5], rows[1, 5], rows[1, 0] = 1, 0, 0
     shares = torch.rand(2, 64).softmax(1)
     plain, costly = (
-        SelfCritical(targets, targets, samples=2, max_words=4, attention_supervision=weight).training(
+        self_critical_objective(targets, 4, attention_supervision=weight).training(
             model, features, batch._replace(attention_targets=NounTargets(shares, rows)), seed=0
         )
         for weight in (0.0, 0.3)
@@ -250,7 +250,7 @@ def test_self_critical_training_points_at_the_nouns_it_drew(trained, monkeypatch
     missed = missed - (shares[0] * alpha[tree.node_of_word[1, 1, 0]]).sum().log()
     assert (costly.loss - plain.loss).item() == pytest.approx(0.3 * missed.item() / 12, rel=1e-4)
     phrases = PhraseTargets(shares, batch.captions.targets, torch.tensor([0]), torch.tensor([0]))
-    objective = SelfCritical(targets, targets, samples=2, max_words=4, attention_supervision=0.3)
+    objective = self_critical_objective(targets, 4, attention_supervision=0.3)
     with pytest.raises(ValueError, match="NounBoxes"):  # which know no sampled captions
         objective.training(model, features, batch._replace(attention_targets=phrases), seed=0)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -58,7 +58,12 @@ def new_model(
     if recipe.encoder.frozen_blocks > (blocks := len(model.encoder.blocks())):
         raise SightlineError(f"encoder.frozen_blocks: {recipe.encoder.name} has {blocks} blocks; name fewer")
     if origin:
-        _take_weights(model, config, origin, init, len(vocabulary))
+        before, before_config, known = origin
+        state = extend_weights(before.state_dict(), model.state_dict(), len(known), len(vocabulary))
+        if reason := _load_state(model, state):
+            kinds = [(before_config.encoder, config.encoder), (before_config.decoder, config.decoder)]
+            reason = "; ".join(f"{old}, not {new}" for old, new in kinds if old != new) or reason
+            raise SightlineError(f"--init {init}: a model of another shape than the recipe's ({reason})")
     else:
         load_encoder_weights(model.encoder, recipe.encoder.weights)
     return model, config, vocabulary
@@ -87,11 +92,8 @@ def resumed_model(
         )
     model = build_model(config, vocabulary)
     state = read_last_whole(out, say)["state_dict"]
-    try:
-        model.load_state_dict({name.removeprefix("model."): tensor for name, tensor in state.items()})
-    except RuntimeError as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise SightlineError(f"{last_checkpoint(out)}: not of the model in {out / CONFIG} ({reason})") from None
+    if reason := _load_state(model, {name.removeprefix("model."): tensor for name, tensor in state.items()}):
+        raise SightlineError(f"{last_checkpoint(out)}: not of the model in {out / CONFIG} ({reason})")
     return model, config, vocabulary
 
 
@@ -110,37 +112,16 @@ def make_objective(
         penalties.append((UnknownNouns(examples, vocabulary), training.hallucination_penalty))
     if training.break_off_penalty:
         penalties.append((TruncatedCaption(targets["train"]), training.break_off_penalty))
-    return SelfCritical(
-        targets["train"],
-        targets["val"],
-        samples=training.samples,
-        max_words=max_words,
-        attention_entropy=training.attention_entropy,
-        attention_supervision=training.attention_supervision,
-        penalties=penalties,
-        bleu_weight=training.bleu_weight,
-        cross_entropy_weight=training.cross_entropy_weight,
-    )
+    return SelfCritical(targets["train"], targets["val"], training, max_words, penalties)
 
 
 def make_module(
     recipe: Recipe, model: CaptionModel, objective: Objective, held_out: Sequence[Example], vocabulary: Vocabulary
 ) -> CaptioningModule:
     """The Lightning module: the model, its objective, which weights are trained at which rates, and scores."""
-    encoder, training = recipe.encoder, recipe.training
-    rate, names = training.learning_rate, training.written_scores()
-    return CaptioningModule(
-        model,
-        objective,
-        rate,
-        training.seed,
-        encoder_learning_rate=(encoder.learning_rate or rate) if encoder.trainable else None,
-        frozen_blocks=encoder.frozen_blocks,
-        freeze_batch_norm=not encoder.trainable or encoder.freeze_batch_norm,
-        cosine=training.schedule == "cosine",
-        gradient_clip=training.gradient_clip,
-        scores=GreedyCaptionScores(names, held_out, vocabulary, recipe.vocabulary.max_words) if names else None,
-    )
+    names = recipe.training.written_scores()
+    scores = GreedyCaptionScores(names, held_out, vocabulary, recipe.vocabulary.max_words) if names else None
+    return CaptioningModule(model, objective, recipe, scores)
 
 
 def load_encoder_weights(encoder: Encoder, weights: str) -> None:
@@ -155,18 +136,27 @@ def load_encoder_weights(encoder: Encoder, weights: str) -> None:
     if weights == "none":
         return
     if Path(weights).is_dir():
-        state = _encoder_of_model(Path(weights), encoder)
+        trained = load_model(Path(weights))[0].encoder
+        if type(trained) is not type(encoder):
+            kinds = f"a {type(trained).__name__}, the recipe a {type(encoder).__name__}"
+            raise SightlineError(f"encoder.weights: {weights} has {kinds}")
+        state = trained.state_dict()
     elif weights == "download":
         state = encoder.convert_published(_download(encoder))
     else:
-        state = encoder.convert_published(
-            _read_state(_file_in_package(encoder) if weights == "package" else Path(weights))
-        )
+        file = _file_in_package(encoder) if weights == "package" else Path(weights)
+        state = encoder.convert_published(_read_state(file))
+    if reason := _load_state(encoder, state):
+        raise SightlineError(f"encoder.weights: {weights} does not fit {type(encoder).__name__} ({reason})")
+
+
+def _load_state(module: torch.nn.Module, state: Mapping[str, torch.Tensor]) -> str:
+    """Fill the module; returns why that fails, empty where it does not."""
     try:
-        encoder.load_state_dict(state)
+        module.load_state_dict(state)
     except RuntimeError as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise SightlineError(f"encoder.weights: {weights} does not fit {type(encoder).__name__} ({reason})") from None
+        return str(error).splitlines()[-1].strip()
+    return ""
 
 
 def _config(recipe: Recipe, encoder: Encoder, data: TrainingData, init: Path | None) -> ModelConfig:
@@ -185,34 +175,6 @@ def _config(recipe: Recipe, encoder: Encoder, data: TrainingData, init: Path | N
             "fingerprint": fingerprint(data.examples),
         },
     )
-
-
-def _take_weights(
-    model: CaptionModel,
-    config: ModelConfig,
-    origin: tuple[CaptionModel, ModelConfig, Vocabulary],
-    init: Path | None,
-    words: int,
-) -> None:
-    """Fill ``model``, of ``words`` words, with the weights of the model in ``init``."""
-    before, before_config, before_vocabulary = origin
-    state = extend_weights(before.state_dict(), model.state_dict(), len(before_vocabulary), words)
-    try:
-        model.load_state_dict(state)
-    except RuntimeError as error:
-        kinds = [(before_config.encoder, config.encoder), (before_config.decoder, config.decoder)]
-        different = [f"{old}, not {new}" for old, new in kinds if old != new]
-        reason = "; ".join(different) or str(error).splitlines()[-1].strip()
-        raise SightlineError(f"--init {init}: a model of another shape than the recipe's ({reason})") from None
-
-
-def _encoder_of_model(folder: Path, encoder: Encoder) -> dict[str, torch.Tensor]:
-    trained = load_model(folder)[0].encoder
-    if type(trained) is not type(encoder):
-        raise SightlineError(
-            f"encoder.weights: {folder} has a {type(trained).__name__}, the recipe a {type(encoder).__name__}"
-        )
-    return trained.state_dict()
 
 
 def _read_state(path: Path) -> dict[str, torch.Tensor]:

@@ -6,6 +6,7 @@ import io
 import pickle
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,27 +52,17 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """
     try:
         return dict(torch.load(path, map_location="cpu", weights_only=True))
-    except pickle.UnpicklingError as error:
-        if names := _globals(path):
+    except Exception as error:  # torch.load raises what its readers raise, and so does the next call
+        names: list[str] = []
+        if isinstance(error, pickle.UnpicklingError):
+            with suppress(Exception):
+                names = sorted(get_unsafe_globals_in_checkpoint(path))
+        if names:
             raise SightlineError(
                 f"{path}: holds {', '.join(names)}, which may run code; resume a checkpoint that sightline wrote"
             ) from None
-        raise _damaged(path, error) from None
-    except Exception as error:  # torch.load raises what its readers raise
-        raise _damaged(path, error) from None
-
-
-def _globals(path: Path) -> list[str]:
-    """Names of classes and functions in a checkpoint, beside those that `torch.load` allows."""
-    try:
-        return sorted(get_unsafe_globals_in_checkpoint(path))
-    except Exception:  # as above
-        return []
-
-
-def _damaged(path: Path, error: Exception) -> DamagedCheckpoint:
-    reason = str(error).splitlines()[-1].strip() if str(error) else type(error).__name__
-    return DamagedCheckpoint(f"{path}: damaged ({reason}); start anew in another --out")
+        reason = str(error).splitlines()[-1].strip() if str(error) else type(error).__name__
+        raise DamagedCheckpoint(f"{path}: damaged ({reason}); start anew in another --out") from None
 
 
 def read_last_whole(out: Path, say: Callable[[str], None]) -> dict[str, Any]:

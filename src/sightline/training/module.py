@@ -24,7 +24,7 @@ from sightline.training.checkpoints import CHECKPOINTS, WholeCheckpoints
 from sightline.training.cpu import DepthwiseInFloat32, has_bfloat16
 from sightline.training.distributed import Ranks
 from sightline.training.objective import Objective, Step
-from sightline.training.recipe import TrainingRecipe
+from sightline.training.recipe import Recipe
 from sightline.training.validation_metrics import GreedyCaptionScores
 
 _PRECISION = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}
@@ -45,40 +45,19 @@ class CaptioningModule(L.LightningModule):
     With several processes, the loss is the mean over the words of the whole batch, as one process would have it.
 
     Args:
-        model: what is trained.
+        model: what is trained. Where the recipe's encoder is frozen, a batch's inputs may be annotation vectors.
         objective: what is minimised, and how the model is judged on held-out photos.
-        learning_rate: Adam's.
-        seed: decides dropout, together with the step's number.
-        encoder_learning_rate: of the encoder's weights; None for a frozen encoder, where a batch's inputs may be
-            annotation vectors instead of pixels.
-        frozen_blocks: how many of a trained encoder's blocks, from the pixels on, keep their weights.
-        freeze_batch_norm: whether the encoder's batch normalisation keeps its means and variances.
-        cosine: whether learning rates fall along half a cosine to zero at the last step.
-        gradient_clip: the trainer's, None for none.
+        recipe: decides which weights are trained, at which rates, and the seed.
         scores: of greedy captions of held-out photos; None for none.
     """
 
     def __init__(
-        self,
-        model: CaptionModel,
-        objective: Objective,
-        learning_rate: float,
-        seed: int,
-        *,
-        encoder_learning_rate: float | None = None,
-        frozen_blocks: int = 0,
-        freeze_batch_norm: bool = False,
-        cosine: bool = False,
-        gradient_clip: float | None = None,
-        scores: GreedyCaptionScores | None = None,
+        self, model: CaptionModel, objective: Objective, recipe: Recipe, scores: GreedyCaptionScores | None = None
     ) -> None:
         super().__init__()
-        self.model, self.objective, self.scores = model, objective, scores
-        self.learning_rate, self.encoder_learning_rate, self.seed = learning_rate, encoder_learning_rate, seed
-        self.cosine, self.gradient_clip = cosine, gradient_clip
-        self.frozen_blocks, self.freeze_batch_norm = frozen_blocks, freeze_batch_norm
-        model.encoder.requires_grad_(encoder_learning_rate is not None)
-        for block in model.encoder.blocks()[:frozen_blocks]:
+        self.model, self.objective, self.recipe, self.scores = model, objective, recipe, scores
+        model.encoder.requires_grad_(recipe.encoder.trainable)
+        for block in model.encoder.blocks()[: recipe.encoder.frozen_blocks]:
             block.requires_grad_(False)
         # Convolutions are faster with channels last.
         model.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -86,9 +65,10 @@ class CaptioningModule(L.LightningModule):
     def train(self, mode: bool = True) -> CaptioningModule:
         """Training mode, but for frozen blocks and frozen batch normalisation."""
         super().train(mode)
-        encoder = self.model.encoder
+        encoder, recipe = self.model.encoder, self.recipe.encoder
         # Blocks are asked for anew: Lightning may have exchanged their layers for `torch.nn.SyncBatchNorm`.
-        for part in [encoder] if self.freeze_batch_norm else encoder.blocks()[: self.frozen_blocks]:
+        learns = recipe.trainable and not recipe.freeze_batch_norm
+        for part in encoder.blocks()[: recipe.frozen_blocks] if learns else [encoder]:
             part.eval()
         return self
 
@@ -123,12 +103,12 @@ class CaptioningModule(L.LightningModule):
         encoder = list(self.model.encoder.parameters())
         in_encoder = {id(weight) for weight in encoder}
         groups: list[dict[str, Any]] = [{"params": [each for each in self.parameters() if id(each) not in in_encoder]}]
-        if self.encoder_learning_rate is not None:
-            trained = [weight for weight in encoder if weight.requires_grad]
-            groups.append({"params": trained, "lr": self.encoder_learning_rate})
+        training, own_rate = self.recipe.training, self.recipe.encoder.learning_rate
+        if trained := [weight for weight in encoder if weight.requires_grad]:
+            groups.append({"params": trained, "lr": own_rate or training.learning_rate})
         # A fused step unscales mixed precision's gradients itself, which is after they would be clipped.
-        adam = torch.optim.Adam(groups, self.learning_rate, fused=self.gradient_clip is None)
-        if not self.cosine:
+        adam = torch.optim.Adam(groups, training.learning_rate, fused=training.gradient_clip is None)
+        if training.schedule == "constant":
             return adam
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, int(self.trainer.estimated_stepping_batches))
         return {"optimizer": adam, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
@@ -139,10 +119,10 @@ class CaptioningModule(L.LightningModule):
             return batch.inputs
         with DepthwiseInFloat32():
             features = self.model.features(batch.inputs)
-        return features.half().float() if self.encoder_learning_rate is None else features
+        return features if self.recipe.encoder.trainable else features.half().float()
 
     def _seed(self, rank: int) -> int:
-        return (self.seed * 1009 + rank) * 1_000_003 + self.global_step
+        return (self.recipe.training.seed * 1009 + rank) * 1_000_003 + self.global_step
 
     def _record(self, split: str, step: Step, batch: Batch) -> float:
         """Log the value over the whole batch; returns the factor of this process's loss."""
@@ -160,7 +140,7 @@ class CaptioningModule(L.LightningModule):
 
 
 def make_trainer(
-    training: TrainingRecipe, module: CaptioningModule, ranks: Ranks, record: EpochRecord, out: Path, *, progress: bool
+    module: CaptioningModule, ranks: Ranks, record: EpochRecord, out: Path, *, progress: bool
 ) -> L.Trainer:
     """A trainer that keeps the best and the last epoch, and each epoch's row, in the run folder ``out``.
 
@@ -171,7 +151,8 @@ def make_trainer(
         logging.getLogger(name).setLevel(logging.ERROR)
     for message in _NEEDLESS_WARNINGS:
         warnings.filterwarnings("ignore", message)
-    objective, score = module.objective, training.monitor
+    training, objective = module.recipe.training, module.objective
+    score = training.monitor
     monitor, better = (f"val_{score}", "max") if score else (f"val_{objective.value}", objective.better)
     folder = out / CHECKPOINTS
     callbacks: list[Callback] = [

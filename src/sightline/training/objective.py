@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
 import torch
@@ -57,6 +58,7 @@ class Objective(Protocol):
         ...
 
 
+@dataclass(eq=False)
 class CrossEntropy:
     """Teacher forcing: the mean over all words, ``<end>`` included, of -log p(word | photo, words before), in nats.
 
@@ -68,15 +70,12 @@ class CrossEntropy:
         attention_supervision: weight of `AttentionTargets.loss`, per word, where the batch has targets.
     """
 
-    value: str = "loss"
-    better: Literal["min", "max"] = "min"
-    label: str = "loss (nats a word)"
-
-    def __init__(
-        self, label_smoothing: float = 0.0, attention_entropy: float = 0.0, attention_supervision: float = 0.0
-    ) -> None:
-        self.label_smoothing, self.attention_entropy = label_smoothing, attention_entropy
-        self.attention_supervision = attention_supervision
+    label_smoothing: float = 0.0
+    attention_entropy: float = 0.0
+    attention_supervision: float = 0.0
+    value: str = field(default="loss", init=False)
+    better: Literal["min", "max"] = field(default="min", init=False)
+    label: str = field(default="loss (nats a word)", init=False)
 
     def training(self, model: CaptionModel, features: Tensor, batch: Batch, seed: int) -> Step:
         """As the class says; nothing is sampled, so ``seed`` is not used."""

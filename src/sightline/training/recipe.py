@@ -45,6 +45,10 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+def _option(default: Any, description: str, **bounds: Any) -> Any:
+    return Field(default=default, description=description, **bounds)
+
+
 def _encoder_name(name: str) -> str:
     try:
         check_encoder(name)
@@ -68,53 +72,47 @@ Score = Annotated[str, AfterValidator(_score_name), WithJsonSchema({"type": "str
 class EncoderRecipe(Section):
     """The network that turns a photo into annotation vectors."""
 
-    name: Annotated[str, AfterValidator(_encoder_name)] = Field(
-        default="mobilenet_v2",
-        description="One of Sightline's encoders, or timm/NAME or torchvision/NAME for a network of these libraries.",
+    name: Annotated[str, AfterValidator(_encoder_name)] = _option(
+        "mobilenet_v2",
+        "One of Sightline's encoders, or timm/NAME or torchvision/NAME for a network of these libraries.",
     )
-    weights: str = Field(
-        default="download",
-        description="Initial weights: download (ImageNet, from torchvision or timm), package (of the Python package"
-        " that an error message names), none (random), a state dict's file, or a model folder, whose encoder is taken.",
+    weights: str = _option(
+        "download",
+        "Initial weights: download (ImageNet, from torchvision or timm), package (of the Python package that an"
+        " error message names), none (random), a state dict's file, or a model folder, whose encoder is taken.",
     )
-    projection: Count | None = Field(
-        default=None, description="Width of a linear layer on the annotation vectors; null: no such layer."
+    projection: Count | None = _option(None, "Width of a linear layer on the annotation vectors; null: no such layer.")
+    trainable: bool = _option(False, "Train the encoder too; otherwise it is frozen.")
+    learning_rate: Rate | None = _option(None, "Learning rate of a trainable encoder; null: training.learning_rate.")
+    frozen_blocks: int = _option(
+        0, "Number of blocks, from the input on, that stay frozen in a trainable encoder.", ge=0
     )
-    trainable: bool = Field(default=False, description="Train the encoder too; otherwise it is frozen.")
-    learning_rate: Rate | None = Field(
-        default=None, description="Learning rate of a trainable encoder; null: training.learning_rate."
+    freeze_batch_norm: bool = _option(
+        False, "Keep the means and variances of batch normalisation in a trainable encoder."
     )
-    frozen_blocks: int = Field(
-        default=0, ge=0, description="Number of blocks, from the input on, that stay frozen in a trainable encoder."
-    )
-    freeze_batch_norm: bool = Field(
-        default=False, description="Keep the means and variances of batch normalisation in a trainable encoder."
-    )
-    augmentation: bool = Field(
-        default=False,
-        description="Random crops, brightness and, unless a caption says left or right, mirroring of the training"
-        " photos; for a trainable encoder.",
+    augmentation: bool = _option(
+        False,
+        "Random crops, brightness and, unless a caption says left or right, mirroring of the training photos; for a"
+        " trainable encoder.",
     )
 
 
 class GRURecipe(Section):
     """A GRU with additive attention."""
 
-    name: Literal["gru"] = Field(default="gru", description="The kind of decoder.")
-    hidden_size: Count = Field(default=512, description="Units of the recurrent state.")
-    embedding_size: Count = Field(default=256, description="Width of word embeddings.")
-    attention_size: Count = Field(default=512, description="Width of the attention layer.")
-    dropout: Probability = Field(default=0.5, description="Share of units dropped in training.")
-    attention: Literal["every_step", "once"] = Field(
-        default="every_step",
-        description="Attend at every word, or once for the whole caption while training, as in the method's listing.",
+    name: Literal["gru"] = _option("gru", "The kind of decoder.")
+    hidden_size: Count = _option(512, "Units of the recurrent state.")
+    embedding_size: Count = _option(256, "Width of word embeddings.")
+    attention_size: Count = _option(512, "Width of the attention layer.")
+    dropout: Probability = _option(0.5, "Share of units dropped in training.")
+    attention: Literal["every_step", "once"] = _option(
+        "every_step", "Attend at every word, or once for the whole caption while training, as in the method's listing."
     )
-    initial_state: Literal["zeros", "mean"] = Field(
-        default="zeros", description="The first state: zeros, or computed from the mean annotation vector."
+    initial_state: Literal["zeros", "mean"] = _option(
+        "zeros", "The first state: zeros, or computed from the mean annotation vector."
     )
-    query: Literal["hidden", "hidden_and_word"] = Field(
-        default="hidden",
-        description="What attention is computed from: the state alone, or the state and the previous word.",
+    query: Literal["hidden", "hidden_and_word"] = _option(
+        "hidden", "What attention is computed from: the state alone, or the state and the previous word."
     )
 
 
@@ -122,22 +120,22 @@ class LSTMRecipe(Section):
     """The LSTM of Show, Attend and Tell (Xu et al. 2015)."""
 
     name: Literal["lstm"] = Field(description="The kind of decoder.")
-    hidden_size: Count = Field(default=512, description="Units of the recurrent state.")
-    embedding_size: Count = Field(default=512, description="Width of word embeddings.")
-    attention_size: Count = Field(default=512, description="Width of the attention layer.")
-    dropout: Probability = Field(default=0.5, description="Share of units dropped in training.")
-    gate: bool = Field(default=True, description="Scale the context vector by a gate computed from the state.")
+    hidden_size: Count = _option(512, "Units of the recurrent state.")
+    embedding_size: Count = _option(512, "Width of word embeddings.")
+    attention_size: Count = _option(512, "Width of the attention layer.")
+    dropout: Probability = _option(0.5, "Share of units dropped in training.")
+    gate: bool = _option(True, "Scale the context vector by a gate computed from the state.")
 
 
 class TransformerRecipe(Section):
     """A transformer decoder."""
 
     name: Literal["transformer"] = Field(description="The kind of decoder.")
-    hidden_size: Count = Field(default=256, description="Width of all layers; a multiple of heads.")
-    layers: Count = Field(default=3, description="Number of layers.")
-    heads: Count = Field(default=4, description="Attention heads in each layer.")
-    dropout: Probability = Field(default=0.3, description="Share of units dropped in training.")
-    positions: Count = Field(default=24, description="Number of position embeddings; more than vocabulary.max_words.")
+    hidden_size: Count = _option(256, "Width of all layers; a multiple of heads.")
+    layers: Count = _option(3, "Number of layers.")
+    heads: Count = _option(4, "Attention heads in each layer.")
+    dropout: Probability = _option(0.3, "Share of units dropped in training.")
+    positions: Count = _option(24, "Number of position embeddings; more than vocabulary.max_words.")
 
 
 def _decoder_name(decoder: Any) -> str:
@@ -155,91 +153,73 @@ DecoderRecipe = Annotated[
 class VocabularyRecipe(Section):
     """The words, or units of words, that the model can write."""
 
-    unit: Literal["auto", "words", "characters", "subwords"] = Field(
-        default="auto",
-        description="What captions are written in; auto: words, or subwords where the script has no blanks.",
+    unit: Literal["auto", "words", "characters", "subwords"] = _option(
+        "auto", "What captions are written in; auto: words, or subwords where the script has no blanks."
     )
-    min_count: Count = Field(
-        default=5, description="How often a unit must occur in the training captions to be learned."
+    min_count: Count = _option(5, "How often a unit must occur in the training captions to be learned.")
+    size: Count | None = _option(
+        None,
+        "Greatest number of subwords beside the characters; null: 4000, or twice the number of characters where the"
+        " script has no blanks.",
     )
-    size: Count | None = Field(
-        default=None,
-        description="Greatest number of subwords beside the characters; null: 4000, or twice the number of characters"
-        " where the script has no blanks.",
-    )
-    max_words: Count = Field(
-        default=20, description="Length of the longest caption, in units; longer ones are cut off."
-    )
+    max_words: Count = _option(20, "Length of the longest caption, in units; longer ones are cut off.")
 
 
 class TrainingRecipe(Section):
     """The objective, the optimiser, and how long to train."""
 
-    objective: Literal["cross_entropy", "self_critical"] = Field(
-        default="cross_entropy",
-        description="cross_entropy: teacher forcing; self_critical: CIDEr-D of sampled captions as reward, for a model"
-        " trained by cross_entropy (--init).",
+    objective: Literal["cross_entropy", "self_critical"] = _option(
+        "cross_entropy",
+        "cross_entropy: teacher forcing; self_critical: CIDEr-D of sampled captions as reward, for a model trained"
+        " by cross_entropy (--init).",
     )
-    label_smoothing: Probability = Field(default=0.0, description="Label smoothing of the cross-entropy.")
-    samples: int = Field(default=5, ge=2, description="Captions sampled for each photo (self_critical).")
-    attention_entropy: Weight = Field(
-        default=0.0, description="Weight of the entropy of attention, in nats; above 0, attention concentrates."
+    label_smoothing: Probability = _option(0.0, "Label smoothing of the cross-entropy.")
+    samples: int = _option(5, "Captions sampled for each photo (self_critical).", ge=2)
+    attention_entropy: Weight = _option(
+        0.0, "Weight of the entropy of attention, in nats; above 0, attention concentrates."
     )
-    attention_supervision: Weight = Field(
-        default=0.0,
-        description="Weight of the negative log of the attention that lies in the boxes of the thing a word names, in"
-        " nats; needs boxes.",
+    attention_supervision: Weight = _option(
+        0.0,
+        "Weight of the negative log of the attention that lies in the boxes of the thing a word names, in nats;"
+        " needs boxes.",
     )
-    hallucination_penalty: Weight = Field(
-        default=0.0,
-        description="Reward lost for each sampled noun that no caption of the photo has, where CIDEr-D is 0 to 10"
+    hallucination_penalty: Weight = _option(
+        0.0,
+        "Reward lost for each sampled noun that no caption of the photo has, where CIDEr-D is 0 to 10"
         " (self_critical); needs boxes.",
     )
-    break_off_penalty: Weight = Field(
-        default=0.0, description="Reward lost by a sampled caption that ends where people's never do (self_critical)."
+    break_off_penalty: Weight = _option(
+        0.0, "Reward lost by a sampled caption that ends where people's never do (self_critical)."
     )
-    bleu_weight: Weight = Field(
-        default=0.0, description="Weight of a sampled caption's BLEU-4 beside its CIDEr-D (self_critical)."
-    )
-    cross_entropy_weight: Weight = Field(
-        default=0.0, description="Weight of the cross-entropy of people's captions beside the reward (self_critical)."
+    bleu_weight: Weight = _option(0.0, "Weight of a sampled caption's BLEU-4 beside its CIDEr-D (self_critical).")
+    cross_entropy_weight: Weight = _option(
+        0.0, "Weight of the cross-entropy of people's captions beside the reward (self_critical)."
     )
 
-    scores: list[Score] = Field(
-        default=[],
-        description="Scores of greedy captions of the held-out photos after each epoch, such as [CIDEr, BLEU-4].",
+    scores: list[Score] = _option(
+        [], "Scores of greedy captions of the held-out photos after each epoch, such as [CIDEr, BLEU-4]."
     )
-    monitor: Score | None = Field(
-        default=None,
-        description="The score by which the best epoch is chosen and patience counts; null: the objective's own value.",
+    monitor: Score | None = _option(
+        None, "The score by which the best epoch is chosen and patience counts; null: the objective's own value."
     )
 
-    batch_size: Count = Field(
-        default=32, description="Photos in a batch, of all devices together, each with all its captions."
+    batch_size: Count = _option(32, "Photos in a batch, of all devices together, each with all its captions.")
+    epochs: Count = _option(10, "Passes over the training photos; the best epoch is kept.")
+    learning_rate: Rate = _option(1e-3, "Learning rate of Adam.")
+    schedule: Literal["constant", "cosine"] = _option(
+        "constant", "Learning rates over the steps; cosine: down to 0 along half a cosine."
     )
-    epochs: Count = Field(default=10, description="Passes over the training photos; the best epoch is kept.")
-    learning_rate: Rate = Field(default=1e-3, description="Learning rate of Adam.")
-    schedule: Literal["constant", "cosine"] = Field(
-        default="constant", description="Learning rates over the steps; cosine: down to 0 along half a cosine."
+    gradient_clip: Annotated[float, Field(gt=0)] | None = _option(
+        None, "Greatest norm of the gradient; null: no limit."
     )
-    gradient_clip: Annotated[float, Field(gt=0)] | None = Field(
-        default=None, description="Greatest norm of the gradient; null: no limit."
+    patience: Count | None = _option(None, "Stop after so many epochs without a better held-out value; null: never.")
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = _option(
+        "float32", "Number format of the computation; auto: bfloat16 where the device computes in it."
     )
-    patience: Count | None = Field(
-        default=None, description="Stop after so many epochs without a better held-out value; null: never."
-    )
-    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        default="float32",
-        description="Number format of the computation; auto: bfloat16 where the device computes in it.",
-    )
-    devices: Count | Literal["auto"] = Field(default="auto", description="Number of GPUs or processes; auto: all GPUs.")
-    workers: int = Field(
-        default=0, ge=0, description="Processes that prepare batches on each device; 0: none of their own."
-    )
-    threads: Count | None = Field(
-        default=None, description="CPU threads; null: one a core. A very small model is fastest with one."
-    )
-    seed: int = Field(default=0, ge=0, le=2**32 - 1, description="Seed of all random numbers.")
+    devices: Count | Literal["auto"] = _option("auto", "Number of GPUs or processes; auto: all GPUs.")
+    workers: int = _option(0, "Processes that prepare batches on each device; 0: none of their own.", ge=0)
+    threads: Count | None = _option(None, "CPU threads; null: one a core. A very small model is fastest with one.")
+    seed: int = _option(0, "Seed of all random numbers.", ge=0, le=2**32 - 1)
 
     @property
     def needs_boxes(self) -> bool:

@@ -21,6 +21,7 @@ from sightline.nn.sampling import sample, without_specials
 from sightline.nn.search import search
 from sightline.training.batches import Batch
 from sightline.training.objective import Step
+from sightline.training.recipe import TrainingRecipe
 from sightline.training.reward_penalties import Penalty
 from sightline.vocabulary import PAD, UNKNOWN
 
@@ -31,8 +32,8 @@ class SelfCritical:
     """REINFORCE, the baseline being the mean reward of the photo's other samples (Luo 2020, "A better variant", eq. 6).
 
     For each photo C captions y are sampled from the model, without gradients. The reward r(y) is the caption's CIDEr-D,
-    in [0, 10], plus ``bleu_weight`` times its BLEU-4, less the penalties. ``<end>`` counts as a word in it, so that
-    truncated captions gain nothing. One forward with gradients then minimises
+    in [0, 10], plus ``bleu_weight`` times its BLEU-4, in [0, 1], less the penalties. ``<end>`` counts as a word in it,
+    so that truncated captions gain nothing. One forward with gradients then minimises
     -(r(y) - mean reward of the photo's other samples) * log p(y | photo), averaged over all sampled words.
 
     Dropout is off in both forwards, as the policy that is updated must be the one that sampled.
@@ -40,15 +41,11 @@ class SelfCritical:
     Args:
         train_targets, val_targets: (N, C, T), the captions of all training and held-out photos, see
             `encode_captions`; document frequencies come from each split's own captions.
-        samples: C, at least 2.
+        recipe: its ``samples`` is C. ``attention_entropy`` and ``attention_supervision`` count as in `CrossEntropy`, at
+            the sampled words, whatever the reward. The cross-entropy of people's captions, ``cross_entropy_weight``,
+            keeps words in use that the reward alone would drop; without it captions become alike.
         max_words: the longest caption that is sampled.
-        attention_entropy: as in `CrossEntropy`, over the sampled words.
-        attention_supervision: as in `CrossEntropy`, at those sampled words that name things with known boxes,
-            whatever the caption's reward.
         penalties: each with its weight: what one occurrence takes from a caption's reward.
-        bleu_weight: weight of a caption's BLEU-4, in [0, 1], see `sentence_bleu`.
-        cross_entropy_weight: weight of the cross-entropy of people's captions, computed in the same forward. It keeps
-            words in use that the reward alone would drop; without it captions become alike.
     """
 
     value: str = "cider"
@@ -59,49 +56,42 @@ class SelfCritical:
         self,
         train_targets: NDArray[np.integer[Any]],
         val_targets: NDArray[np.integer[Any]],
-        *,
-        samples: int,
+        recipe: TrainingRecipe,
         max_words: int,
-        attention_entropy: float = 0.0,
-        attention_supervision: float = 0.0,
         penalties: Sequence[tuple[Penalty, float]] = (),
-        bleu_weight: float = 0.0,
-        cross_entropy_weight: float = 0.0,
     ) -> None:
         self._references = ReferenceNgrams(_words(train_targets))
         self._cider, self._held_out = CiderD(self._references), CiderD(_words(val_targets))
-        self.samples, self.max_words = samples, max_words
-        self.attention_entropy, self.attention_supervision = attention_entropy, attention_supervision
-        self.penalties, self.bleu_weight, self.cross_entropy_weight = penalties, bleu_weight, cross_entropy_weight
+        self.recipe, self.max_words, self.penalties = recipe, max_words, penalties
 
     def training(self, model: CaptionModel, features: Tensor, batch: Batch, seed: int) -> Step:
         """As the class says; the value is the mean CIDEr-D of the samples."""
         model.decoder.eval()
+        recipe, samples, share = self.recipe, self.recipe.samples, batch.share
         memory = model.prepare(features)
         generator = torch.Generator(features.device).manual_seed(seed)
-        share = batch.share
-        drawn = sample(model.decoder, memory, self.samples, self.max_words, generator, share.places, share.whole)
+        drawn = sample(model.decoder, memory, samples, self.max_words, generator, share.places, share.whole)
         scores = rewards = _rewards(self._cider.score, drawn, batch)  # (P, C)
-        if self.bleu_weight:
-            rewards = rewards + self.bleu_weight * _rewards(partial(sentence_bleu, self._references), drawn, batch)
+        if recipe.bleu_weight:
+            rewards = rewards + recipe.bleu_weight * _rewards(partial(sentence_bleu, self._references), drawn, batch)
         for penalty, weight in self.penalties:
             rewards = rewards - weight * penalty.count(drawn, batch.captions.targets)
-        advantage = (rewards - rewards.mean(dim=1, keepdim=True)) * self.samples / (self.samples - 1)
+        advantage = (rewards - rewards.mean(dim=1, keepdim=True)) * samples / (samples - 1)
 
-        references = batch.captions.targets[:, : None if self.cross_entropy_weight else 0]
+        references = batch.captions.targets[:, : None if recipe.cross_entropy_weight else 0]
         tree = move_data_to_device(PrefixTree.from_captions(_concatenated(drawn, references)), drawn.device)
         forced = model(features, tree)
         log_probs = without_specials(forced.logits.float()).log_softmax(dim=1)[tree.node_of_word, tree.targets]
-        real, samples = tree.targets != PAD, self.samples
+        real = tree.targets != PAD
         own, people = real[:, :samples], real[:, samples:] & (tree.targets[:, samples:] != UNKNOWN)
         loss = -(advantage.unsqueeze(2).expand(own.shape)[own] * log_probs[:, :samples][own]).mean()
-        if self.cross_entropy_weight:
-            loss = loss - self.cross_entropy_weight * log_probs[:, samples:][people].mean()
-        if self.attention_entropy:
-            loss = loss + self.attention_entropy * forced.entropy()[tree.node_of_word[:, :samples][own]].mean()
-        if self.attention_supervision and batch.attention_targets is not None:
+        if recipe.cross_entropy_weight:
+            loss = loss - recipe.cross_entropy_weight * log_probs[:, samples:][people].mean()
+        if recipe.attention_entropy:
+            loss = loss + recipe.attention_entropy * forced.entropy()[tree.node_of_word[:, :samples][own]].mean()
+        if recipe.attention_supervision and batch.attention_targets is not None:
             missed = batch.attention_targets.loss(forced.attention, tree)
-            loss = loss + self.attention_supervision * missed / real.sum()
+            loss = loss + recipe.attention_supervision * missed / real.sum()
         return Step(loss, int(own.sum()), scores.mean(), scores.numel())
 
     def held_out(self, model: CaptionModel, features: Tensor, batch: Batch) -> Step:

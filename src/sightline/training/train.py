@@ -92,7 +92,7 @@ def train(
         objective = make_objective(recipe.training, dataset.examples["train"], vocabulary, targets, max_words)
         module = make_module(recipe, model, objective, held_out, vocabulary).train()
         record = EpochRecord(out / "metrics.csv", objective.value, recipe.training.written_scores())
-        trainer = make_trainer(recipe.training, module, ranks, record, out, progress=progress and ranks.is_rank_zero)
+        trainer = make_trainer(module, ranks, record, out, progress=progress and ranks.is_rank_zero)
         cache = cache or cache_folder("features")
         loaders = make_loaders(recipe, dataset, targets, vocabulary, model.encoder, cache, ranks, say)
         trainer.fit(module, loaders["train"], loaders["val"], ckpt_path=last_checkpoint(out) if resume else None)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.util import find_spec
 from itertools import chain, pairwise, repeat
+from typing import Literal
 
 from torch import Tensor
 
@@ -38,8 +39,7 @@ def choose_vocabulary(
     """The vocabulary that a training on ``data`` uses, checked before any model is built.
 
     Args:
-        recipe: the recipe's section.
-        data: its training captions count.
+        recipe, data: those of the training; of the data, its training captions.
         known: the vocabulary of the model that training starts from; its words keep their ids, new ones follow.
         learns_words: whether the objective can teach new words. Self-critical training cannot: it rewards what the
             model samples, and the model never samples a word that it does not know.
@@ -85,8 +85,11 @@ def learn_vocabulary(
         raise SightlineError(
             f"vocabulary.unit: {recipe.unit}, but the model of --init has {known.unit}; set it to auto"
         )
-    split, parted = _split(recipe, known, captions)
-    if split == "words":
+    unit: Unit | Literal["auto"] = known.unit if known else recipe.unit
+    parted = known is not None or unit == "words" or words_are_separate(captions())
+    if unit == "auto":
+        unit = "words" if parted else "subwords"
+    if unit == "words":
         return Vocabulary.from_captions(captions(), recipe.min_count)
     texts = Counter(captions())
     written = Counter[str]()
@@ -94,29 +97,15 @@ def learn_vocabulary(
         written[with_blanks(caption)] += times
     alphabet, after_blanks = _characters(written, recipe.min_count)
     if known:
-        return Vocabulary((*SPECIAL_TOKENS, *alphabet), split)
-    if split == "subwords":
+        return Vocabulary((*SPECIAL_TOKENS, *alphabet), unit)
+    if unit == "subwords":
         size, longest = (_USUAL, _LONGEST) if parted else (_EACH * len(alphabet), _LONGEST_UNPARTED)
         more = _subwords(written, recipe.size or size, longest)
     else:
         more = after_blanks
-    vocabulary = _often_used(texts, alphabet, more, split, recipe.min_count)
+    vocabulary = _often_used(texts, alphabet, more, unit, recipe.min_count)
     say(_summary(texts, vocabulary, recipe, parted))
     return vocabulary
-
-
-def _split(
-    recipe: VocabularyRecipe, known: Vocabulary | None, captions: Callable[[], Iterable[str]]
-) -> tuple[Unit, bool]:
-    """The unit of the vocabulary, and whether captions put blanks between words (True where nobody looked)."""
-    if known:
-        return known.unit, True
-    if recipe.unit == "words":
-        return "words", True
-    parted = words_are_separate(captions())
-    if recipe.unit == "auto":
-        return ("words" if parted else "subwords"), parted
-    return recipe.unit, parted
 
 
 def _characters(written: Counter[str], min_count: int) -> tuple[list[str], list[str]]:
@@ -153,10 +142,11 @@ def _subwords(written: Counter[str], size: int, longest: int) -> list[str]:
     for text in written:
         for character in characters(text):
             codes.setdefault(character, chr(_PRIVATE + len(codes)))
+    encoded = (("".join(map(codes.__getitem__, characters(text))), times) for text, times in written.items() if text)
     model = io.BytesIO()
     sentencepiece.set_random_generator_seed(0)
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=_encoded(written, codes),
+        sentence_iterator=chain.from_iterable(repeat(text, times) for text, times in encoded),
         model_writer=model,
         model_type="bpe",
         vocab_size=size + len(codes) + 1,
@@ -181,28 +171,21 @@ def _subwords(written: Counter[str], size: int, longest: int) -> list[str]:
     return ["".join(map(letters.__getitem__, piece)) for piece in codes_of if len(piece) > 1]
 
 
-def _encoded(written: Counter[str], codes: dict[str, str]) -> Iterator[str]:
-    each = (("".join(map(codes.__getitem__, characters(text))), times) for text, times in written.items() if text)
-    return chain.from_iterable(repeat(text, times) for text, times in each)
-
-
-def _often_used(texts: Counter[str], alphabet: list[str], more: list[str], split: Unit, min_count: int) -> Vocabulary:
+def _often_used(texts: Counter[str], alphabet: list[str], more: list[str], unit: Unit, min_count: int) -> Vocabulary:
     """The ``alphabet``, and those of the units in ``more`` that occur ``min_count`` times where captions are split."""
-    vocabulary = Vocabulary((*SPECIAL_TOKENS, *alphabet, *more), split)
+    vocabulary = Vocabulary((*SPECIAL_TOKENS, *alphabet, *more), unit)
     counts = Counter(dict.fromkeys(alphabet, 0))
     for caption, times in texts.items():
-        for unit in vocabulary.units(caption):
-            counts[unit] += times
-    kept = {*alphabet, *(unit for unit in more if counts[unit] >= min_count)}
-    return Vocabulary((*SPECIAL_TOKENS, *(unit for unit in _frequent(counts, 0) if unit in kept)), split)
+        for each in vocabulary.units(caption):
+            counts[each] += times
+    kept = {*alphabet, *(each for each in more if counts[each] >= min_count)}
+    return Vocabulary((*SPECIAL_TOKENS, *(each for each in _frequent(counts, 0) if each in kept)), unit)
 
 
 def _summary(texts: Counter[str], vocabulary: Vocabulary, recipe: VocabularyRecipe, parted: bool) -> str:
-    lengths = Counter[int]()
-    for caption, times in texts.items():
-        lengths[len(vocabulary.units(caption))] += times
-    mean = sum(length * times for length, times in lengths.items()) / max(1, lengths.total())
-    cut = sum(times for length, times in lengths.items() if length > recipe.max_words) / max(1, lengths.total())
+    lengths = [(len(vocabulary.units(caption)), times) for caption, times in texts.items()]
+    mean = sum(length * times for length, times in lengths) / max(1, texts.total())
+    cut = sum(times for length, times in lengths if length > recipe.max_words) / max(1, texts.total())
     why = "" if parted or recipe.unit != "auto" else "captions have no blanks between words: "
     line = f"{why}vocabulary.unit is {vocabulary.unit}, {mean:.1f} a caption"
     return line + f"; {cut:.0%} of captions are cut off at vocabulary.max_words: {recipe.max_words}" * (cut >= 0.005)
@@ -242,9 +225,8 @@ def extend_weights(
 def _with_new_words(
     known: Vocabulary, learned: Vocabulary, learns_words: bool, say: Callable[[str], None]
 ) -> Vocabulary:
-    before = set(known.words)
-    new = [word for word in learned.words if word not in before]
-    if not new:
+    extended = extend_vocabulary(known, learned)
+    if not (new := extended.words[len(known) :]):
         return known
     unit = known.unit[: None if len(new) > 1 else -1]
     line = f"{len(new)} new {unit}: {', '.join(new[:8])}{', ...' * (len(new) > 8)}"
@@ -252,7 +234,7 @@ def _with_new_words(
         say(f"{line}; not learned, as only training.objective: cross_entropy teaches words")
         return known
     say(f"{line}; the {len(known)} known ones keep their weights")
-    return extend_vocabulary(known, learned)
+    return extended
 
 
 def check_learnable(data: TrainingData, vocabulary: Vocabulary, min_count: int) -> None:
