@@ -31,12 +31,12 @@ Rate = Annotated[float, Field(gt=0, le=1)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
 
-# Options by their names in earlier versions: section -> old name -> new name.
-_RENAMED = {
-    "encoder": {"statistics": "freeze_batch_norm"},
-    "vocabulary": {"split": "unit"},
-    "training": {"captions_weight": "cross_entropy_weight"},
-}
+# Options that had other names in earlier versions: section, old name, new name.
+_RENAMED = (
+    ("encoder", "statistics", "freeze_batch_norm"),
+    ("vocabulary", "split", "unit"),
+    ("training", "captions_weight", "cross_entropy_weight"),
+)
 
 
 class Section(BaseModel):
@@ -84,12 +84,8 @@ class EncoderRecipe(Section):
     projection: Count | None = _option(None, "Width of a linear layer on the annotation vectors; null: no such layer.")
     trainable: bool = _option(False, "Train the encoder too; otherwise it is frozen.")
     learning_rate: Rate | None = _option(None, "Learning rate of a trainable encoder; null: training.learning_rate.")
-    frozen_blocks: int = _option(
-        0, "Number of blocks, from the input on, that stay frozen in a trainable encoder.", ge=0
-    )
-    freeze_batch_norm: bool = _option(
-        False, "Keep the means and variances of batch normalisation in a trainable encoder."
-    )
+    frozen_blocks: int = _option(0, "Blocks, from the input on, that stay frozen in a trainable encoder.", ge=0)
+    freeze_batch_norm: bool = _option(False, "Keep means and variances of batch normalisation in a trainable encoder.")
     augmentation: bool = _option(
         False,
         "Random crops, brightness and, unless a caption says left or right, mirroring of the training photos; for a"
@@ -175,9 +171,7 @@ class TrainingRecipe(Section):
     )
     label_smoothing: Probability = _option(0.0, "Label smoothing of the cross-entropy.")
     samples: int = _option(5, "Captions sampled for each photo (self_critical).", ge=2)
-    attention_entropy: Weight = _option(
-        0.0, "Weight of the entropy of attention, in nats; above 0, attention concentrates."
-    )
+    attention_entropy: Weight = _option(0.0, "Weight of attention's entropy, in nats; above 0, attention concentrates.")
     attention_supervision: Weight = _option(
         0.0,
         "Weight of the negative log of the attention that lies in the boxes of the thing a word names, in nats;"
@@ -192,9 +186,7 @@ class TrainingRecipe(Section):
         0.0, "Reward lost by a sampled caption that ends where people's never do (self_critical)."
     )
     bleu_weight: Weight = _option(0.0, "Weight of a sampled caption's BLEU-4 beside its CIDEr-D (self_critical).")
-    cross_entropy_weight: Weight = _option(
-        0.0, "Weight of the cross-entropy of people's captions beside the reward (self_critical)."
-    )
+    cross_entropy_weight: Weight = _option(0.0, "Weight of the cross-entropy of people's captions (self_critical).")
 
     scores: list[Score] = _option(
         [], "Scores of greedy captions of the held-out photos after each epoch, such as [CIDEr, BLEU-4]."
@@ -209,9 +201,7 @@ class TrainingRecipe(Section):
     schedule: Literal["constant", "cosine"] = _option(
         "constant", "Learning rates over the steps; cosine: down to 0 along half a cosine."
     )
-    gradient_clip: Annotated[float, Field(gt=0)] | None = _option(
-        None, "Greatest norm of the gradient; null: no limit."
-    )
+    gradient_clip: Annotated[float, Field(gt=0)] | None = _option(None, "Greatest norm of gradients; null: no limit.")
     patience: Count | None = _option(None, "Stop after so many epochs without a better held-out value; null: never.")
     precision: Literal["auto", "float32", "bfloat16", "float16"] = _option(
         "float32", "Number format of the computation; auto: bfloat16 where the device computes in it."
@@ -231,43 +221,38 @@ class TrainingRecipe(Section):
         return list(dict.fromkeys([*self.scores, *([self.monitor] if self.monitor else [])]))
 
 
-def _summary(section: type[Section]) -> str:
-    return section.__doc__ or ""
-
-
 class Recipe(Section):
     """Everything that determines a training, apart from the data."""
 
-    encoder: EncoderRecipe = Field(default=EncoderRecipe(), description=_summary(EncoderRecipe))
+    encoder: EncoderRecipe = Field(default=EncoderRecipe(), description=EncoderRecipe.__doc__)
     decoder: DecoderRecipe = Field(default=GRURecipe(), description="The network that writes the caption.")
-    vocabulary: VocabularyRecipe = Field(default=VocabularyRecipe(), description=_summary(VocabularyRecipe))
-    training: TrainingRecipe = Field(default=TrainingRecipe(), description=_summary(TrainingRecipe))
+    vocabulary: VocabularyRecipe = Field(default=VocabularyRecipe(), description=VocabularyRecipe.__doc__)
+    training: TrainingRecipe = Field(default=TrainingRecipe(), description=TrainingRecipe.__doc__)
 
     @model_validator(mode="after")
     def _possible(self) -> Recipe:
-        if self.encoder.weights == "none" and not self.encoder.trainable:
-            raise ValueError("encoder.weights: none needs encoder.trainable: true; random weights must be trained")
-        if self.encoder.frozen_blocks and not self.encoder.trainable:
-            raise ValueError(
-                "encoder.frozen_blocks needs encoder.trainable: true; without it the whole encoder is frozen"
-            )
-        if self.encoder.augmentation and not self.encoder.trainable:
-            raise ValueError(
-                "encoder.augmentation needs encoder.trainable: true; a frozen encoder's features are computed once"
-            )
-        for setting in ("hallucination_penalty", "break_off_penalty", "bleu_weight", "cross_entropy_weight"):
-            if getattr(self.training, setting) and self.training.objective != "self_critical":
-                raise ValueError(f"training.{setting} needs training.objective: self_critical")
-        decoder = self.decoder
+        encoder, decoder, training = self.encoder, self.decoder, self.training
+        unfrozen: dict[str, tuple[object, str]] = {
+            "weights: none": (encoder.weights == "none", "random weights must be trained"),
+            "frozen_blocks": (encoder.frozen_blocks, "without it the whole encoder is frozen"),
+            "augmentation": (encoder.augmentation, "a frozen encoder's features are computed once"),
+        }
+        for option, (used, reason) in unfrozen.items():
+            if used and not encoder.trainable:
+                raise ValueError(f"encoder.{option} needs encoder.trainable: true; {reason}")
+        rewards = training.objective == "self_critical"
+        for option in ("hallucination_penalty", "break_off_penalty", "bleu_weight", "cross_entropy_weight"):
+            if getattr(training, option) and not rewards:
+                raise ValueError(f"training.{option} needs training.objective: self_critical")
         if isinstance(decoder, GRURecipe) and decoder.attention == "once":
-            if self.training.objective == "self_critical":
-                raise ValueError("training.objective: self_critical needs decoder.attention: every_step")
-            if self.training.attention_supervision:
-                raise ValueError("training.attention_supervision needs decoder.attention: every_step")
-            if decoder.query != "hidden":
-                raise ValueError(
-                    "decoder.query: hidden_and_word needs decoder.attention: every_step; set decoder.query: hidden"
-                )
+            every_step: dict[str, object] = {
+                "training.objective: self_critical": rewards,
+                "training.attention_supervision": training.attention_supervision,
+                "decoder.query: hidden_and_word": decoder.query != "hidden",
+            }
+            for setting, used in every_step.items():
+                if used:
+                    raise ValueError(f"{setting} needs decoder.attention: every_step")
         if isinstance(decoder, TransformerRecipe) and self.vocabulary.max_words >= decoder.positions:
             raise ValueError("decoder.positions must be more than vocabulary.max_words")
         if isinstance(decoder, TransformerRecipe) and decoder.hidden_size % decoder.heads:
@@ -313,18 +298,12 @@ def list_options() -> dict[str, tuple[str, list[Option]]]:
     """Every option: section, or decoder's name -> what the section is, and its options in order."""
     listed = {}
     for name, section in _SECTIONS.items():
-        key = "decoder" if name in ("gru", "lstm", "transformer") else name
-        properties = section.model_json_schema()["properties"]
-        options = [
-            Option(
-                f"{key}.{option}",
-                json.dumps(schema.get("default", schema.get("const"))).strip('"'),
-                _values(schema),
-                schema["description"],
-            )
-            for option, schema in properties.items()
-        ]
-        listed[name] = _summary(section), options
+        key = name if name in Recipe.model_fields else "decoder"
+        options = []
+        for option, schema in section.model_json_schema()["properties"].items():
+            default = json.dumps(schema.get("default", schema.get("const"))).strip('"')
+            options.append(Option(f"{key}.{option}", default, _values(schema), schema["description"]))
+        listed[name] = section.__doc__ or "", options
     return listed
 
 
@@ -338,18 +317,12 @@ def _values(schema: dict[str, Any]) -> str:
         return schema["const"]
     if schema["type"] == "array":
         return f"list of {_values(schema['items'])}"
-    bounds = [
-        f"{word} {schema[bound]:g}" if schema[bound] < 1e6 else f"{word} {schema[bound]}"
-        for bound, word in _BOUNDS.items()
-        if bound in schema
-    ]
+    bounds = [f"{word} {schema[bound]:.10g}" for bound, word in _BOUNDS.items() if bound in schema]
     return " ".join([_TYPES[schema["type"]], ", ".join(bounds)]).strip()
 
 
 def load_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
-    """Read a recipe file and override it by ``section.key=value`` settings.
-
-    Options may have their names of earlier versions.
+    """Read a recipe file, also of an earlier version, and override it by ``section.key=value`` settings.
 
     Raises:
         SightlineError: the file is missing or no YAML, a key is unknown or its value is impossible, or an option is
@@ -370,24 +343,16 @@ def load_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
 def further_recipe(folder: Path, settings: Sequence[str] = ()) -> Recipe:
     """A recipe that trains the model in ``folder`` further, in minutes, for new photos and words.
 
-    The encoder is frozen, so that features are computed once; words are learned from two occurrences on.
-
-    Args:
-        folder: a model folder.
-        settings: see `load_recipe`.
-
-    Raises:
-        SightlineError: there is no model, or a setting is impossible.
+    The encoder is frozen, so that features are computed once; words are learned from two occurrences on. ``settings``
+    as in `load_recipe`. Raises `SightlineError` where ``folder`` holds no model, or a setting is impossible.
     """
     config = load_description(folder)[0]
+    training = {"learning_rate": 5e-4, "schedule": "cosine", "label_smoothing": 0.1, "gradient_clip": 5.0}
     values: dict[str, Any] = {
         "encoder": {"name": config.encoder, "projection": config.projection},
         "decoder": {"name": config.decoder, **config.decoder_options},
         "vocabulary": {"min_count": 2, "max_words": config.max_words},
-        "training": {
-            **{"learning_rate": 5e-4, "schedule": "cosine", "label_smoothing": 0.1, "gradient_clip": 5.0},
-            "precision": "auto",
-        },
+        "training": {**training, "precision": "auto"},
     }
     return _checked(folder, values, settings)
 
@@ -423,20 +388,18 @@ def _from_settings(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
 def _current_names(where: object, values: dict[str, Any]) -> dict[str, Any]:
     """The values by the options' names of today."""
     renamed = dict(values)
-    for section, names in _RENAMED.items():
+    for section, old, new in _RENAMED:
         options = values.get(section)
-        for old, new in names.items():
-            if not isinstance(options, dict) or old not in options:
-                continue
-            if new in options:
-                raise SightlineError(f"{where}: {section}.{old} is an old name of {section}.{new}; give one of them")
-            value = options[old]
-            if old == "statistics":  # "learn" or "keep"
-                if value not in ("learn", "keep"):
-                    raise SightlineError(f"{where}: {section}.{old} has become {section}.{new}: true or false")
-                value = value == "keep"
-            options = {**{key: kept for key, kept in options.items() if key != old}, new: value}
-            renamed[section] = options
+        if not isinstance(options, dict) or old not in options:
+            continue
+        if new in options:
+            raise SightlineError(f"{where}: {section}.{old} is an old name of {section}.{new}; give one of them")
+        value = options[old]
+        if old == "statistics":
+            if value not in ("learn", "keep"):
+                raise SightlineError(f"{where}: {section}.{old} has become {section}.{new}: true or false")
+            value = value == "keep"
+        renamed[section] = {**{key: kept for key, kept in options.items() if key != old}, new: value}
     return renamed
 
 

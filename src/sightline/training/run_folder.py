@@ -93,8 +93,13 @@ def run_lock(out: Path, ranks: Ranks = SINGLE) -> Iterator[None]:
 @contextmanager
 def interruptible(out: Path) -> Iterator[None]:
     """Turn what interrupts the training in ``out`` into a `SightlineError`: Ctrl-C, SIGTERM, a full disk."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    sets_handlers = threading.current_thread() is threading.main_thread()  # no other thread may
+    # The command line has its own handler, with its exit status.
+    if sets_handlers and before[signal.SIGTERM] == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # as at Ctrl-C
     try:
-        with naming_write_errors(out), _sigterm_as_ctrl_c():
+        with naming_write_errors(out):
             yield
     except (KeyboardInterrupt, SystemExit):  # Lightning raises SystemExit after KeyboardInterrupt
         raise SightlineError(f"interrupted; {resume_advice(out)}") from None
@@ -110,6 +115,10 @@ def interruptible(out: Path) -> Iterator[None]:
             f"a process that loads photos was ended from outside, perhaps as memory ran out; {resume_advice(out)},"
             " maybe with fewer training.workers"
         ) from None
+    finally:
+        if sets_handlers:
+            for number, handler in before.items():  # Lightning leaves Ctrl-C ignored once it was pressed
+                signal.signal(number, handler)
 
 
 def _fixed(recipe: Recipe) -> dict[str, Any]:
@@ -122,22 +131,3 @@ def _fixed(recipe: Recipe) -> dict[str, Any]:
         values["training"].pop(key)
     values["encoder"].pop("weights")
     return values
-
-
-@contextmanager
-def _sigterm_as_ctrl_c() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():  # only the main thread may set signal handlers
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    if before[signal.SIGTERM] == signal.SIG_DFL:  # the command line has its own handler, with its exit status
-        signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():  # Lightning leaves Ctrl-C ignored once it was pressed
-            signal.signal(number, handler)
