@@ -18,8 +18,7 @@ from sightline.training.augment import augment
 from sightline.training.batches import Batch, Share, encode_captions
 from sightline.training.objective import CrossEntropy
 from sightline.training.results import generate
-from sightline.training.reward_penalties import TruncatedCaption, UnknownNouns
-from sightline.training.self_critical import SelfCritical
+from sightline.training.self_critical import SelfCritical, TruncatedCaption, UnknownNouns
 from sightline.vocabulary import END, Vocabulary
 from tests.training.conftest import tiny
 from tests.training.test_train import losses, run

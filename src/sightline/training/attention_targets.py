@@ -72,7 +72,6 @@ class PhraseTargets(AttentionTargets):
     phrases: Tensor
 
     def rows(self, tree: PrefixTree) -> tuple[Tensor, Tensor]:
-        """The words of all phrases; `ValueError` where ``tree`` holds other captions, such as sampled ones."""
         if not torch.equal(tree.targets, self.captions):
             raise ValueError("phrases have boxes in annotated captions alone; for other captions use NounBoxes")
         return self.nodes, self.phrases
@@ -90,7 +89,6 @@ class NounTargets(AttentionTargets):
     row_of_word: Tensor
 
     def rows(self, tree: PrefixTree) -> tuple[Tensor, Tensor]:
-        """Those words of ``tree`` that name something with boxes."""
         photos = torch.arange(len(self.row_of_word), device=self.row_of_word.device)[:, None, None]
         rows = self.row_of_word[photos, tree.targets].where(tree.targets != PAD, -1)  # (P, C, T)
         return tree.node_of_word[rows >= 0], rows[rows >= 0]
@@ -186,7 +184,7 @@ class NounBoxes:
     def targets(
         self, photos: Sequence[int], tree: PrefixTree, boxes: Sequence[NDArray[np.float32]] | None = None
     ) -> NounTargets:
-        """The targets of a batch, as `PhraseBoxes.targets`; they do not depend on ``tree``."""
+        """As `PhraseBoxes.targets`; they do not depend on ``tree``."""
         boxes = [self.boxes[photo] for photo in photos] if boxes is None else boxes
         words = [self._words[photo] for photo in photos]
         counts = [int(each[:, 1].max(initial=-1)) + 1 for each in words]
@@ -204,10 +202,9 @@ def _shares(
     counts: Sequence[int],
     grid: tuple[int, int],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The share of each thing's boxes that lies in each cell, and how many cells they cover.
+    """For each photo its boxes (B, 4), which of its ``counts`` things each belongs to (B,) -> R things' rows.
 
-    For each photo its boxes (B, 4), which of its ``counts`` things each belongs to (B,) -> (R, L), rows that sum to one
-    where anything is visible, and (R,); R is the sum of ``counts``.
+    (R, L), the share of a thing's boxes in each cell, summing to one where any is visible, and (R,), cells they cover.
     """
     first = np.cumsum([0, *counts])
     rows = np.concatenate([each + base for each, base in zip(owners, first, strict=False)])

@@ -30,7 +30,7 @@ def augment(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         image, moved = _transforms(size)(image, moved)
-        if not _names_a_side(captions):
+        if all({"left", "right"}.isdisjoint(split_words(caption)) for caption in captions):
             image, moved = v2.RandomHorizontalFlip()(image, moved)
     return image, (moved / size).numpy()
 
@@ -40,7 +40,3 @@ def _transforms(size: int) -> v2.Compose:
     bicubic = InterpolationMode.BICUBIC
     crop = v2.RandomResizedCrop(size, scale=(0.67, 1.0), ratio=(0.75, 1.6), interpolation=bicubic, antialias=True)
     return v2.Compose([crop, v2.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2)])
-
-
-def _names_a_side(captions: Sequence[str]) -> bool:
-    return any(not {"left", "right"}.isdisjoint(split_words(caption)) for caption in captions)

@@ -106,7 +106,6 @@ class CachedFeatures(Dataset[Batch]):
     things: PhraseBoxes | NounBoxes | None = None
 
     def __getitem__(self, draw: Draw) -> Batch:
-        """The batch of these photos."""
         features = torch.from_numpy(self.rows[self.row_of_photo[draw.photos]]).float()
         captions = PrefixTree.from_captions(self.targets[draw.photos])
         attention = self.things.targets(draw.photos, captions) if self.things else None
@@ -130,7 +129,6 @@ class Pixels(Dataset[Batch]):
     things: PhraseBoxes | NounBoxes | None = None
 
     def __getitem__(self, draw: Draw) -> Batch:
-        """The batch of these photos."""
         pixels, boxes = zip(*(self._pixels_and_boxes(photo, draw.epoch) for photo in draw.photos), strict=True)
         captions = PrefixTree.from_captions(self.targets[draw.photos])
         attention = self.things.targets(draw.photos, captions, boxes) if self.things else None
@@ -164,8 +162,9 @@ def make_loaders(
     is room.
     """
     training = recipe.training
-    caches = not recipe.encoder.trainable and _has_room(cache, encoder, dataset, ranks, say)
+    features = None if recipe.encoder.trainable else _features(cache, encoder, dataset, ranks, say)
     augment_seed = training.seed if recipe.encoder.augmentation else None
+    loading: dict[str, Any] = {"num_workers": training.workers, "persistent_workers": training.workers > 0}
     loaders = {}
     for split, photos in dataset.examples.items():
         learns = split == "train"
@@ -174,29 +173,14 @@ def make_loaders(
             by_caption = training.objective == "cross_entropy"
             boxes = (PhraseBoxes if by_caption else NounBoxes)(photos, encoder.grid, vocabulary)
         data: CachedFeatures | Pixels
-        if caches:
-            sources = [example.photo for example in photos]
-            rows = FeatureCache(cache, encoder).rows(sources, _report(f"{split} features", say), ranks)
+        if features:
+            rows = features.rows([example.photo for example in photos], _report(f"{split} features", say), ranks)
             data = CachedFeatures(*rows, targets[split], boxes)
         else:
             data = Pixels(photos, encoder.preprocessing, targets[split], augment_seed if learns else None, boxes)
-        sampler = LengthSampler(
-            targets[split],
-            training.batch_size,
-            training.seed if learns else None,
-            rank=ranks.rank,
-            world_size=ranks.world_size,
-            shown=dataset.shown if learns else None,
-            shards=large_shards(photos) if learns else None,
-        )
-        loaders[split] = DataLoader(
-            data,
-            batch_size=None,
-            sampler=sampler,
-            num_workers=training.workers,
-            persistent_workers=training.workers > 0,
-            worker_init_fn=_ignore_signals,
-        )
+        seed, shown, shards = (training.seed, dataset.shown, large_shards(photos)) if learns else (None, None, None)
+        sampler = LengthSampler(targets[split], training.batch_size, seed, ranks.rank, ranks.world_size, shown, shards)
+        loaders[split] = DataLoader(data, None, sampler=sampler, worker_init_fn=_ignore_signals, **loading)
     return loaders
 
 
@@ -206,17 +190,16 @@ def _ignore_signals(worker: int) -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _has_room(cache: Path, encoder: Encoder, dataset: TrainingData, ranks: Ranks, say: Callable[[str], None]) -> bool:
-    """Whether the disk has room for the features of all photos; ``say`` is told if not."""
-    photos = sum(map(len, dataset.examples.values()))
-    features = FeatureCache(cache, encoder)
+def _features(
+    cache: Path, encoder: Encoder, dataset: TrainingData, ranks: Ranks, say: Callable[[str], None]
+) -> FeatureCache | None:
+    """The cache, if the disk has room for the features of all photos; ``say`` is told if not."""
+    photos, features = sum(map(len, dataset.examples.values())), FeatureCache(cache, encoder)
     if ranks.decided_by_rank_zero(features.has_room(photos)):
-        return True
-    say(
-        f"{cache}: no room for the features of {photos:,} photos ({photos * features.row_bytes / 1e9:.0f} GB, over"
-        " half of what is free); they are computed anew in every epoch, which takes longer"
-    )
-    return False
+        return features
+    size = f"{photos * features.row_bytes / 1e9:.0f} GB, over half of what is free"
+    say(f"{cache}: no room for the features of {photos:,} photos ({size}); every epoch computes them, which is slower")
+    return None
 
 
 def _report(what: str, say: Callable[[str], None]) -> Callable[[int, int], None]:

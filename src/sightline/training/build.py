@@ -22,9 +22,8 @@ from sightline.training.checkpoints import last_checkpoint, read_last_whole
 from sightline.training.data import TrainingData
 from sightline.training.module import CaptioningModule
 from sightline.training.objective import CrossEntropy, Objective
-from sightline.training.recipe import Recipe, TrainingRecipe
-from sightline.training.reward_penalties import Penalty, TruncatedCaption, UnknownNouns
-from sightline.training.self_critical import SelfCritical
+from sightline.training.recipe import Recipe
+from sightline.training.self_critical import Penalty, SelfCritical, TruncatedCaption, UnknownNouns
 from sightline.training.validation_metrics import GreedyCaptionScores
 from sightline.training.vocabulary import choose_vocabulary, extend_weights
 from sightline.vocabulary import Vocabulary
@@ -39,19 +38,10 @@ def new_model(
         SightlineError: the encoder's weights or ``init`` cannot be loaded or do not fit the recipe; see
             `choose_vocabulary`.
     """
-    training = recipe.training
-    rewards = training.objective == "self_critical"
-    if rewards and init is None:
+    if recipe.training.objective == "self_critical" and init is None:
         raise SightlineError("self-critical training improves a model that can write: name its folder with --init")
     origin = load_model(init) if init else None
-    vocabulary = choose_vocabulary(
-        recipe.vocabulary,
-        data,
-        origin[2] if origin else None,
-        learns_words=not rewards,
-        needs_nouns=training.hallucination_penalty > 0 or (rewards and training.attention_supervision > 0),
-        say=say,
-    )
+    vocabulary = choose_vocabulary(recipe, data, origin[2] if origin else None, say)
     encoder = make_encoder(recipe.encoder.name)
     config = _config(recipe, encoder, data, init)
     model = build_model(config, vocabulary, encoder)
@@ -98,13 +88,10 @@ def resumed_model(
 
 
 def make_objective(
-    training: TrainingRecipe,
-    examples: Sequence[Example],
-    vocabulary: Vocabulary,
-    targets: dict[str, Ids],
-    max_words: int,
+    recipe: Recipe, examples: Sequence[Example], vocabulary: Vocabulary, targets: dict[str, Ids]
 ) -> Objective:
     """The recipe's objective; ``examples``: the training photos; ``targets`` of train and val: `encode_captions`."""
+    training = recipe.training
     if training.objective == "cross_entropy":
         return CrossEntropy(training.label_smoothing, training.attention_entropy, training.attention_supervision)
     penalties: list[tuple[Penalty, float]] = []
@@ -112,7 +99,7 @@ def make_objective(
         penalties.append((UnknownNouns(examples, vocabulary), training.hallucination_penalty))
     if training.break_off_penalty:
         penalties.append((TruncatedCaption(targets["train"]), training.break_off_penalty))
-    return SelfCritical(targets["train"], targets["val"], training, max_words, penalties)
+    return SelfCritical(targets["train"], targets["val"], training, recipe.vocabulary.max_words, penalties)
 
 
 def make_module(

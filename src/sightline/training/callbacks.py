@@ -43,11 +43,10 @@ class EpochRecord(Callback):
         self._started = 0.0
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Start the epoch's clock."""
         self._started = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Write the epoch's row: validation is over, and callbacks that monitor a value come later."""
+        # Validation is over, and callbacks that monitor a value come later.
         row = {"epoch": trainer.current_epoch + 1, "seconds": round(time.perf_counter() - self._started, 1)}
         row |= {name: round(float(trainer.callback_metrics[name]), 6) for name in self.columns}
         self.rows = [*self.rows, row]
@@ -60,11 +59,9 @@ class EpochRecord(Callback):
             raise SightlineError(f"diverged in epoch {row['epoch']} ({', '.join(wrong)}); {_AFTER_DIVERGENCE}")
 
     def state_dict(self) -> dict[str, Any]:
-        """The rows so far."""
         return {"rows": self.rows}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue after these rows."""
         self.rows = state_dict["rows"]
 
 
@@ -91,7 +88,6 @@ class OwnSigterm(Callback):
         self.handler = signal.getsignal(signal.SIGTERM)
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Set the handler that Lightning replaced."""
         if threading.current_thread() is threading.main_thread():  # only the main thread may set signal handlers
             signal.signal(signal.SIGTERM, self.handler)
 
@@ -100,8 +96,6 @@ class KeptEpoch(ModelCheckpoint):
     """A `ModelCheckpoint` that finds its files, and with them the best score so far, after the run folder was moved."""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue after this state, with this callback's folder in all its paths."""
-
         def here(path: str) -> str:
             return str(Path(str(self.dirpath)) / Path(path).name) if path else path
 

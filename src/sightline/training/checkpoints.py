@@ -105,5 +105,4 @@ class WholeCheckpoints(TorchCheckpointIO):
             temporary.write_bytes(content.getbuffer())
 
     def load_checkpoint(self, path: str | Path, *_: Any, **options: Any) -> dict[str, Any]:
-        """`read_checkpoint`, whatever Lightning allows to be read."""
-        return read_checkpoint(Path(path))
+        return read_checkpoint(Path(path))  # whatever Lightning allows to be read

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,14 +64,18 @@ def read_data(
         SightlineError: a dataset cannot be used, two have the same name, a repeat names no dataset, or no training
             photo has boxes though they are needed.
     """
-    regions = regions or {}
+    regions, name = regions or {}, ", ".join(map(str, folders))
     names = {folder: folder.resolve().name for folder in folders}
     datasets = {name: read_dataset(folder, _report(folder, say), regions.get(name)) for folder, name in names.items()}
     _check_names(folders, datasets, repeats, regions)
     examples = {split: {name: data.split(split) for name, data in datasets.items()} for split in ("train", "val")}
     if boxes:
         examples["train"] = {name: data.located_split("train", say) for name, data in datasets.items()}
-        _check_boxes(examples["train"].values(), folders)
+        if not any(example.regions for part in examples["train"].values() for example in part):
+            raise SightlineError(
+                f"{name}: training.attention_supervision and training.hallucination_penalty need boxes, and no training"
+                " photo has any; name them with --regions, such as Flickr30k Entities, or set both to 0"
+            )
     elif regions:
         say("--regions is not used: training.attention_supervision and training.hallucination_penalty are 0")
     if len(datasets) > 1:
@@ -88,7 +92,7 @@ def read_data(
         facts["photos_with_boxes"] = [sum(bool(e.regions) for e in part) for part in examples["train"].values()]
     alone = {key: values[0] for key, values in facts.items() if key != "weights" or values != [1.0]}
     return TrainingData(
-        ", ".join(map(str, folders)),
+        name,
         {split: Joined(list(parts.values())) for split, parts in examples.items()},
         np.repeat(facts["weights"], [len(part) for part in examples["train"].values()]),
         facts if len(datasets) > 1 else alone,
@@ -159,15 +163,6 @@ def _homes(datasets: Mapping[str, Dataset]) -> dict[ImageSource, list[tuple[str,
             for entry in alike:
                 same.setdefault(hashlib.sha256(entry[2].read()).digest(), []).append(entry)
     return {photo: [(name, split) for name, split, _ in alike] for alike in same.values() for _, _, photo in alike}
-
-
-def _check_boxes(parts: Iterable[Sequence[Example]], folders: Sequence[Path]) -> None:
-    if not any(example.regions for part in parts for example in part):
-        names = ", ".join(map(str, folders))
-        raise SightlineError(
-            f"{names}: training.attention_supervision and training.hallucination_penalty need boxes, and no training"
-            " photo has any; name them with --regions, such as Flickr30k Entities, or set both to 0"
-        )
 
 
 def _say_sizes(

@@ -64,8 +64,7 @@ class Ranks:
     def shares(self) -> list[tuple[int, int]]:
         """(number, of how many): this process's shares of work whose results are files in a folder.
 
-        First its share among all processes. Where machines have a folder each, the results of other machines are
-        missing: then its share among the processes of its machine.
+        Its share among all processes, then that among its machine's: machines may have a folder each.
         """
         among_all, here = (self.rank, self.world_size), (self.local_rank, self.local_world_size)
         return [among_all] if here == among_all else [among_all, here]
@@ -244,16 +243,14 @@ def _start(rank: int, world_size: int, port: int, work: Callable[[], object]) ->
 
 
 def _watch(workers: Sequence[Popen[bytes]], ranks: Ranks, out: Path, ended: threading.Event) -> None:
-    """Tell all processes when one was ended, and free this one where it waits for it in vain.
-
-    gloo raises an error when a connection is lost. NCCL may wait on the GPU for ever, until its group is aborted.
-    """
+    """Tell all processes when one was ended, and free this one where it waits for it in vain."""
     while not ended.wait(0.2):
         for rank, process in enumerate(workers, 1):
             if not (status := process.poll()):
                 continue
             how = signal.Signals(-status).name if status < 0 else f"status {status}"
             ranks.fail(f"process {rank} of this training was ended from outside ({how}); {resume_advice(out)}")
+            # gloo raises an error when a connection is lost; NCCL may wait for ever, until its group is aborted.
             if not ended.wait(_GRACE) and dist.group.WORLD is not None:
                 with suppress(RuntimeError):  # a backend without abort
                     dist.group.WORLD.abort()

@@ -42,8 +42,7 @@ class FeatureCache:
     ``rows.sha256``: what an interruption or a full disk leaves unnamed is written over by the next run, and what was
     named before stays.
 
-    Raises:
-        SightlineError: no folder can be made in ``root``.
+    Raises `SightlineError` where no folder can be made in ``root``.
     """
 
     def __init__(self, root: Path, encoder: Encoder) -> None:
@@ -86,7 +85,10 @@ class FeatureCache:
                 ranks.meet()  # every process has looked at what is there before the first adds to it
                 share = {digest: distinct[digest] for digest in list(distinct)[number::among] if digest not in known}
                 total = len(distinct.keys() - known)
-                for _ in self._append(share, pool):
+                new = iter(share)
+                for block in self._encode(list(share.values()), pool):
+                    with FileLock(self.folder / "writing"):
+                        self._write(block, list(islice(new, len(block))))
                     progress(self._count() - len(known), total)
                     ranks.check()
                 ranks.meet()
@@ -111,15 +113,6 @@ class FeatureCache:
         if not (self._names.exists() and self._data.exists()):
             return 0
         return min(self._data.stat().st_size // self.row_bytes, self._names.stat().st_size // _NAME_BYTES)
-
-    def _append(self, missing: dict[str, ImageSource], pool: ThreadPoolExecutor) -> Iterator[None]:
-        """Encode these photos and add their rows, a block at a time."""
-        digests = iter(missing)
-        writing = FileLock(self.folder / "writing")
-        for block in self._encode(list(missing.values()), pool):
-            with writing:
-                self._write(block, list(islice(digests, len(block))))
-            yield
 
     def _write(self, block: NDArray[np.float16], digests: Sequence[str]) -> None:
         self._data.touch()
@@ -155,11 +148,7 @@ class Digests:
         self.path = path
 
     def of(self, photos: Sequence[ImageSource], pool: ThreadPoolExecutor) -> list[str]:
-        """The digests in hexadecimal; of known photos nothing but size and time is read.
-
-        Raises:
-            SightlineError: a photo cannot be read.
-        """
+        """The digests in hexadecimal. Raises `SightlineError` where a photo cannot be read."""
         stamps = np.array([_sha256(photo, content=False) for photo in photos], f"S{_DIGEST_BYTES}")
         known = self._known()
         order = np.argsort(known[:, 0], kind="stable")
@@ -172,24 +161,17 @@ class Digests:
         tasks = [new[start : start + _PHOTOS_A_TASK].tolist() for start in range(0, len(new), _PHOTOS_A_TASK)]
         parts = pool.map(lambda part: [_sha256(photos[index], content=True) for index in part], tasks)
         digests[new] = list(chain.from_iterable(parts))
-        self._add(np.stack([stamps[new], digests[new]], axis=1))
+        if len(new):
+            with FileLock(f"{self.path}.lock"), self.path.open("ab") as file:
+                file.truncate(file.tell() - file.tell() % (2 * _DIGEST_BYTES))
+                file.write(np.stack([stamps[new], digests[new]], axis=1).tobytes())
         # Not by the array's items, which lose trailing zero bytes.
         return [bytes(row).hex() for row in digests.view(np.uint8).reshape(-1, _DIGEST_BYTES)]
 
     def _known(self) -> NDArray[np.bytes_]:
-        try:
-            content = self.path.read_bytes()
-        except FileNotFoundError:
-            content = b""
+        content = self.path.read_bytes() if self.path.exists() else b""
         whole = len(content) // (2 * _DIGEST_BYTES)
         return np.frombuffer(content, f"S{_DIGEST_BYTES}", 2 * whole).reshape(whole, 2)
-
-    def _add(self, rows: NDArray[np.bytes_]) -> None:
-        if not len(rows):
-            return
-        with FileLock(f"{self.path}.lock"), self.path.open("ab") as file:
-            file.truncate(file.tell() - file.tell() % (2 * _DIGEST_BYTES))
-            file.write(rows.tobytes())
 
 
 def _sha256(photo: ImageSource, content: bool) -> bytes:

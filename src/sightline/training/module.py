@@ -63,7 +63,6 @@ class CaptioningModule(L.LightningModule):
         model.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def train(self, mode: bool = True) -> CaptioningModule:
-        """Training mode, but for frozen blocks and frozen batch normalisation."""
         super().train(mode)
         encoder, recipe = self.model.encoder, self.recipe.encoder
         # Blocks are asked for anew: Lightning may have exchanged their layers for `torch.nn.SyncBatchNorm`.
@@ -73,33 +72,28 @@ class CaptioningModule(L.LightningModule):
         return self
 
     def on_train_epoch_start(self) -> None:
-        """Set the epoch of the sampler's order."""
         self.trainer.train_dataloader.sampler.set_epoch(self.current_epoch)  # type: ignore[union-attr]
 
     def on_train_batch_start(self, batch: Batch, index: int) -> None:
-        """Seed dropout by the step's number: a resumed training repeats an unbroken one."""
+        # Dropout by the step's number: a resumed training repeats an unbroken one.
         torch.manual_seed(self._seed(self.global_rank))
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
-        """The loss."""
         step = self.objective.training(self.model, self._features(batch), batch, self._seed(rank=0))
         return step.loss * self._record("train", step, batch)
 
     def validation_step(self, batch: Batch, index: int) -> None:
-        """Log the objective's value on held-out photos, and caption them for the scores."""
         features = self._features(batch)
         self._record("val", self.objective.held_out(self.model, features, batch), batch)
         if self.scores is not None and batch.share.counts:
             self.scores.caption(self.model, features, batch)
 
     def on_validation_epoch_end(self) -> None:
-        """Log the scores of all held-out photos' captions."""
         if self.scores is not None:
             self.log_dict(self.scores.compute(), sync_dist=True)  # the same number on every device
             self.scores.reset()
 
     def configure_optimizers(self) -> Any:
-        """Adam over the weights that are trained."""
         encoder = list(self.model.encoder.parameters())
         in_encoder = {id(weight) for weight in encoder}
         groups: list[dict[str, Any]] = [{"params": [each for each in self.parameters() if id(each) not in in_encoder]}]
@@ -225,13 +219,10 @@ class _GivenRanks(TorchElasticEnvironment):
         self.ranks = ranks
 
     def world_size(self) -> int:
-        """How many processes there are."""
         return self.ranks.world_size
 
     def global_rank(self) -> int:
-        """This process's number."""
         return self.ranks.rank
 
     def local_rank(self) -> int:
-        """This process's number among those on this machine."""
         return self.ranks.local_rank

@@ -78,11 +78,9 @@ class CrossEntropy:
     label: str = field(default="loss (nats a word)", init=False)
 
     def training(self, model: CaptionModel, features: Tensor, batch: Batch, seed: int) -> Step:
-        """As the class says; nothing is sampled, so ``seed`` is not used."""
         return self._step(model, features, batch, training=True)
 
     def held_out(self, model: CaptionModel, features: Tensor, batch: Batch) -> Step:
-        """The plain loss, without terms on attention."""
         return self._step(model, features, batch, training=False)
 
     def _step(self, model: CaptionModel, features: Tensor, batch: Batch, training: bool) -> Step:

@@ -272,8 +272,6 @@ _SECTIONS: dict[str, type[Section]] = {
     "vocabulary": VocabularyRecipe,
     "training": TrainingRecipe,
 }
-
-
 _BOUNDS = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "up to", "exclusiveMaximum": "below"}
 _TYPES = {"boolean": "true | false", "integer": "integer", "number": "number", "string": "text", "null": "null"}
 
@@ -281,11 +279,8 @@ _TYPES = {"boolean": "true | false", "integer": "integer", "number": "number", "
 class Option(NamedTuple):
     """An option of a recipe, described for people.
 
-    Attributes:
-        key: ``section.name``, as ``--set`` takes it.
-        default: its default value in YAML; for a name that chooses the decoder, that name.
-        values: its possible values in words, such as ``"number above 0, up to 1, or null"``.
-        description: one sentence or two.
+    ``key`` is ``section.name``, ``default`` in YAML (for a name that chooses the decoder, that name), and ``values``
+    are the possible ones in words, such as ``"number above 0, up to 1, or null"``.
     """
 
     key: str

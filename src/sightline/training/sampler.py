@@ -121,13 +121,15 @@ class LengthSampler(Sampler[Draw]):
         shown: NDArray[np.float64] | None = None,
         shards: Shards | None = None,
     ) -> None:
-        self.cost, self.shards = _costs(targets), shards
+        # What batches differ in: how many words beyond the eighth each photo's captions have.
+        parts = [targets[start : start + _ROWS] for start in range(0, len(targets), _ROWS)]
+        self.cost = np.concatenate([np.maximum((part != PAD).sum(2) - 8, 0).sum(1) for part in parts])
+        self.shards = shards
         self.batch_size, self.seed, self.rank, self.world_size = batch_size, seed, rank, world_size
         self.shown = np.ones(len(self.cost)) if shown is None else shown
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order comes next."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -162,12 +164,6 @@ class LengthSampler(Sampler[Draw]):
         """Each photo of ``order`` as often as it is shown, rounded so that every partial sum is right."""
         upto = np.floor(np.cumsum(self.shown[order]) + 0.5 + 1e-6).astype(np.int64)
         return np.repeat(order, np.diff(upto, prepend=0))
-
-
-def _costs(targets: NDArray[np.unsignedinteger[Any]]) -> NDArray[np.int64]:
-    """How many words beyond the eighth each photo's captions have: what batches differ in."""
-    parts = [targets[start : start + _ROWS] for start in range(0, len(targets), _ROWS)]
-    return np.concatenate([np.maximum((part != PAD).sum(2) - 8, 0).sum(1) for part in parts])
 
 
 def _sorted_by(keys: NDArray[Any] | None, order: NDArray[np.int64]) -> NDArray[np.int64]:

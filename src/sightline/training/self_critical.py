@@ -1,10 +1,13 @@
-"""Self-critical sequence training (Rennie et al. 2017): policy gradient on the CIDEr-D of sampled captions."""
+"""Self-critical sequence training (Rennie et al. 2017): policy gradient on the CIDEr-D of sampled captions.
+
+Penalties take from the reward for faults that CIDEr-D does not punish.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -12,8 +15,11 @@ from lightning.fabric.utilities import move_data_to_device
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sightline.data.example import Example
+from sightline.data.regions.nouns import nouns_of, singular
 from sightline.metrics.bleu import sentence_bleu
 from sightline.metrics.cider import CiderD
+from sightline.metrics.diversity import Endings
 from sightline.metrics.ngrams import ReferenceNgrams
 from sightline.nn.model import CaptionModel
 from sightline.nn.prefix_tree import PrefixTree
@@ -22,10 +28,67 @@ from sightline.nn.search import search
 from sightline.training.batches import Batch
 from sightline.training.objective import Step
 from sightline.training.recipe import TrainingRecipe
-from sightline.training.reward_penalties import Penalty
-from sightline.vocabulary import PAD, UNKNOWN
+from sightline.vocabulary import END, PAD, UNKNOWN, Vocabulary
 
 Reward = Callable[[list[list[int]], NDArray[np.int64]], NDArray[np.float64]]  # N captions, each one's photo -> (N,)
+
+
+class Penalty(Protocol):
+    """A fault that can be counted in captions."""
+
+    def count(self, drawn: Tensor, references: Tensor) -> Tensor:
+        """How often the fault occurs in each sampled caption.
+
+        Args:
+            drawn: int64 (P, C, T), ids of the sampled captions.
+            references: int64 (P, K, U), ids of people's captions of the same photos.
+
+        Returns:
+            int64 (P, C).
+        """
+        ...
+
+
+class UnknownNouns:
+    """Hallucinated nouns: those that no caption by people of the photo has, in singular or plural.
+
+    Counted as by `sightline.evaluation.hallucination`.
+
+    Args:
+        examples: the training photos, with regions; their nouns are those of `nouns_of`.
+        vocabulary: the model's.
+    """
+
+    def __init__(self, examples: Sequence[Example], vocabulary: Vocabulary) -> None:
+        numbers = {noun: number for number, noun in enumerate(sorted(nouns_of(examples)), start=1)}
+        self._nouns = len(numbers) + 1
+        self._noun_of_word = torch.tensor([numbers.get(singular(word), 0) for word in vocabulary.words])
+
+    def count(self, drawn: Tensor, references: Tensor) -> Tensor:
+        noun_of_word = self._noun_of_word.to(drawn.device)
+        known = torch.zeros(len(drawn), self._nouns, dtype=torch.bool, device=drawn.device)
+        known.scatter_(1, noun_of_word[references].flatten(1), True)
+        known[:, 0] = True  # every word that is no noun
+        nouns = noun_of_word[drawn]
+        return (~known.gather(1, nouns.flatten(1))).reshape(nouns.shape).sum(2)
+
+
+class TruncatedCaption:
+    """Captions that end where people's never do (`sightline.metrics.diversity`), such as before their noun.
+
+    A caption counts once; one that was cut off at its greatest length not at all.
+
+    Args:
+        targets: (N, C, T), of the training captions, see `encode_captions`.
+    """
+
+    def __init__(self, targets: NDArray[np.integer[Any]]) -> None:
+        self._endings = Endings(ids for photo in targets for caption in photo if (ids := _whole(caption)))
+
+    def count(self, drawn: Tensor, references: Tensor) -> Tensor:
+        ended = [[_whole(caption) for caption in photo] for photo in drawn.cpu().numpy()]
+        broken = [[bool(ids) and self._endings.break_off(ids) for ids in photo] for photo in ended]
+        return torch.tensor(broken, dtype=torch.int64, device=drawn.device)
 
 
 class SelfCritical:
@@ -36,7 +99,8 @@ class SelfCritical:
     so that truncated captions gain nothing. One forward with gradients then minimises
     -(r(y) - mean reward of the photo's other samples) * log p(y | photo), averaged over all sampled words.
 
-    Dropout is off in both forwards, as the policy that is updated must be the one that sampled.
+    Dropout is off in both forwards, as the policy that is updated must be the one that sampled. The recorded value is
+    the mean CIDEr-D: of the samples in training, of greedy captions held out.
 
     Args:
         train_targets, val_targets: (N, C, T), the captions of all training and held-out photos, see
@@ -65,7 +129,6 @@ class SelfCritical:
         self.recipe, self.max_words, self.penalties = recipe, max_words, penalties
 
     def training(self, model: CaptionModel, features: Tensor, batch: Batch, seed: int) -> Step:
-        """As the class says; the value is the mean CIDEr-D of the samples."""
         model.decoder.eval()
         recipe, samples, share = self.recipe, self.recipe.samples, batch.share
         memory = model.prepare(features)
@@ -79,7 +142,10 @@ class SelfCritical:
         advantage = (rewards - rewards.mean(dim=1, keepdim=True)) * samples / (samples - 1)
 
         references = batch.captions.targets[:, : None if recipe.cross_entropy_weight else 0]
-        tree = move_data_to_device(PrefixTree.from_captions(_concatenated(drawn, references)), drawn.device)
+        longest = max(drawn.shape[2], references.shape[2])
+        padded = [torch.nn.functional.pad(ids, (0, longest - ids.shape[2]), value=PAD) for ids in (drawn, references)]
+        tree = PrefixTree.from_captions(torch.cat(padded, dim=1).cpu().numpy())  # (P, C + K, max(T, U))
+        tree = move_data_to_device(tree, drawn.device)
         forced = model(features, tree)
         log_probs = without_specials(forced.logits.float()).log_softmax(dim=1)[tree.node_of_word, tree.targets]
         real = tree.targets != PAD
@@ -95,7 +161,6 @@ class SelfCritical:
         return Step(loss, int(own.sum()), scores.mean(), scores.numel())
 
     def held_out(self, model: CaptionModel, features: Tensor, batch: Batch) -> Step:
-        """CIDEr-D of the greedy captions."""
         sentences, _ = search(model.decoder, model.prepare(features), 1, self.max_words, 0.0)
         reward = _rewards(self._held_out.score, sentences.tokens, batch).mean()
         return Step(-reward, 0, reward, len(sentences.tokens))
@@ -109,13 +174,6 @@ def _rewards(reward: Reward, tokens: Tensor, batch: Batch) -> Tensor:
     return torch.from_numpy(reward(hypotheses, owners)).to(tokens.device, torch.float32).reshape(photos, each)
 
 
-def _concatenated(drawn: Tensor, references: Tensor) -> NDArray[np.int64]:
-    """(P, C, T) and (P, K, U) -> (P, C + K, max(T, U)), padded with ``<pad>``."""
-    longest = max(drawn.shape[2], references.shape[2])
-    padded = [torch.nn.functional.pad(ids, (0, longest - ids.shape[2]), value=PAD) for ids in (drawn, references)]
-    return torch.cat(padded, dim=1).cpu().numpy()
-
-
 def _words(targets: NDArray[np.integer[Any]]) -> list[list[list[int]]]:
     """(N, C, T) -> the ids of each photo's captions, without padding and empty captions."""
     ended = (targets != PAD).sum(2)
@@ -123,3 +181,9 @@ def _words(targets: NDArray[np.integer[Any]]) -> list[list[list[int]]]:
         [caption[:length].tolist() for caption, length in zip(captions, lengths, strict=True) if length]
         for captions, lengths in zip(targets, ended, strict=True)
     ]
+
+
+def _whole(caption: NDArray[np.integer[Any]]) -> list[int]:
+    """The ids of a caption up to its ``<end>``; empty if it has none."""
+    ids: list[int] = caption.tolist()
+    return ids[: ids.index(END)] if END in ids else []

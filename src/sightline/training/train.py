@@ -65,15 +65,16 @@ def train(
         SightlineError: the data, the encoder's weights or ``out`` cannot be used; the training diverged, or was
             interrupted by Ctrl-C, SIGTERM or a full disk. The message says what would help.
     """
+    check = partial(check_resumable, out, recipe) if resume else partial(check_new, out)
     if is_rank_zero():
-        _check(recipe, out, resume)
+        check()
     keep_freed_memory()
     folders = [data] if isinstance(data, Path) else list(data)
     work = partial(train, recipe, folders, out, resume, init, repeats, regions, cache)
     with joined(recipe.training.devices, work, out) as ranks, run_lock(out, ranks), interruptible(out):
         if recipe.training.threads is not None:
             torch.set_num_threads(recipe.training.threads)
-        _check(recipe, out, resume)  # again: another training may have ended meanwhile
+        check()  # again: another training may have ended meanwhile
         say = say if ranks.is_rank_zero else lambda line: None
         with ranks.rank_zero_first():  # it indexes shards for all
             dataset = read_data(folders, repeats or {}, recipe.training.needs_boxes, say, regions)
@@ -89,7 +90,7 @@ def train(
 
         max_words = recipe.vocabulary.max_words
         targets = {split: encode_captions(part, vocabulary, max_words) for split, part in dataset.examples.items()}
-        objective = make_objective(recipe.training, dataset.examples["train"], vocabulary, targets, max_words)
+        objective = make_objective(recipe, dataset.examples["train"], vocabulary, targets)
         module = make_module(recipe, model, objective, held_out, vocabulary).train()
         record = EpochRecord(out / "metrics.csv", objective.value, recipe.training.written_scores())
         trainer = make_trainer(module, ranks, record, out, progress=progress and ranks.is_rank_zero)
@@ -105,10 +106,3 @@ def train(
             difference = exported.agreement.difference
             say(f"{exported.path.name}: {exported.size / 1e6:.1f} MB, agrees with torch to {difference:.0e}")
     return out
-
-
-def _check(recipe: Recipe, out: Path, resume: bool) -> None:
-    if resume:
-        check_resumable(out, recipe)
-    else:
-        check_new(out)

@@ -7,7 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from importlib.util import find_spec
-from itertools import chain, pairwise, repeat
+from itertools import chain, pairwise
 from typing import Literal
 
 from torch import Tensor
@@ -16,7 +16,7 @@ from sightline.data.large.packed import captions_of
 from sightline.errors import SightlineError
 from sightline.scripts import characters, words_are_separate
 from sightline.training.data import TrainingData
-from sightline.training.recipe import VocabularyRecipe
+from sightline.training.recipe import Recipe, VocabularyRecipe
 from sightline.vocabulary import BLANK, SPECIAL_TOKENS, UNKNOWN, Unit, Vocabulary, with_blanks
 
 # The longest subword in characters, and how many subwords of two characters or more a vocabulary has. Where no blanks
@@ -28,37 +28,38 @@ _PRIVATE = 0xF0000  # where Unicode's planes for private use begin
 
 
 def choose_vocabulary(
-    recipe: VocabularyRecipe,
-    data: TrainingData,
-    known: Vocabulary | None = None,
-    *,
-    learns_words: bool = True,
-    needs_nouns: bool = False,
-    say: Callable[[str], None],
+    recipe: Recipe, data: TrainingData, known: Vocabulary | None, say: Callable[[str], None]
 ) -> Vocabulary:
     """The vocabulary that a training on ``data`` uses, checked before any model is built.
 
     Args:
         recipe, data: those of the training; of the data, its training captions.
         known: the vocabulary of the model that training starts from; its words keep their ids, new ones follow.
-        learns_words: whether the objective can teach new words. Self-critical training cannot: it rewards what the
-            model samples, and the model never samples a word that it does not know.
-        needs_nouns: whether nouns of the captions are looked up, which only a vocabulary of words has.
         say: called with a line where units are not words, or words are new.
 
     Raises:
         SightlineError: as `learn_vocabulary`; nouns are needed and units are not words; no training caption has a word
             of the vocabulary.
     """
-    examples = data.examples["train"]
-    learned = learn_vocabulary(recipe, lambda: chain.from_iterable(captions_of(examples)), known, say)
+    training, examples = recipe.training, data.examples["train"]
+    rewards = training.objective == "self_critical"
+    learned = learn_vocabulary(recipe.vocabulary, lambda: chain.from_iterable(captions_of(examples)), known, say)
+    needs_nouns = training.hallucination_penalty or (rewards and training.attention_supervision)
     if needs_nouns and learned.unit != "words":
         raise SightlineError(
             f"vocabulary.unit: {learned.unit} has no nouns; set training.hallucination_penalty and, with"
             " self_critical, training.attention_supervision to 0"
         )
-    vocabulary = _with_new_words(known, learned, learns_words, say) if known else learned
-    check_learnable(data, vocabulary, recipe.min_count)
+    vocabulary = extend_vocabulary(known, learned) if known else learned
+    if known and (new := vocabulary.words[len(known) :]):
+        unit = known.unit[: None if len(new) > 1 else -1]
+        line = f"{len(new)} new {unit}: {', '.join(new[:8])}{', ...' * (len(new) > 8)}"
+        if rewards:  # of sampled captions, which never have a word that the model does not know
+            say(f"{line}; not learned, as only training.objective: cross_entropy teaches words")
+            vocabulary = known
+        else:
+            say(f"{line}; the {len(known)} known ones keep their weights")
+    check_learnable(data, vocabulary, recipe.vocabulary.min_count)
     return vocabulary
 
 
@@ -142,11 +143,10 @@ def _subwords(written: Counter[str], size: int, longest: int) -> list[str]:
     for text in written:
         for character in characters(text):
             codes.setdefault(character, chr(_PRIVATE + len(codes)))
-    encoded = (("".join(map(codes.__getitem__, characters(text))), times) for text, times in written.items() if text)
     model = io.BytesIO()
     sentencepiece.set_random_generator_seed(0)
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=chain.from_iterable(repeat(text, times) for text, times in encoded),
+        sentence_iterator=("".join(map(codes.__getitem__, characters(text))) for text in written.elements() if text),
         model_writer=model,
         model_type="bpe",
         vocab_size=size + len(codes) + 1,
@@ -220,21 +220,6 @@ def extend_weights(
             if tensor.dim() == 1:
                 rows[name][[UNKNOWN, *range(known, words)]] -= share
     return rows
-
-
-def _with_new_words(
-    known: Vocabulary, learned: Vocabulary, learns_words: bool, say: Callable[[str], None]
-) -> Vocabulary:
-    extended = extend_vocabulary(known, learned)
-    if not (new := extended.words[len(known) :]):
-        return known
-    unit = known.unit[: None if len(new) > 1 else -1]
-    line = f"{len(new)} new {unit}: {', '.join(new[:8])}{', ...' * (len(new) > 8)}"
-    if not learns_words:
-        say(f"{line}; not learned, as only training.objective: cross_entropy teaches words")
-        return known
-    say(f"{line}; the {len(known)} known ones keep their weights")
-    return extended
 
 
 def check_learnable(data: TrainingData, vocabulary: Vocabulary, min_count: int) -> None:
