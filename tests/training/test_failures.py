@@ -1,4 +1,4 @@
-"""What ends a training badly is told in one line, with the way on."""
+"""Failures of a training: each is one line that names the cause and the way out."""
 
 from __future__ import annotations
 

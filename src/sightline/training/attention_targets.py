@@ -156,15 +156,8 @@ def _span(region: Region, caption: str, vocabulary: Vocabulary) -> tuple[int, in
 class NounBoxes:
     """The boxes of the things that nouns name in a split's photos: supervision of sampled captions.
 
-    Nouns are those of `sightline.data.regions.nouns`.
-
-    Args:
-        examples: the split, with regions.
-        grid: (h, w), of the annotation vectors.
-        vocabulary: the model's; singular and plural of a noun name the same things.
-
-    Attributes:
-        boxes: for each photo its things' boxes, float32 (B, 4).
+    Nouns are those of `sightline.data.regions.nouns`; singular and plural name the same things. Arguments and ``boxes``
+    are those of `PhraseBoxes`.
     """
 
     def __init__(self, examples: Sequence[Example], grid: tuple[int, int], vocabulary: Vocabulary) -> None:

@@ -112,10 +112,7 @@ def make_module(
 
 
 def load_encoder_weights(encoder: Encoder, weights: str) -> None:
-    """Fill the encoder.
-
-    ``weights`` is a file with a published state dict, a model folder, whose encoder is taken, ``"download"``,
-    ``"package"``, the installed package that has them, or ``"none"``.
+    """Fill the encoder; ``weights`` as in `EncoderRecipe`.
 
     Raises:
         SightlineError: no such file or package, a file that does not fit, or no network to download by.

@@ -26,10 +26,7 @@ def keep_freed_memory() -> None:
 
 
 def has_bfloat16() -> bool:
-    """Whether this CPU computes in bfloat16; one that emulates it is several times slower than in float32.
-
-    False where this version of torch cannot tell.
-    """
+    """Whether torch can tell that this CPU computes in bfloat16; emulation is several times slower than float32."""
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_tile"))
 

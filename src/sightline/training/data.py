@@ -64,7 +64,7 @@ def read_data(
         SightlineError: a dataset cannot be used, two have the same name, a repeat names no dataset, or no training
             photo has boxes though they are needed.
     """
-    regions, name = regions or {}, ", ".join(map(str, folders))
+    regions, listed = regions or {}, ", ".join(map(str, folders))
     names = {folder: folder.resolve().name for folder in folders}
     datasets = {name: read_dataset(folder, _report(folder, say), regions.get(name)) for folder, name in names.items()}
     _check_names(folders, datasets, repeats, regions)
@@ -73,8 +73,8 @@ def read_data(
         examples["train"] = {name: data.located_split("train", say) for name, data in datasets.items()}
         if not any(example.regions for part in examples["train"].values() for example in part):
             raise SightlineError(
-                f"{name}: training.attention_supervision and training.hallucination_penalty need boxes, and no training"
-                " photo has any; name them with --regions, such as Flickr30k Entities, or set both to 0"
+                f"{listed}: training.attention_supervision and training.hallucination_penalty need boxes, and no"
+                " training photo has any; name them with --regions, such as Flickr30k Entities, or set both to 0"
             )
     elif regions:
         say("--regions is not used: training.attention_supervision and training.hallucination_penalty are 0")
@@ -92,7 +92,7 @@ def read_data(
         facts["photos_with_boxes"] = [sum(bool(e.regions) for e in part) for part in examples["train"].values()]
     alone = {key: values[0] for key, values in facts.items() if key != "weights" or values != [1.0]}
     return TrainingData(
-        name,
+        listed,
         {split: Joined(list(parts.values())) for split, parts in examples.items()},
         np.repeat(facts["weights"], [len(part) for part in examples["train"].values()]),
         facts if len(datasets) > 1 else alone,

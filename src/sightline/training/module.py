@@ -136,11 +136,7 @@ class CaptioningModule(L.LightningModule):
 def make_trainer(
     module: CaptioningModule, ranks: Ranks, record: EpochRecord, out: Path, *, progress: bool
 ) -> L.Trainer:
-    """A trainer that keeps the best and the last epoch, and each epoch's row, in the run folder ``out``.
-
-    Raises:
-        SightlineError: see `shares_batch_statistics`.
-    """
+    """A trainer that keeps the best and the last epoch in the run folder; raises as `shares_batch_statistics`."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
     for message in _NEEDLESS_WARNINGS:

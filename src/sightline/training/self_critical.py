@@ -37,14 +37,11 @@ class Penalty(Protocol):
     """A fault that can be counted in captions."""
 
     def count(self, drawn: Tensor, references: Tensor) -> Tensor:
-        """How often the fault occurs in each sampled caption.
+        """How often the fault occurs in each sampled caption, int64 (P, C).
 
         Args:
             drawn: int64 (P, C, T), ids of the sampled captions.
             references: int64 (P, K, U), ids of people's captions of the same photos.
-
-        Returns:
-            int64 (P, C).
         """
         ...
 
