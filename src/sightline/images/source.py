@@ -356,8 +356,8 @@ async def _refuse_other_schemes(session: object, context: object, redirect: Any)
         raise OSError(errno.EACCES, f"redirected from https to {scheme}")
 
 
-# A `ParquetFile` is not to be read by two threads at once. One lock per process: a forked child must not wait for a lock
-# that a thread of its parent held.
+# Two threads must not read one `ParquetFile` at once. There is a lock for each process: a forked child must not wait
+# for a lock that a thread of its parent held.
 _reading: dict[int, threading.Lock] = {}
 
 
