@@ -21,8 +21,7 @@ import sightline
 from sightline.caption import Caption
 from sightline.data.dataset import read_dataset
 from sightline.evaluation.pointing import looks_of
-from sightline.shapes.captions import COLORS, SHAPES
-from sightline.shapes.draw import is_true
+from sightline.shapes.captions import COLORS, SHAPES, is_true
 
 
 def main() -> None:

@@ -14,8 +14,8 @@ from sightline.cli.data import app
 from sightline.data.check import check_dataset
 from sightline.data.dataset import read_dataset
 from sightline.errors import SightlineError
-from sightline.shapes.captions import COLORS, PLACES, SHAPES, place_of
-from sightline.shapes.draw import draw_shapes, is_true, pointing_targets
+from sightline.shapes.captions import COLORS, PLACES, SHAPES, is_true, place_of, pointing_targets
+from sightline.shapes.draw import draw_shapes
 from sightline.vocabulary import split_words
 
 PHOTOS = 120

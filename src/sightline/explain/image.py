@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -53,7 +52,7 @@ def draw_attention(photo: Photo, caption: Caption, tile_size: int = 240, font: s
     """
     picture = open_photo(photo, tile_size)
     picture = picture.resize(_tile(picture.size, tile_size), Image.Resampling.LANCZOS)
-    sheet = _Sheet.plan(picture.size, len(caption.words) + 1, tile_size, is_right_to_left(caption.text))
+    sheet = _Sheet(picture.size, len(caption.words) + 1, tile_size, is_right_to_left(caption.text))
     title_font, word_font, small_font = (_load_font(font, sheet.unit * size, caption.text) for size in (1.7, 1.1, 0.8))
     title = _wrap(caption.text, title_font, sheet.width - 2 * sheet.margin)
     canvas = Image.new("RGB", (sheet.width, sheet.height(len(title))), PAPER)
@@ -89,53 +88,26 @@ def overlay(photo: Image.Image, light: NDArray[np.float32]) -> Image.Image:
     return Image.fromarray(pixels.round().astype(np.uint8))
 
 
-@dataclass(frozen=True)
 class _Sheet:
-    """The layout; lengths in pixels, type and spaces in multiples of ``unit``.
+    """The layout: lengths in pixels, type and spaces in multiples of ``unit``; mirrored if it is read ``from_right``.
 
-    ``from_right``: mirrored, for a sentence that is read from right to left.
+    It has the number of columns that is nearest to a landscape page with few empty cells.
     """
 
-    tile: tuple[int, int]
-    tiles: int
-    columns: int
-    unit: int
-    from_right: bool
-
-    @classmethod
-    def plan(cls, tile: tuple[int, int], tiles: int, tile_size: int, from_right: bool) -> _Sheet:
-        """The layout with the number of columns that is nearest to a landscape page with few empty cells."""
-
+    def __init__(self, tile: tuple[int, int], tiles: int, tile_size: int, from_right: bool) -> None:
         def badness(columns: int) -> float:
             rows = math.ceil(tiles / columns)
             aspect = columns * max(tile[0], 0.53 * tile_size) / (rows * (tile[1] + 0.15 * tile_size))
             return abs(math.log(aspect / _SHEET_ASPECT)) + (rows * columns - tiles) / tiles
 
-        columns = min(range(1, tiles + 1), key=badness)
-        return cls(tile, tiles, columns, max(1, round(tile_size / 15)), from_right)
-
-    @property
-    def cell(self) -> int:
-        """A column's width: a very tall photo's tile is narrower than the word above it."""
-        return max(self.tile[0], 8 * self.unit)
-
-    @property
-    def margin(self) -> int:
-        return 2 * self.unit
-
-    @property
-    def gap(self) -> int:
-        """Between a tile and the word above it."""
-        return round(0.55 * self.unit)
-
-    @property
-    def pitch(self) -> tuple[int, int]:
-        """From one tile's corner to the next one's."""
-        return self.cell + round(1.25 * self.unit), self.tile[1] + round(2.75 * self.unit)
-
-    @property
-    def width(self) -> int:
-        return 2 * self.margin + (self.columns - 1) * self.pitch[0] + self.cell
+        self.tile, self.tiles, self.from_right = tile, tiles, from_right
+        self.columns = min(range(1, tiles + 1), key=badness)
+        self.unit = unit = max(1, round(tile_size / 15))
+        self.margin = 2 * unit
+        self.gap = round(0.55 * unit)  # between a tile and the word above it
+        self.cell = max(tile[0], 8 * unit)  # width of a column: a very tall photo's tile is narrower than its word
+        self.pitch = self.cell + round(1.25 * unit), tile[1] + round(2.75 * unit)  # from corner to corner of two tiles
+        self.width = 2 * self.margin + (self.columns - 1) * self.pitch[0] + self.cell
 
     def height(self, title_lines: int) -> int:
         rows = math.ceil(self.tiles / self.columns)
@@ -180,16 +152,11 @@ def _load_font(font: str | Path | None, size: float, text: str) -> Font:
             return ImageFont.truetype(str(font), size)
         except OSError as error:
             raise SightlineError(f"{font}: not a readable font ({error}); give a .ttf or .otf file") from None
-    name = None if text.isascii() else _font_for(text)
+    name = None
+    if not text.isascii() and not (name := font_file(text)):
+        _warn_of_missing_letters()
+        name = next(iter(usual_fonts()), None)
     return ImageFont.truetype(name, size) if name else ImageFont.load_default(size)
-
-
-def _font_for(text: str) -> str | None:
-    """The font that draws ``text``; where none has all its letters, the first usual one, with a warning once."""
-    if name := font_file(text):
-        return name
-    _warn_of_missing_letters()
-    return next(iter(usual_fonts()), None)
 
 
 @cache
@@ -213,9 +180,8 @@ def _wrap(text: str, font: Font, width: int) -> list[str]:
 
 def _shorten(text: str, font: Font, width: int) -> str:
     """The text, its end replaced by an ellipsis if it is wider than ``width`` pixels."""
-    if font.getlength(text) <= width:
-        return text
-    kept = len(text)
-    while kept and font.getlength(f"{text[:kept]}…") > width:
+    shown, kept = text, len(text)
+    while kept and font.getlength(shown) > width:
         kept -= 1
-    return f"{text[:kept]}…"
+        shown = f"{text[:kept]}…"
+    return shown

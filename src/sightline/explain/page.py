@@ -54,11 +54,10 @@ _PLAY = (
 def write_page(path: Path, items: Iterable[tuple[Photo, Caption]], title: str | None = None) -> int:
     """Write one HTML file that shows, for every word of every caption, where the model looked.
 
-    Captions with evidence show what each word rests on, with a switch to where the model looked.
-
-    The file needs no other file and no network. Photos are written as they arrive, so memory does not grow with their
-    number; an earlier file at ``path`` is replaced at the end. If an interruption or an error of ``items`` ends the
-    writing early, the page of the photos so far is written, if there are any, and the exception is raised again.
+    Captions with evidence show what each word rests on, with a switch to where the model looked. The file needs no
+    other file and no network. Photos are written as they arrive, so memory does not grow with their number. If an
+    interruption or an error of ``items`` ends the writing, the page of the photos so far is kept, if there are any, and
+    the exception raised again.
 
     Args:
         path: the file to write; its folder is created.
@@ -169,10 +168,7 @@ def _replace(template: str, parts: Mapping[str, str]) -> str:
 
 
 def _words(caption: Caption) -> str:
-    """A button per word with its emphasis, two hexadecimal digits per grid cell, row by row.
-
-    If that shows evidence, the button has the emphasis of attention as well.
-    """
+    """A button per word with its emphasis, two hexadecimal digits per cell; with evidence, that of attention too."""
     buttons = []
     words = zip(caption.words, caption.log_probs, emphasis(caption), by_attention(caption), strict=True)
     for index, (word, log_prob, light, attention_light) in enumerate(words):

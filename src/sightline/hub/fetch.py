@@ -18,12 +18,7 @@ _FILES_TO_CAPTION = (CONFIG, VOCABULARY, ONNX, CARD)
 
 
 class Address(NamedTuple):
-    """A model's address on the Hub: ``hf://USER/NAME@REVISION``.
-
-    Attributes:
-        name: ``USER/NAME``.
-        revision: a branch, a tag or a commit; None for the newest on the main branch.
-    """
+    """``hf://USER/NAME@REVISION``; the revision is a branch, a tag or a commit, None the newest on the main branch."""
 
     name: str
     revision: str | None
@@ -48,7 +43,7 @@ def fetch(address: str, also: Iterable[str] = ()) -> Path:
     ``HF_HUB_OFFLINE`` set, the last downloaded copy of that revision is used.
 
     Args:
-        address: ``hf://USER/NAME``, or with ``@REVISION``, a branch, a tag or a commit.
+        address: what `parse_address` takes.
         also: further files, such as the weights for training on.
 
     Raises:
@@ -58,8 +53,8 @@ def fetch(address: str, also: Iterable[str] = ()) -> Path:
     with hub_errors(parsed):
         from huggingface_hub import snapshot_download
 
-        patterns = [*_FILES_TO_CAPTION, *also]
-        folder = Path(snapshot_download(parsed.name, revision=parsed.revision, allow_patterns=patterns))
+        files = [*_FILES_TO_CAPTION, *also]
+        folder = Path(snapshot_download(parsed.name, revision=parsed.revision, allow_patterns=files))
     if missing := [name for name in (CONFIG, VOCABULARY, *also) if not (folder / name).is_file()]:
         raise SightlineError(f"{parsed}: not a model pushed by sightline (no {missing[0]}); name another model")
     return folder

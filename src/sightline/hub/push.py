@@ -15,10 +15,7 @@ from sightline.model_folder import CARD, CONFIG, ONNX, VOCABULARY, WEIGHTS, Mode
 _FILES = (CONFIG, VOCABULARY, ONNX, WEIGHTS, CARD, "recipe.yaml")
 
 # Metric here -> its name on the Hub.
-_METRICS = {
-    **{f"BLEU-{n}": "bleu" for n in range(1, 5)},
-    **{"METEOR": "meteor", "ROUGE-L": "rouge", "CIDEr": "cider"},
-}
+_METRICS = {f"BLEU-{n}": "bleu" for n in range(1, 5)} | {"METEOR": "meteor", "ROUGE-L": "rouge", "CIDEr": "cider"}
 
 
 def push(run: Path, name: str, facts: Mapping[str, Any], private: bool = False, license: str | None = None) -> Address:
@@ -42,9 +39,8 @@ def push(run: Path, name: str, facts: Mapping[str, Any], private: bool = False, 
     with hub_errors(address):
         from huggingface_hub import CommitOperationAdd, HfApi
 
-        card = model_card(run, address.name, config, facts, license).encode()
-        files = [file for file in _FILES if (run / file).is_file()]
-        operations = [CommitOperationAdd(file, run / file) for file in files]
+        card = _model_card(run, address.name, config, facts, license).encode()
+        operations = [CommitOperationAdd(file, run / file) for file in _FILES if (run / file).is_file()]
         api = HfApi(library_name="sightline")
         api.create_repo(address.name, private=private, exist_ok=True)
         commit = api.create_commit(
@@ -53,11 +49,8 @@ def push(run: Path, name: str, facts: Mapping[str, Any], private: bool = False, 
     return Address(address.name, commit.oid)
 
 
-def model_card(run: Path, name: str, config: ModelConfig, facts: Mapping[str, Any], license: str | None = None) -> str:
-    """README.md: the Hub's metadata, then the model's own card, or else a description from its configuration.
-
-    Arguments as of `push`; ``config`` is the model's.
-    """
+def _model_card(run: Path, name: str, config: ModelConfig, facts: Mapping[str, Any], license: str | None) -> str:
+    """README.md: the Hub's metadata, then the model's own card, or else a description from its configuration."""
     from huggingface_hub import ModelCardData
 
     scores = {score: value for score, value in facts.get("scores", {}).items() if score in _METRICS}
@@ -72,7 +65,8 @@ def model_card(run: Path, name: str, config: ModelConfig, facts: Mapping[str, An
     )
     card = run / CARD
     body = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else _description(name, config)
-    return f"---\n{data.to_yaml()}\n---\n\n{body.rstrip()}\n{_table(scores, facts)}{_usage(name)}"
+    usage = f'\n## Use\n\n    pip install "sightline[hub]"\n    sightline caption PHOTO --model hf://{name}\n'
+    return f"---\n{data.to_yaml()}\n---\n\n{body.rstrip()}\n{_table(scores, facts)}{usage}"
 
 
 def _results(scores: Mapping[str, float], facts: Mapping[str, Any]) -> list[Any]:
@@ -96,19 +90,15 @@ def _results(scores: Mapping[str, float], facts: Mapping[str, Any]) -> list[Any]
 
 def _description(name: str, config: ModelConfig) -> str:
     height, width = config.grid
-    training = {key: value for key, value in config.training.items() if key != "fingerprint"}
-    return "\n".join(
-        [
-            f"# {name.partition('/')[2]}",
-            "",
-            f"Describes a photo in a sentence of at most {config.max_words} words, with attention over a grid of"
-            f" {height}x{width} cells for every word. Encoder {config.encoder}, decoder {config.decoder}.",
-            "",
-            "## Training",
-            "",
-            *(f"- {key.replace('_', ' ')}: {value}" for key, value in training.items()),
-        ]
-    )
+    training = [f"- {key.replace('_', ' ')}: {value}" for key, value in config.training.items() if key != "fingerprint"]
+    return f"""# {name.partition("/")[2]}
+
+Describes a photo in a sentence of at most {config.max_words} words, with attention over a grid of {height}x{width}
+cells for every word. Encoder {config.encoder}, decoder {config.decoder}.
+
+## Training
+
+""" + "\n".join(training)
 
 
 def _table(scores: Mapping[str, float], facts: Mapping[str, Any]) -> str:
@@ -121,12 +111,5 @@ def _table(scores: Mapping[str, float], facts: Mapping[str, Any]) -> str:
     dataset = f"{facts.get('photos', '?')} photos of {facts.get('data', {}).get('name', 'a dataset')}"
     protocol = f"{dataset}, split {facts.get('split', '?')}, beam size {facts.get('beam_size', '?')}, scores times 100"
     warnings = "".join(f"\n{warning}\n" for warning in facts.get("warnings", []))
-    head = (
-        f"\n## Evaluation\n\n{protocol}, with 95% bootstrap intervals.\n{warnings}"
-        "\n| | score | interval |\n|---|---|---|\n"
-    )
-    return head + "\n".join(rows) + "\n"
-
-
-def _usage(name: str) -> str:
-    return f'\n## Use\n\n    pip install "sightline[hub]"\n    sightline caption PHOTO --model hf://{name}\n'
+    head = f"\n## Evaluation\n\n{protocol}, with 95% bootstrap intervals.\n{warnings}\n"
+    return "\n".join([f"{head}| | score | interval |", "|---|---|---|", *rows, ""])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
-from prometheus_client import CONTENT_TYPE_LATEST
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -32,12 +32,9 @@ from sightline.serve.schemas import (
     answer,
     request_schema,
 )
-from sightline.serve.service import CaptionService
-from sightline.serve.stopping import finish_before_exit
+from sightline.serve.service import CaptionService, finish_before_exit
 from sightline.serve.upload import Upload, read_upload
 from sightline.sessions import available_cores
-
-_RETRY = {"Retry-After": "1"}
 
 
 def load_app(model: Path, limits: Limits, cores: int) -> FastAPI:
@@ -63,7 +60,6 @@ def create_app(
     """
     limits, metrics = limits or Limits(), Metrics()
     service = CaptionService(captioner, limits, metrics, cores or available_cores())
-    service.warm_up()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -74,9 +70,9 @@ def create_app(
         title="Sightline",
         version=__version__,
         description=DESCRIPTION,
+        lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        lifespan=lifespan,
     )
     _add_captions(app, service, limits, metrics)
     _add_health(app, service, metrics)
@@ -113,7 +109,7 @@ def _add_captions(app: FastAPI, service: CaptionService, limits: Limits, metrics
             raise
         except ClientDisconnect:
             outcome = "abandoned"
-            raise
+            return Response(status_code=400)  # nobody is left to read it
         finally:
             metrics.requests.labels(outcome).inc()
             metrics.seconds.labels("request").observe(time.perf_counter() - began)
@@ -126,10 +122,8 @@ async def _captioned(request: Request, service: CaptionService, limits: Limits, 
         async with asyncio.timeout(limits.seconds):
             upload = await read_upload(request, limits)
             metrics.seconds.labels("reading").observe(time.perf_counter() - began)
-            timeout = Refused(504, "timeout", f"not done within {limits.seconds} s; send fewer photos", _RETRY)
-            options = _options(upload)
-            service.check(options)
-            return await _unless_disconnected(request, service, upload, options)
+            timeout = Refused(504, "timeout", f"not done within {limits.seconds} s; send fewer photos")
+            return await _unless_disconnected(request, service, upload, _options(upload, limits))
     except TimeoutError:
         raise timeout from None
 
@@ -151,12 +145,15 @@ async def _unless_disconnected(
         disconnected.cancel()
 
 
-def _options(upload: Upload) -> CaptionOptions:
+def _options(upload: Upload, limits: Limits) -> CaptionOptions:
     try:
-        return CaptionOptions.model_validate(upload.options)
+        options = CaptionOptions.model_validate(upload.options)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         raise Refused(422, "bad_option", f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    if options.beam_size > limits.beam_size:
+        raise Refused(422, "bad_option", f"beam_size: it may be {limits.beam_size} at most")
+    return options
 
 
 def _add_health(app: FastAPI, service: CaptionService, metrics: Metrics) -> None:
@@ -183,7 +180,7 @@ def _add_health(app: FastAPI, service: CaptionService, metrics: Metrics) -> None
         tags=["operation"],
     )
     async def counters() -> Response:
-        return Response(metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return Response(generate_latest(metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 def _add_errors(app: FastAPI) -> None:
@@ -198,10 +195,6 @@ def _add_errors(app: FastAPI) -> None:
         code: Code = "method_not_allowed" if error.status_code == 405 else "not_found"
         message = f"{request.method} {request.url.path[:200]}: {error.detail}"
         return JSONResponse(Refused(error.status_code, code, message).as_dict(), error.status_code, error.headers)
-
-    @app.exception_handler(ClientDisconnect)
-    async def disconnected(_: Request, __: ClientDisconnect) -> Response:
-        return Response(status_code=400)  # nobody is left to read it
 
     @app.exception_handler(Exception)
     async def failure(_: Request, __: Exception) -> JSONResponse:

@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 MB = 1_000_000
 
-# Why something was refused, for programs.
-Code: TypeAlias = Literal[
-    "empty",
-    "unreadable",
-    "too_large",
-    "too_many_pixels",
-    "no_photos",
-    "too_many_photos",
-    "bad_option",
-    "malformed",
-    "not_multipart",
-    "queue_full",
-    "stopping",
-    "too_slow",
-    "timeout",
-    "not_found",
-    "method_not_allowed",
-    "failed",
-]
+# Why a photo or a request was refused, for programs.
+PhotoCode: TypeAlias = Literal["empty", "unreadable", "too_large", "too_many_pixels", "failed"]
+FormCode: TypeAlias = Literal["no_photos", "too_many_photos", "bad_option", "malformed", "not_multipart"]
+StateCode: TypeAlias = Literal["queue_full", "stopping", "too_slow", "timeout", "not_found", "method_not_allowed"]
+Code: TypeAlias = Literal[PhotoCode, FormCode, StateCode]
 
 
 @dataclass(frozen=True)
@@ -55,16 +40,14 @@ class Limits:
 class Refused(Exception):
     """A request, or one photo of it, that the service does not take.
 
-    Attributes:
-        status: HTTP status, where the whole request is refused.
-        code: the reason, for programs.
-        message: the reason, for people.
-        headers: of the answer, where the whole request is refused.
+    ``code`` is the reason for programs, ``message`` for people; the HTTP ``status`` and ``headers`` count where the
+    whole request is refused.
     """
 
-    def __init__(self, status: int, code: Code, message: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, status: int, code: Code, message: str) -> None:
         super().__init__(message)
-        self.status, self.code, self.message, self.headers = status, code, message, dict(headers or {})
+        self.status, self.code, self.message = status, code, message
+        self.headers = {"Retry-After": "1"} if status in (429, 503, 504) else {}
 
     def as_dict(self) -> dict[str, object]:
         """The body of the answer, or the photo's entry in it."""

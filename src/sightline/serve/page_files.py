@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
-from pathlib import Path, PurePosixPath
+import mimetypes
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 from sightline.explain.emphasis import FULL_AT_LEAST, FULL_EVIDENCE
@@ -28,25 +28,15 @@ POLICY = (
 # Allows WebAssembly to be compiled, in browsers that apply a page's policy to its workers.
 _WEBASSEMBLY = " 'wasm-unsafe-eval'"
 
-_MEDIA_TYPES = {
-    ".css": "text/css; charset=utf-8",
-    ".html": "text/html; charset=utf-8",
-    ".jpg": "image/jpeg",
-    ".js": "text/javascript; charset=utf-8",
-    ".json": "application/json",
-    ".mjs": "text/javascript; charset=utf-8",
-    ".png": "image/png",
-    ".svg": "image/svg+xml",
-    ".txt": "text/plain; charset=utf-8",
-    ".wasm": "application/wasm",
-    ".webmanifest": "application/manifest+json",
-    ".webp": "image/webp",
-}
+# Python's own table: the host's may call scripts text, which browsers then refuse to run.
+_MEDIA_TYPES = mimetypes.MimeTypes()
+for _suffix in (".js", ".mjs"):
+    _MEDIA_TYPES.add_type("text/javascript", _suffix)  # as Python's table says from 3.12 on
 
 
 def media_type(name: str) -> str:
-    """The ``Content-Type`` of a file by the end of its name; ``application/octet-stream`` for an unknown one."""
-    return _MEDIA_TYPES.get(PurePosixPath(name).suffix, "application/octet-stream")
+    """The media type of a file by the end of its name; ``application/octet-stream`` for an unknown one."""
+    return _MEDIA_TYPES.guess_type(name)[0] or "application/octet-stream"
 
 
 def folder_files(folder: Path) -> dict[str, bytes]:
@@ -64,11 +54,9 @@ def page_files(backend: Backend) -> dict[str, bytes]:
     other_backend = _REMOTE_ONLY if backend == "local" else _LOCAL_ONLY
     files = folder_files(Path(__file__).parent / "page")
     files = {name: content for name, content in files.items() if name not in other_backend}
-    policy = POLICY + _WEBASSEMBLY * (backend == "local")
-    files["index.html"] = fill_file(files["index.html"], POLICY=policy)
-    files["emphasis.js"] = fill_file(
-        files["emphasis.js"], ATTENTION=json.dumps(FULL_AT_LEAST), EVIDENCE=json.dumps(FULL_EVIDENCE)
-    )
+    files["index.html"] = fill_file(files["index.html"], POLICY=POLICY + _WEBASSEMBLY * (backend == "local"))
+    full = {"ATTENTION": json.dumps(FULL_AT_LEAST), "EVIDENCE": json.dumps(FULL_EVIDENCE)}
+    files["emphasis.js"] = fill_file(files["emphasis.js"], **full)
     if backend == "local":
         files["reading.js"] = fill_file(files["reading.js"], UNSPACED=json.dumps(UNSPACED))
     files["backend.js"] = f'export * from "./{backend}.js";\n'.encode()
@@ -78,4 +66,4 @@ def page_files(backend: Backend) -> dict[str, bytes]:
 
 def fill_file(content: bytes, **parts: str) -> bytes:
     """Replace each ``__NAME__`` in a file by the part of that name."""
-    return re.sub(r"__([A-Z]+)__", lambda name: parts[name[1]], content.decode()).encode()
+    return fill(content.decode(), **parts).encode()

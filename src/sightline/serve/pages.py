@@ -45,15 +45,15 @@ class Pages:
             raise HTTPException(405, headers={"Allow": "GET, HEAD"})
         # ASGI: `path` begins with `root_path`, which is where the application is mounted.
         name = scope["path"].removeprefix(scope.get("root_path", "")).lstrip("/")
-        await self._answer(name or "index.html", Headers(scope=scope))(scope, receive, send)
-
-    def _answer(self, name: str, request_headers: Headers) -> Response:
+        name = name or "index.html"
         if name not in self._files:
             raise HTTPException(404)
         headers = {**self._headers, "ETag": self._tags[name]}
-        if self._tags[name] in request_headers.get("if-none-match", ""):
-            return Response(status_code=304, headers=headers)
-        return Response(self._files[name], headers={**headers, "Content-Type": media_type(name)})
+        if self._tags[name] in Headers(scope=scope).get("if-none-match", ""):
+            answer = Response(status_code=304, headers=headers)
+        else:
+            answer = Response(self._files[name], headers=headers, media_type=media_type(name))
+        await answer(scope, receive, send)
 
 
 def add_pages(app: FastAPI, page: Mapping[str, bytes]) -> None:

@@ -10,6 +10,7 @@ from sightline.serve.limits import Code, Limits
 from sightline.sessions import BEAM_SIZE, LENGTH_PENALTY
 
 Result: TypeAlias = dict[str, Any]  # a photo's entry in the answer: a `PhotoCaption` or a `PhotoProblem`
+Maps: TypeAlias = list[list[list[float]]]  # for every word, for every row of the grid, a value for every cell
 
 DESCRIPTION = """Captions photos and shows where the model looked, word by word.
 
@@ -26,6 +27,7 @@ _PHOTO: dict[str, JsonValue] = {
     "attention": [[[0.1, 0.2], [0.3, 0.4]], [[0.0, 0.9], [0.1, 0.0]], [[0.25, 0.25], [0.25, 0.25]]],
     "alternatives": [{"caption": "a brown dog", "score": -2.4}],
 }
+_ERROR: dict[str, JsonValue] = {"code": "queue_full", "message": "too many requests; ask again"}
 _UNREADABLE: dict[str, JsonValue] = {
     "photo": "notes.txt",
     "error": {"code": "unreadable", "message": "not a photo that is read here: AVIF, BMP, GIF, JPEG, PNG, TIFF, WEBP"},
@@ -38,13 +40,9 @@ class CaptionOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     beam_size: int = Field(BEAM_SIZE, ge=1, description="Sentences kept at every word; 1 is greedy.")
-    length_penalty: float = Field(
-        LENGTH_PENALTY, allow_inf_nan=False, description="Rank by sum(log p) / length ** this."
-    )
+    length_penalty: float = Field(LENGTH_PENALTY, allow_inf_nan=False, description="Rank by sum(log p) / length ** it.")
     attention: bool = Field(True, description="Whether to add, for every word, where the model looked.")
-    evidence: bool = Field(
-        False, description="Whether to add what each word rests on, which takes several times as long."
-    )
+    evidence: bool = Field(False, description="Whether to add what each word rests on; takes several times as long.")
 
 
 class Alternative(BaseModel):
@@ -57,21 +55,13 @@ class Alternative(BaseModel):
 class PhotoCaption(BaseModel):
     """A photo's caption, as `sightline caption --json` prints it."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_PHOTO]})
-
     photo: str = Field(description="The file's name as it was sent.")
     caption: str
     words: list[str]
-    log_probs: list[float] = Field(
-        description="Natural logarithm of each word's probability given the words before it."
-    )
+    log_probs: list[float] = Field(description="Natural logarithm of each word's probability given those before it.")
     score: float = Field(description="What the search ranks by: sum(log p) / length ** length_penalty.")
-    attention: list[list[list[float]]] | None = Field(
-        None, description="For every word, weights over the encoder's grid, row by row, that sum to one; if asked for."
-    )
-    evidence: list[list[list[float]]] | None = Field(
-        None, description="For every word, the log-odds it loses without each cell of the grid; if asked for."
-    )
+    attention: Maps | None = Field(None, description="If asked for: weights over the encoder's grid that sum to one.")
+    evidence: Maps | None = Field(None, description="If asked for: log-odds lost without each cell of the grid.")
     note: str | None = Field(None, description="What to know before trusting the caption, if anything.")
     alternatives: list[Alternative] = Field(description="The search's other sentences, best first.")
 
@@ -85,8 +75,6 @@ class Problem(BaseModel):
 
 class PhotoProblem(BaseModel):
     """A photo that could not be captioned."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [_UNREADABLE]})
 
     photo: str = Field(description="The file's name as it was sent.")
     error: Problem
@@ -103,9 +91,7 @@ class Captions(BaseModel):
 class Refusal(BaseModel):
     """A request that was refused as a whole."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"error": {"code": "queue_full", "message": "too many requests; ask again"}}]}
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [{"error": _ERROR}]})
 
     error: Problem
 
@@ -139,10 +125,7 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
     408: {"model": Refusal, "description": "The body took too long to arrive."},
     413: {"model": Captions | Refusal, "description": "The request, or every photo of it, has too many bytes."},
     415: {"model": Refusal, "description": "The body is not a multipart form."},
-    422: {
-        "model": Captions | Refusal,
-        "description": "No photo could be captioned, there were none or too many, or an option is impossible.",
-    },
+    422: {"model": Captions | Refusal, "description": "No photo is usable, there is none, or an option is impossible."},
     429: {"model": Refusal, "description": "The queue is full.", "headers": _RETRY},
     500: {"model": Captions | Refusal, "description": "The service failed."},
     503: {"model": Refusal, "description": "The service is stopping.", "headers": _RETRY},

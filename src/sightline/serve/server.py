@@ -69,13 +69,7 @@ def run(listener: socket.socket, model: Path, limits: Limits, workers: int) -> N
     cores = max(1, available_cores() // workers)
     app = partial(create_app, captioner, limits, cores) if workers == 1 else partial(load_app, model, limits, cores)
     config = uvicorn.Config(
-        app,
-        factory=True,
-        workers=workers,
-        lifespan="on",
-        log_level="warning",
-        access_log=False,
-        server_header=False,
+        app, factory=True, workers=workers, lifespan="on", log_level="warning", access_log=False, server_header=False
     )
     # Uvicorn raises the signal again after its shutdown, which would end this process with a failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

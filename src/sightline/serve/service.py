@@ -1,14 +1,16 @@
-"""Accepts requests up to a bound and captions their photos on one thread per core."""
+"""Accepts requests up to a bound, captions their photos on one thread per core, answers them all before an exit."""
 
 from __future__ import annotations
 
 import asyncio
 import io
 import logging
+import signal
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import TypeAlias
 
 from PIL import Image
 
@@ -28,10 +30,7 @@ FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 _log = logging.getLogger("uvicorn.error")
 
 
-@dataclass(frozen=True)
-class _WaitingPhoto:
-    photo: UploadedPhoto
-    since: float
+_WaitingPhoto: TypeAlias = tuple[UploadedPhoto, float]  # and since when, as `time.perf_counter` tells
 
 
 class CaptionService:
@@ -42,55 +41,40 @@ class CaptionService:
     Args:
         captioner: used by several threads at once; best loaded with ``threads=1``.
         cores: photos captioned at the same time.
+
+    Attributes:
+        stopping: whether further requests are refused.
+        requests: those accepted and not yet answered.
     """
 
     def __init__(self, captioner: Captioner, limits: Limits, metrics: Metrics, cores: int) -> None:
-        self.stopping = False
+        self.stopping, self.requests = False, 0
         self._captioner, self._limits, self._metrics = captioner, limits, metrics
         self._workers: Workers[CaptionOptions, _WaitingPhoto, Result] = Workers(cores, self._caption)
-        self._accepted = 0
-
-    def warm_up(self) -> None:
-        """Caption a grey picture, so that the first request does not wait for what is loaded on first use."""
-        picture = io.BytesIO()
-        Image.new("RGB", (8, 8), "grey").save(picture, "PNG")
-        grey = UploadedPhoto("grey.png", bytearray(picture.getvalue()))
-        self._results(CaptionOptions.model_validate({}), [grey])
-
-    @property
-    def busy(self) -> bool:
-        """Whether an accepted request has not been answered yet."""
-        return self._accepted > 0
-
-    def stop(self) -> None:
-        """Refuse all further requests."""
-        self.stopping = True
+        # The first request must not wait for what is loaded on first use.
+        grey = io.BytesIO()
+        Image.new("RGB", (8, 8), "grey").save(grey, "PNG")
+        self._results(CaptionOptions.model_validate({}), [UploadedPhoto("grey.png", bytearray(grey.getvalue()))])
 
     @contextmanager
     def accepted(self) -> Iterator[None]:
         """Count a request as accepted within the block; raises `Refused` if the queue is full or the service stops."""
         if self.stopping:
-            raise Refused(503, "stopping", "the service is stopping; ask again", {"Retry-After": "1"})
-        if self._accepted >= self._limits.queue:
-            raise Refused(429, "queue_full", "too many requests at once; ask again", {"Retry-After": "1"})
-        self._accepted += 1
-        self._metrics.accepted.set(self._accepted)
+            raise Refused(503, "stopping", "the service is stopping; ask again")
+        if self.requests >= self._limits.queue:
+            raise Refused(429, "queue_full", "too many requests at once; ask again")
+        self.requests += 1
         try:
-            yield
+            with self._metrics.accepted.track_inprogress():
+                yield
         finally:
-            self._accepted -= 1
-            self._metrics.accepted.set(self._accepted)
-
-    def check(self, options: CaptionOptions) -> None:
-        """Raise `Refused` where an option is over the limits."""
-        if options.beam_size > self._limits.beam_size:
-            raise Refused(422, "bad_option", f"beam_size: it may be {self._limits.beam_size} at most")
+            self.requests -= 1
 
     async def caption(self, photos: list[UploadedPhoto], options: CaptionOptions) -> list[Result]:
         """Each photo's caption or error, in their order; when cancelled, photos not yet begun are dropped."""
         now = time.perf_counter()
         self._metrics.waiting.inc(len(photos))
-        jobs = [self._workers.submit(options, _WaitingPhoto(photo, now)) for photo in photos]
+        jobs = [self._workers.submit(options, (photo, now)) for photo in photos]
         try:
             return await asyncio.gather(*map(asyncio.wrap_future, jobs))
         finally:
@@ -99,21 +83,20 @@ class CaptionService:
 
     def _caption(self, options: CaptionOptions, waiting: Sequence[_WaitingPhoto]) -> list[Result]:
         began = time.perf_counter()
-        for each in waiting:
+        for _, since in waiting:
             self._metrics.waiting.dec()
-            self._metrics.seconds.labels("waiting").observe(began - each.since)
-        results = self._results(options, [each.photo for each in waiting])
+            self._metrics.seconds.labels("waiting").observe(began - since)
+        results = self._results(options, [photo for photo, _ in waiting])
         for result in results:
             self._metrics.photos.labels(result["error"]["code"] if "error" in result else "captioned").inc()
             self._metrics.seconds.labels("captioning").observe(time.perf_counter() - began)
-        return [{"photo": each.photo.name, **result} for each, result in zip(waiting, results, strict=True)]
+        return [{"photo": photo.name, **result} for (photo, _), result in zip(waiting, results, strict=True)]
 
     def _results(self, options: CaptionOptions, photos: Sequence[UploadedPhoto]) -> list[Result]:
         try:
-            refusals = [_refusal(photo, self._limits) for photo in photos]
             captions = iter(
                 self._captioner.caption_batch(
-                    [photo.content for photo, refusal in zip(photos, refusals, strict=True) if refusal is None],
+                    [photo.content for photo in photos if photo.refused is None],
                     options.beam_size,
                     options.length_penalty,
                     options.evidence,
@@ -121,7 +104,7 @@ class CaptionService:
                     max_pixels=self._limits.pixels,
                 )
             )
-            return [_result(next(captions), options) if refusal is None else refusal.as_dict() for refusal in refusals]
+            return [photo.refused.as_dict() if photo.refused else _result(next(captions), options) for photo in photos]
         except Exception:
             if len(photos) > 1:
                 # One photo's failure must not cost the other its caption.
@@ -130,15 +113,44 @@ class CaptionService:
             return [Refused(500, "failed", "the service failed on this photo; its log says why").as_dict()]
 
 
-def _refusal(photo: UploadedPhoto, limits: Limits) -> Refused | None:
-    """Why a photo is not even opened, if there is a reason."""
-    if photo.too_large:
-        return Refused(413, "too_large", f"over {limits.photo_bytes:,} bytes; scale the photo down first")
-    return None if photo.content else Refused(422, "empty", "no bytes arrived")
-
-
 def _result(caption: Caption | SightlineError, options: CaptionOptions) -> Result:
     if isinstance(caption, SightlineError):
         code: Code = "too_many_pixels" if isinstance(caption, TooManyPixels) else "unreadable"
         return Refused(422, code, str(caption).removeprefix("photo: ")).as_dict()
     return {key: value for key, value in caption.as_dict().items() if key != "attention" or options.attention}
+
+
+@contextmanager
+def finish_before_exit(service: CaptionService) -> Iterator[None]:
+    """Within this block the first signal stops the service, and is raised again once every request is answered.
+
+    Uvicorn alone would close the port at once: clients that connected a moment earlier would get no answer, and new
+    ones could not tell a stopping service from a broken one. A second signal goes to uvicorn at once.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread can set signal handlers
+        return
+    loop = asyncio.get_running_loop()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def restore_handlers() -> None:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+    def raise_once_idle(number: int) -> None:
+        if service.requests:
+            loop.call_later(0.02, raise_once_idle, number)
+        else:
+            signal.raise_signal(number)
+
+    def stop(number: int, _: object) -> None:
+        restore_handlers()
+        service.stopping = True
+        loop.call_soon_threadsafe(raise_once_idle, number)
+
+    for number in handlers:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        restore_handlers()

@@ -8,7 +8,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 Kind = TypeVar("Kind", bound=Hashable)
@@ -17,13 +16,6 @@ Result = TypeVar("Result")
 
 # Two photos in one run of the model take a tenth less time than one after the other; three or more gain nothing.
 _BATCH_SIZE = 2
-
-
-@dataclass(eq=False)
-class _Job(Generic[Kind, Item, Result]):
-    kind: Kind
-    item: Item
-    future: Future[Result] = field(default_factory=Future)
 
 
 class Workers(Generic[Kind, Item, Result]):
@@ -38,39 +30,35 @@ class Workers(Generic[Kind, Item, Result]):
         self._cores, self._work = cores, work
         self._pool = ThreadPoolExecutor(cores, "caption", _lower_priority)
         self._lock = threading.Lock()
-        self._waiting: deque[_Job[Kind, Item, Result]] = deque()
+        self._waiting: deque[tuple[Kind, Item, Future[Result]]] = deque()
 
     def submit(self, kind: Kind, item: Item) -> Future[Result]:
         """The future result; cancelling it before its work has begun removes it from the queue."""
-        job: _Job[Kind, Item, Result] = _Job(kind, item)
+        future: Future[Result] = Future()
         with self._lock:
-            self._waiting.append(job)
+            self._waiting.append((kind, item, future))
         self._pool.submit(self._take_and_work)
-        return job.future
+        return future
 
     def _take_and_work(self) -> None:
-        jobs = self._take()
-        if not jobs:
-            return  # another thread took this item together with its own
-        try:
-            results = self._work(jobs[0].kind, [job.item for job in jobs])
-            for job, result in zip(jobs, results, strict=True):
-                job.future.set_result(result)
-        except BaseException as error:
-            for job in jobs:
-                if not job.future.done():
-                    job.future.set_exception(error)
-
-    def _take(self) -> list[_Job[Kind, Item, Result]]:
-        jobs: list[_Job[Kind, Item, Result]] = []
+        jobs: list[tuple[Kind, Item, Future[Result]]] = []
         with self._lock:
             while self._waiting and len(jobs) < _BATCH_SIZE:
-                if jobs and (self._waiting[0].kind != jobs[0].kind or len(self._waiting) <= self._cores):
+                if jobs and (self._waiting[0][0] != jobs[0][0] or len(self._waiting) <= self._cores):
                     break  # leave it to a free core: a pair's first answer would wait for the second
                 job = self._waiting.popleft()
-                if job.future.set_running_or_notify_cancel():
+                if job[2].set_running_or_notify_cancel():
                     jobs.append(job)
-        return jobs
+        if not jobs:
+            return  # cancelled, or another thread took this item together with its own
+        kinds, items, futures = zip(*jobs, strict=True)
+        try:
+            for future, result in zip(futures, self._work(kinds[0], items), strict=True):
+                future.set_result(result)
+        except BaseException as error:
+            for future in futures:
+                if not future.done():
+                    future.set_exception(error)
 
 
 def _lower_priority() -> None:

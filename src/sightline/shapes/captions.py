@@ -47,9 +47,8 @@ def is_true(caption: str, objects: Sequence[Object]) -> bool:
     It need not name every object: "a red circle" is true beside a blue square too. Case and punctuation are ignored.
     """
     sentence = " ".join(split_words(caption))
-    about_some = [_about_one(item) for item in objects]
-    about_all = true_captions(objects) if len(objects) == 2 else ()
-    return any(sentence in captions for ways in (*about_some, about_all) for captions in ways)
+    groups = [*map(_about_one, objects), true_captions(objects)]
+    return any(sentence in captions for ways in groups for captions in ways)
 
 
 def pointing_targets(words: Sequence[str], objects: Sequence[Object]) -> dict[int, Box]:
@@ -97,10 +96,5 @@ def _noun(item: Object, size: str = "") -> str:
 def _relations(box: Sequence[int], other: Sequence[int]) -> list[str]:
     """Where the object in ``box`` is relative to the one in ``other``; y grows downwards."""
     right, down = ((box[axis] + box[axis + 2] - other[axis] - other[axis + 2]) / 2 for axis in (0, 1))
-    relations = {
-        "to the left of": -right,
-        "to the right of": right,
-        "above": -down,
-        "below": down,
-    }
+    relations = {"to the left of": -right, "to the right of": right, "above": -down, "below": down}
     return [relation for relation, distance in relations.items() if distance >= RELATION_DISTANCE]

@@ -1,8 +1,4 @@
-"""Draw a small dataset of coloured shapes, in Kaggle's layout, with true captions and the objects' boxes.
-
-It needs no download and trains in minutes. For any caption it is known whether it is true, and for any colour or shape
-word where the model should look.
-"""
+"""Draw a small dataset of coloured shapes, in Kaggle's layout, with true captions and the objects' boxes."""
 
 from __future__ import annotations
 
@@ -21,18 +17,7 @@ from PIL import Image, ImageDraw
 
 from sightline.errors import SightlineError
 from sightline.model_folder import as_path
-from sightline.shapes.captions import (
-    COLORS,
-    RELATION_DISTANCE,
-    SHAPES,
-    SIZES,
-    is_true,
-    place_of,
-    pointing_targets,
-    true_captions,
-)
-
-__all__ = ["draw_shapes", "is_true", "pointing_targets"]
+from sightline.shapes.captions import COLORS, RELATION_DISTANCE, SHAPES, SIZES, place_of, true_captions
 
 WIDTH = 64  # pixels of a photo, both ways
 SCALE = 4  # drawn this many times larger, then averaged, for smooth edges
@@ -47,8 +32,7 @@ _RGB = {
     "orange": (246, 128, 22),
 }
 _Y, _X = np.mgrid[0:WIDTH, 0:WIDTH].astype(np.float32) / (WIDTH - 1) - 0.5
-# Shapes are lit from above, brighter at the top.
-_LIGHT = _Y * -24
+_LIGHT = _Y * -24  # shapes are lit from above
 _RADII = {"small": (8.0, 9.0), "large": (12.0, 13.5)}
 _GAP = 3.0  # pixels between two objects, at least
 _EDGE = 2.0  # pixels between a centre and a third's border, at least, so that places are unambiguous
@@ -134,8 +118,8 @@ def _write(root: Path, settings: dict[str, int], progress: Callable[[int, int], 
 def _texts(captions: list[tuple[str, str]], objects: dict[str, list[dict[str, Any]]]) -> dict[str, str]:
     """The dataset's text files: name -> contents."""
     names = list(objects)
-    held_out = {"dev": names[8::10], "test": names[9::10]}
-    lists = {"train": [name for index, name in enumerate(names) if index % 10 < 8], **held_out}
+    train = [name for index, name in enumerate(names) if index % 10 < 8]
+    lists = {"train": train, "dev": names[8::10], "test": names[9::10]}
     rows = "".join(f"{name},{caption}\n" for name, caption in captions)
     photos = ",\n".join(f"{json.dumps(name)}: {json.dumps(items)}" for name, items in objects.items())
     return {
@@ -187,12 +171,8 @@ def _arrange(rng: np.random.Generator) -> list[_Spot]:
 def _spot(rng: np.random.Generator) -> _Spot:
     size = SIZES[rng.integers(len(SIZES))]
     radius = rng.uniform(*_RADII[size])
-    x, y = (
-        rng.uniform(
-            max(WIDTH / 3 * third + _EDGE, radius + _EDGE), min(WIDTH / 3 * (third + 1) - _EDGE, WIDTH - radius - _EDGE)
-        )
-        for third in rng.integers(0, 3, 2).tolist()
-    )
+    thirds = WIDTH / 3 * rng.integers(0, 3, 2)
+    x, y = (rng.uniform(max(start, radius) + _EDGE, min(start + WIDTH / 3, WIDTH - radius) - _EDGE) for start in thirds)
     return _Spot(x, y, radius, size)
 
 
