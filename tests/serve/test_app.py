@@ -115,6 +115,7 @@ def test_the_description_asks_no_other_host(tiny_bundle, tmp_path):
         needed = re.findall(r'(?:src|href)="(?!data:)([^"]+)"', page.text)
         assert len(needed) == 3
         assert all(asked.get(f"/docs/{path}").status_code == 200 for path in needed)
+        assert asked.get("/redoc").status_code == 404  # the framework's own description loads scripts of another host
     ours = Path(sightline.serve.__file__).parent / "docs"
     assert not any("//" in re.sub(r"// .*", "", path.read_text()) for path in ours.iterdir())
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
