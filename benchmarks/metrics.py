@@ -29,9 +29,9 @@ import sys
 from pathlib import Path
 from sightline.annotations.caption_files import read_hypotheses, read_references
 from sightline.evaluation.scores import score_captions
-from sightline.metrics import METRICS
+from sightline.metrics import quick_metrics
 hypotheses, references = read_hypotheses(Path(sys.argv[1])), read_references(Path(sys.argv[2]))
-scores = score_captions(hypotheses, references, metrics=[name for name in METRICS if name != "meteor"])
+scores = score_captions(hypotheses, references, metrics=quick_metrics())
 print("CIDEr", scores["CIDEr"])
 """
 

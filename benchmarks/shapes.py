@@ -20,7 +20,7 @@ import numpy as np
 import sightline
 from sightline.caption import Caption
 from sightline.data.dataset import read_dataset
-from sightline.evaluation.pointing import looks_of
+from sightline.evaluation.pointing import looks as looks_at
 from sightline.shapes.captions import COLORS, SHAPES, is_true
 
 
@@ -41,7 +41,7 @@ def main() -> None:
         assert isinstance(caption, Caption), caption
         true.append(is_true(caption.text, objects[example.name]))
         if true[-1]:
-            looks += looks_of(example.name, caption, example, frozenset(COLORS + SHAPES))
+            looks += looks_at({example.name: caption}, {example.name: example}, frozenset(COLORS + SHAPES))
     print(
         json.dumps(
             {

@@ -191,7 +191,7 @@ def test_what_is_no_report_is_not_replaced(tmp_path, name):
         ("hypotheses.json", None, "no report (no hypotheses.json)"),
         ("references.json", None, "no report (no references.json)"),
         ("scores.json", "{", "scores.json: damaged"),
-        ("scores.json", "[]", "scores.json: not what an evaluation writes"),
+        ("scores.json", "[]", "scores.json: damaged (not what an evaluation writes)"),
         ("hypotheses.json", '{"1.jpg": "a dog"}', "hypotheses.json: no '2.jpg' and 13 more"),
     ],
 )

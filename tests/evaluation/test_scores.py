@@ -89,7 +89,6 @@ def test_photos_must_match(hypotheses: dict[str, str], references: dict[str, lis
         (({"1": "a dog"}, {"1": "a dog"}), "references of 1: 'a dog' is not a list of captions"),
         ((["a dog"], {"1": ["a dog"]}), r"pass \{photo: caption\}"),
         (({"1": "a"}, {"1": ["a"]}, "a dog"), "training_captions: 'a dog' is not a list"),
-        (({"1": "a"}, {"1": ["a"]}, None, "bleu"), "metrics: 'bleu' is one string"),
     ],
 )
 def test_what_would_be_taken_letter_by_letter_is_refused(arguments: tuple[object, ...], said: str) -> None:

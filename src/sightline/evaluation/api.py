@@ -57,16 +57,14 @@ def score(
     """
     if isinstance(hypotheses, Mapping) != isinstance(references, Mapping):
         raise SightlineError("hypotheses and references: pass two lists in the same order, or two dictionaries")
-    by_photo = {"hypotheses": _by_photo("hypotheses", hypotheses), "references": _by_photo("references", references)}
-    counts = {name: len(captions) for name, captions in by_photo.items()}
-    if not isinstance(hypotheses, Mapping) and counts["hypotheses"] != counts["references"]:
+    captions, known = _by_photo("hypotheses", hypotheses), _by_photo("references", references)
+    if not isinstance(hypotheses, Mapping) and len(captions) != len(known):
         raise SightlineError(
-            f"{counts['hypotheses']} hypotheses, but references of {counts['references']} photos; pass a list of"
-            " captions for each photo"
+            f"{len(captions)} hypotheses, but references of {len(known)} photos; pass a list of captions for each photo"
         )
     scores = score_captions(
-        {photo: _only(photo, _texts(captions)) for photo, captions in by_photo["hypotheses"].items()},
-        {photo: _texts(captions) for photo, captions in by_photo["references"].items()},
+        {photo: _only(photo, _texts(each)) for photo, each in captions.items()},
+        {photo: _texts(each) for photo, each in known.items()},
         training_captions,
         quick_metrics() if metrics is None else [metrics] if isinstance(metrics, str) else metrics,
         tokenizer,
@@ -82,7 +80,7 @@ def _by_photo(name: str, captions: Captions) -> Mapping[Any, Any]:
         return captions
     if isinstance(captions, str | bytes | Set) or not isinstance(captions, Iterable):
         raise SightlineError(
-            f"{name}: {repr(captions)[:60]} is {type(captions).__name__}; pass a list with an entry for each photo, or"
+            f"{name}: {captions!r:.60} is {type(captions).__name__}; pass a list with an entry for each photo, or"
             " a dictionary by photo"
         )
     return dict(enumerate(captions))
@@ -91,13 +89,15 @@ def _by_photo(name: str, captions: Captions) -> Mapping[Any, Any]:
 def _texts(captions: Any) -> list[Any]:
     """A photo's captions as a list; `Corpus` checks that they are strings."""
     single = isinstance(captions, str | bytes | Mapping | Caption) or not isinstance(captions, Iterable)
-    return [_text(caption) for caption in ([captions] if single else captions)]
-
-
-def _text(caption: Any) -> Any:
-    if isinstance(caption, Mapping):
-        return caption.get("caption", caption)
-    return caption.text if isinstance(caption, Caption) else caption
+    entries = [captions] if single else captions
+    return [
+        entry.text
+        if isinstance(entry, Caption)
+        else entry.get("caption", entry)
+        if isinstance(entry, Mapping)
+        else entry
+        for entry in entries
+    ]
 
 
 def _only(photo: Any, captions: list[Any]) -> Any:

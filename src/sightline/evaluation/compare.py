@@ -78,12 +78,6 @@ def compare_results(first: Result, second: Result) -> Comparison:
                 f"{second.folder}: the references of {photo!r} are not those in {first.folder}; compare results scored"
                 " against the same references"
             )
-    photos, pairs = len(first.hypotheses), _pairs(first, second)
-    cider = next(pair for pair in pairs if pair.name == "CIDEr")
-    return Comparison(photos, pairs, _verdict(cider, photos), tuple(_notes(first, second)))
-
-
-def _pairs(first: Result, second: Result) -> tuple[ScorePair, ...]:
     # The second in the first's order, so that resampling draws the same photos of both.
     ordered = {photo: second.hypotheses[photo] for photo in first.hypotheses}
     scored = [
@@ -95,8 +89,11 @@ def _pairs(first: Result, second: Result) -> tuple[ScorePair, ...]:
         for a, b in zip(scored[0].values(), scored[1].values(), strict=True)
         if a.value is not None and b.value is not None
     ]
+    cider, photos = next(pair for pair in pairs if pair.name == "CIDEr"), len(ordered)
     meteor = [result.facts.get("scores", {}).get("METEOR") for result in (first, second)]
-    return tuple(pairs if None in meteor else [*pairs, ScorePair("METEOR", meteor[0], meteor[1], None)])
+    if None not in meteor:
+        pairs.append(ScorePair("METEOR", meteor[0], meteor[1], None))
+    return Comparison(photos, tuple(pairs), _verdict(cider, photos), tuple(_notes(first, second)))
 
 
 def _verdict(pair: ScorePair, photos: int) -> str:

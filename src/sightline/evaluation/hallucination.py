@@ -76,8 +76,8 @@ def hallucination_scores(
 
 def _unknown(mentions: Sequence[Mention], indices: Mapping[str, int]) -> tuple[list[float], NDArray[np.int64]]:
     """For each noun whether it is hallucinated, 1 or 0, and its photo's index."""
-    owners = np.array([indices[mention.photo] for mention in mentions], np.int64)
-    return [float(not mention.known) for mention in mentions], owners
+    owners = [indices[mention.photo] for mention in mentions]
+    return [float(not mention.known) for mention in mentions], np.array(owners, np.int64)
 
 
 def _words(caption: str) -> list[str]:

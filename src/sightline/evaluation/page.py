@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from sightline._version import __version__
-from sightline.evaluation.pointing import Boxes, Look, by_noun
+from sightline.evaluation.pointing import Look, by_noun
 from sightline.evaluation.protocol import Evaluation
 from sightline.evaluation.scores import Scores, in_print
 from sightline.explain.page import article, fill
@@ -23,11 +23,6 @@ EXTREMES = 6  # best captions shown, and worst
 CONTRASTS = 10  # words shown that the model uses too often, and too rarely
 NOUNS = 15  # most frequent nouns shown
 POINTING_EXTREMES = 4  # photos shown where attention fits the boxes best, and worst
-
-_LEGEND = "".join(
-    f'<li><svg aria-hidden="true"><rect class="{kind}" width="100%" height="100%"/></svg>{kind}</li>'
-    for kind in ("model", "people")
-)
 
 
 def write_report_page(path: Path, evaluation: Evaluation) -> None:
@@ -40,20 +35,23 @@ def write_report_page(path: Path, evaluation: Evaluation) -> None:
     corpus = Corpus.of_captions(texts, evaluation.references, tokenizer=scores.tokenizer)
     model = corpus.hypotheses
     references = [caption for captions in corpus.references for caption in captions]
-    people = _variety_of_people(corpus)
+    # Diversity of people's captions, one a photo, as many as the model's: the more text, the more repetition.
+    firsts = replace(corpus, hypotheses=tuple(captions[0] for captions in corpus.references))
+    people = {score.name: score for score in METRICS["diversity"](firsts)}
+    variety = ((name, _cell(scores.scores[name]), _cell(score)) for name, score in people.items())
     often, rarely = _contrasts(_shares(model), _shares(references))
     best, worst = _extremes(scores)
     page = fill(
-        resources.files("sightline.evaluation").joinpath("page.html").read_text(encoding="utf-8"),
+        _template("page.html"),
         TITLE=html.escape(f"{protocol.model['name']} on {protocol.data['name']}, {protocol.split}"),
         SUMMARY=_summary(evaluation),
         WARNINGS=_warnings(protocol.warnings),
         SCORES=_scores([score for score in scores.scores.values() if score.name not in people], scores.intervals()),
         PROTOCOL=_protocol(evaluation),
         LENGTHS=_lengths(model, references),
-        VARIETY=_variety([score for score in scores.scores.values() if score.name in people], people),
-        OFTEN=_words(often),
-        SELDOM=_words(rarely),
+        VARIETY=_beside_people(variety),
+        OFTEN=_beside_people(often),
+        SELDOM=_beside_people(rarely),
         BEST="".join(_photo(evaluation, photo) for photo in best),
         WORST="".join(_photo(evaluation, photo) for photo in worst),
         POINTING=pointing_section(evaluation),
@@ -61,6 +59,10 @@ def write_report_page(path: Path, evaluation: Evaluation) -> None:
     )
     # A file name need not be valid text.
     path.write_text(page, encoding="utf-8", errors="backslashreplace")
+
+
+def _template(name: str) -> str:
+    return resources.files("sightline.evaluation").joinpath(name).read_text(encoding="utf-8")
 
 
 # ---- Scores and protocol
@@ -87,11 +89,9 @@ def _scores(scores: Sequence[Score], intervals: Mapping[str, tuple[float, float]
         if score.value is None:
             cells = f'<td>–</td><td colspan="2" class="note">{html.escape(score.note)}</td>'
         else:
-            interval = f"{in_print(score.name, low)} to {in_print(score.name, high)}" if score.name in intervals else ""
+            interval = " to ".join(in_print(score.name, end) for end in intervals.get(score.name, ()))
             chart = _whisker(low / top, score.value / top, high / top)
-            cells = (
-                f'<td><b>{in_print(score.name, score.value)}</b></td><td>{interval}</td><td class="chart">{chart}</td>'
-            )
+            cells = f'<td><b>{_cell(score)}</b></td><td>{interval}</td><td class="chart">{chart}</td>'
         rows += f"<tr><th>{html.escape(score.name)}</th>{cells}</tr>\n"
     axis = f'<th class="chart"><span>0</span><span>{100 * top:.0f}</span></th>'
     return _table(f"<th>score</th><th>95% interval</th>{axis}", rows)
@@ -153,19 +153,8 @@ def _lengths(model_captions: Sequence[str], references: Sequence[str]) -> str:
     return (
         f'<svg class="histogram" viewBox="0 0 {20 * last + 20} 182" role="img" aria-label="Histogram of lengths">'
         f'<path class="axis" d="M0 20H{20 * last + 20}M0 160H{20 * last + 20}"/>'
-        f'<text class="top" x="0" y="14">{top:.0%}</text>{drawn}</svg>\n<ul class="legend">{_LEGEND}</ul>'
+        f'<text class="top" x="0" y="14">{top:.0%}</text>{drawn}</svg>'
     )
-
-
-def _variety_of_people(corpus: Corpus) -> dict[str, Score]:
-    """Diversity of people's captions, one a photo, as many as the model's: the more text, the more repetition."""
-    firsts = replace(corpus, hypotheses=tuple(captions[0] for captions in corpus.references))
-    return {score.name: score for score in METRICS["diversity"](firsts)}
-
-
-def _variety(model: Sequence[Score], people: Mapping[str, Score]) -> str:
-    rows = ((score.name, _cell(score), _cell(people[score.name])) for score in model)
-    return _beside_people(rows)
 
 
 def _beside_people(rows: Iterable[tuple[str, str, str]]) -> str:
@@ -184,20 +173,16 @@ def _shares(captions: Sequence[str]) -> dict[str, float]:
     return {word: count / len(captions) for word, count in counts.items()}
 
 
-Contrast = tuple[str, float, float]  # word, share of the model's captions, share of people's
-
-
-def _contrasts(model: Mapping[str, float], people: Mapping[str, float]) -> tuple[list[Contrast], list[Contrast]]:
-    """The words that the model uses most too often, and most too rarely, compared with people."""
+def _contrasts(model: Mapping[str, float], people: Mapping[str, float]) -> list[list[tuple[str, str, str]]]:
+    """The words that the model uses most too often, and most too rarely, each with its share of captions."""
     words = sorted(model.keys() | people.keys())
-    all_words = [(word, model.get(word, 0.0), people.get(word, 0.0)) for word in words]
-    often = sorted(all_words, key=lambda word: word[2] - word[1])[:CONTRASTS]
-    rarely = sorted(all_words, key=lambda word: word[1] - word[2])[:CONTRASTS]
-    return [word for word in often if word[1] > word[2]], [word for word in rarely if word[1] < word[2]]
-
-
-def _words(words: Iterable[Contrast]) -> str:
-    return _beside_people((word, f"{model:.1%}", f"{people:.1%}") for word, model, people in words)
+    excess = {word: model.get(word, 0.0) - people.get(word, 0.0) for word in words}
+    often = sorted(filter(lambda word: excess[word] > 0, words), key=lambda word: -excess[word])
+    rarely = sorted(filter(lambda word: excess[word] < 0, words), key=excess.__getitem__)
+    return [
+        [(word, f"{model.get(word, 0.0):.1%}", f"{people.get(word, 0.0):.1%}") for word in contrast[:CONTRASTS]]
+        for contrast in (often, rarely)
+    ]
 
 
 # ---- Photos
@@ -230,13 +215,13 @@ def _photo(evaluation: Evaluation, photo: str) -> str:
 # ---- Pointing
 
 
-_COLUMNS: dict[str, Callable[[Look], float | None]] = {
-    "attention points": lambda look: look.points,
-    "evidence points": lambda look: look.evidence_points,
-    "middle of photo": lambda look: look.middle_points,
-    "random cell": lambda look: look.random_points,
-    "attention's mass": lambda look: look.mass,
-    "uniform mass": lambda look: look.uniform_mass,
+_COLUMNS = {
+    "attention points": "points",
+    "evidence points": "evidence_points",
+    "middle of photo": "middle_points",
+    "random cell": "random_points",
+    "attention's mass": "mass",
+    "uniform mass": "uniform_mass",
 }
 
 
@@ -247,35 +232,18 @@ def pointing_section(evaluation: Evaluation) -> str:
     groups = list(by_noun(evaluation.looks).items())[:NOUNS]
     rows = "".join(_noun_row(noun, looks) for noun, looks in [("all nouns", evaluation.looks), *groups])
     best, worst = _pointing_extremes(evaluation.looks)
-    return f"""\
-<section>
-<h2>Pointing: does it look at what it names?</h2>
-<p>The pointing game, on generated nouns for which the photo has boxes: the percentage whose attention, or evidence,
-peaks in a box of the thing. Mass is the percentage of attention inside the boxes.</p>
-<table>
-<thead><tr><th></th><th>count</th>{"".join(f"<th>{name}</th>" for name in _COLUMNS)}</tr></thead>
-<tbody>
-{rows}</tbody>
-</table>
-</section>
-<section>
-<h2>Where attention fits best</h2>
-<p>Far more attention inside the noun's boxes, which are drawn, than if it were uniform.</p>
-<div class="gallery">
-{"".join(_pointing_photo(evaluation, look) for look in best)}</div>
-</section>
-<section>
-<h2>Where attention fits worst</h2>
-<p>Less attention inside the boxes than if it were uniform.</p>
-<div class="gallery">
-{"".join(_pointing_photo(evaluation, look) for look in worst)}</div>
-</section>"""
+    return fill(
+        _template("pointing.html"),
+        NOUNS=_table("".join(f"<th>{name}</th>" for name in ("count", *_COLUMNS)), rows),
+        BEST="".join(_pointing_photo(evaluation, look) for look in best),
+        WORST="".join(_pointing_photo(evaluation, look) for look in worst),
+    )
 
 
 def _noun_row(noun: str, looks: Sequence[Look]) -> str:
     cells = ""
-    for value in _COLUMNS.values():
-        values = [value(look) for look in looks]
+    for key in _COLUMNS.values():
+        values = [getattr(look, key) for look in looks]
         cells += "<td>–</td>" if None in values else f"<td>{100 * np.mean(np.array(values, float)):.1f}</td>"
     return f"<tr><th>{html.escape(noun)}</th><td>{len(looks):,}</td>{cells}</tr>\n"
 
@@ -283,33 +251,27 @@ def _noun_row(noun: str, looks: Sequence[Look]) -> str:
 def _pointing_extremes(looks: Iterable[Look]) -> tuple[list[Look], list[Look]]:
     """The looks furthest above uniform attention, best first, and furthest below, worst first; one a photo."""
     order = sorted(looks, key=lambda look: look.uniform_mass - look.mass)
-    best = _one_a_photo(look for look in order if look.mass >= look.uniform_mass)[:POINTING_EXTREMES]
-    shown = {look.photo for look in best}
-    rest = (look for look in reversed(order) if look.mass < look.uniform_mass and look.photo not in shown)
-    return best, _one_a_photo(rest)[:POINTING_EXTREMES]
-
-
-def _one_a_photo(looks: Iterable[Look]) -> list[Look]:
-    first: dict[str, Look] = {}
-    for look in looks:
-        first.setdefault(look.photo, look)
-    return list(first.values())
+    best: dict[str, Look] = {}
+    worst: dict[str, Look] = {}
+    for look in order:
+        if look.mass >= look.uniform_mass and len(best) < POINTING_EXTREMES:
+            best.setdefault(look.photo, look)
+    for look in reversed(order):
+        if look.mass < look.uniform_mass and look.photo not in best and len(worst) < POINTING_EXTREMES:
+            worst.setdefault(look.photo, look)
+    return list(best.values()), list(worst.values())
 
 
 def _pointing_photo(evaluation: Evaluation, look: Look) -> str:
     mass = f"<b>{100 * look.mass:.0f}</b>% of attention in {100 * look.uniform_mass:.0f}% of the photo"
+    boxes = "".join(
+        f'<rect x="{left:.4f}" y="{top:.4f}" width="{right - left:.4f}" height="{bottom - top:.4f}"/>'
+        for left, top, right, bottom in look.boxes.tolist()
+    )
     return article(
         evaluation.examples[look.photo].photo,
         look.photo,
         replace(evaluation.captions[look.photo], alternatives=(), evidence=None),
         facts=f"<span>{html.escape(look.noun)}: {mass}</span>",
-        over=_drawn(look.boxes),
+        over=f'<svg class="boxes" viewBox="0 0 1 1" preserveAspectRatio="none" aria-hidden="true">{boxes}</svg>\n',
     )
-
-
-def _drawn(boxes: Boxes) -> str:
-    drawn = "".join(
-        f'<rect x="{left:.4f}" y="{top:.4f}" width="{right - left:.4f}" height="{bottom - top:.4f}"/>'
-        for left, top, right, bottom in boxes.tolist()
-    )
-    return f'<svg class="boxes" viewBox="0 0 1 1" preserveAspectRatio="none" aria-hidden="true">{drawn}</svg>\n'

@@ -12,9 +12,8 @@ evidence, negative values count as zero.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,54 +66,42 @@ class Look:
 
 def looks(captions: Mapping[str, Caption], examples: Mapping[str, Example], nouns: frozenset[str]) -> tuple[Look, ...]:
     """A `Look` for each noun of a caption for which the photo's example has boxes."""
-    return tuple(
-        look for photo, caption in captions.items() for look in looks_of(photo, caption, examples[photo], nouns)
-    )
+    all_looks = []
+    for photo, caption in captions.items():
+        known = boxes_by_noun(examples[photo])
+        for position, noun in enumerate(map(singular, caption.words)):
+            if noun in nouns and noun in known:
+                boxes, (height, width) = known[noun], caption.attention.shape[1:]
+                rows, columns = np.mgrid[0:height, 0:width] + 0.5
+                points, mass = where(caption.attention[position], boxes)
+                evidence: tuple[float | None, float | None] = (None, None)
+                if caption.evidence is not None:
+                    evidence = where(caption.evidence[position].clip(0), boxes)
+                look = Look(
+                    photo,
+                    position,
+                    noun,
+                    boxes,
+                    points,
+                    mass,
+                    *evidence,
+                    float(in_boxes(columns / width, rows / height, boxes).mean()),
+                    float(in_boxes(np.array(0.5), np.array(0.5), boxes)),
+                    float(covered(boxes, (height, width)).mean()),
+                )
+                all_looks.append(look)
+    return tuple(all_looks)
 
 
-def looks_of(photo: str, caption: Caption, example: Example, nouns: frozenset[str]) -> Iterator[Look]:
-    """As `looks`, of one photo."""
-    known = boxes_by_noun(example)
-    for position, word in enumerate(caption.words):
-        noun = singular(word)
-        if noun not in nouns or noun not in known:
-            continue
-        boxes = known[noun]
-        evidence = None if caption.evidence is None else where(np.maximum(caption.evidence[position], 0), boxes)
-        attention = where(caption.attention[position], boxes)
-        height, width = caption.attention.shape[1:]
-        inside = in_boxes(*_middles(height, width), boxes)
-        yield Look(
-            photo,
-            position,
-            noun,
-            boxes,
-            attention.points,
-            attention.mass,
-            None if evidence is None else evidence.points,
-            None if evidence is None else evidence.mass,
-            float(inside.mean()),
-            float(in_boxes(np.array(0.5), np.array(0.5), boxes)),
-            float(covered(boxes, (height, width)).mean()),
-        )
-
-
-class Where(NamedTuple):
-    """Whether a map has its maximum in the boxes (1 or 0), and the share of it inside them."""
-
-    points: float
-    mass: float
-
-
-def where(weights: NDArray[np.float32], boxes: Boxes) -> Where:
-    """Compare a map over the photo, (h, w), >= 0, with ``boxes`` (B, 4)."""
+def where(weights: NDArray[np.float32], boxes: Boxes) -> tuple[float, float]:
+    """Whether a map over the photo, (h, w), >= 0, has its maximum in ``boxes`` (B, 4), 1 or 0, and its share inside."""
     height, width = weights.shape
     total = float(weights.sum())
     if total <= 0:
-        return Where(0.0, 0.0)
+        return 0.0, 0.0
     row, column = np.unravel_index(int(weights.argmax()), weights.shape)
     peak = in_boxes(np.array((column + 0.5) / width), np.array((row + 0.5) / height), boxes)
-    return Where(float(peak), float((weights * covered(boxes, (height, width))).sum()) / total)
+    return float(peak), float((weights * covered(boxes, (height, width))).sum()) / total
 
 
 def in_boxes(x: NDArray[np.floating], y: NDArray[np.floating], boxes: Boxes) -> NDArray[np.bool_]:
@@ -127,11 +114,6 @@ def in_boxes(x: NDArray[np.floating], y: NDArray[np.floating], boxes: Boxes) -> 
 def covered(boxes: Boxes, grid: tuple[int, int]) -> NDArray[np.float32]:
     """The share of each cell (h, w) that ``boxes`` (B, 4) cover, at most 1 where they overlap."""
     return cell_shares(boxes, grid).sum(0).clip(max=1)
-
-
-def _middles(height: int, width: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    rows, columns = np.mgrid[0:height, 0:width]
-    return (columns + 0.5) / width, (rows + 0.5) / height
 
 
 def pointing_scores(looks: Sequence[Look], photos: Sequence[str]) -> tuple[Score, ...]:
@@ -151,12 +133,8 @@ def share(name: str, values: Sequence[float], owners: NDArray[np.int64], photos:
     sums = np.bincount(owners, weights=np.asarray(values, np.float64), minlength=photos)
     counts = np.bincount(owners, minlength=photos).astype(np.float64)
     each = np.divide(sums, counts, out=np.full(photos, np.nan), where=counts > 0)
-    return Score(
-        name,
-        float(sums.sum() / counts.sum()),
-        each,
-        lambda weights: weights @ sums / np.maximum(weights @ counts, 1e-12),
-    )
+    value = float(sums.sum() / counts.sum())
+    return Score(name, value, each, lambda weights: weights @ sums / np.maximum(weights @ counts, 1e-12))
 
 
 def by_noun(looks: Iterable[Look]) -> dict[str, list[Look]]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,8 @@ from sightline.data.regions.nouns import nouns_of
 from sightline.errors import SightlineError
 from sightline.evaluation.hallucination import Mention, hallucination_scores, mentions, mentions_of_people
 from sightline.evaluation.pointing import Look, looks, pointing_scores
-from sightline.evaluation.protocol_warnings import count_photos, name_of, trained_by, warnings_about
+from sightline.evaluation.protocol_warnings import count_photos, trained_by, warnings_about
 from sightline.evaluation.scores import Scores, score_captions
-from sightline.images.source import ImageSource
 from sightline.metrics import METRICS, quick_metrics, tokenizer_of
 from sightline.model_folder import CONFIG, ONNX, VOCABULARY
 from sightline.sessions import BEAM_SIZE, LENGTH_PENALTY
@@ -97,11 +96,8 @@ def evaluate_split(
     attention and evidence are scored by them.
 
     Args:
-        captioner: the model.
-        dataset: the dataset.
-        split: "train", "val" or "test".
-        beam_size: 1 or more.
-        length_penalty: see `Protocol`.
+        captioner, dataset: the model, and the photos with their references.
+        split, beam_size, length_penalty: see `Protocol`.
         meteor: whether to run METEOR, which takes longer than all other metrics together.
         tokenizer: see `score_captions`.
         progress: called with (photos captioned, photos) after each.
@@ -113,10 +109,14 @@ def evaluate_split(
     """
     tokenizer_of(tokenizer)
     examples = dataset.located_split(split, say)
-    _check_once(dataset, split)
+    image, times = Counter(example.name for example in examples).most_common(1)[0]
+    if times > 1:
+        raise SightlineError(f"{dataset.root}: the {split!r} split names {image!r} {times} times; keep one")
     nouns = nouns_of(examples)
-    evidence = bool(nouns)
-    captions, unread = _caption(captioner, examples, beam_size, length_penalty, evidence, progress)
+    # The captioner is given photos, never a reference.
+    photos = (example.photo for example in examples)
+    results = captioner.stream(photos, beam_size, length_penalty, evidence=bool(nouns))
+    captions, unread = _readable(examples, results, progress)
     scored = {example.name: example for example in examples if example.name in captions}
     training = captioner.config.training
     protocol = Protocol(
@@ -130,18 +130,20 @@ def evaluate_split(
             "training": {key: value for key, value in training.items() if key != "fingerprint"},
         },
         data={
-            "name": name_of(dataset),
+            "name": dataset.root.resolve().name,
             "layout": dataset.layout,
             "split_source": dataset.split_source,
             "fingerprint": data_fingerprint(scored.values()),
         },
         warnings=(*unread, *warnings_about(dataset, split, training)),
     )
+    train = dataset.splits.get("train", ())
+    # Captions are novel if they are none of the model's training captions.
+    known = [text for example in train for text in example.captions] if trained_by(dataset, training) else None
     scores = score_captions(
         {photo: caption.text for photo, caption in captions.items()},
         {photo: example.captions for photo, example in scored.items()},
-        # Captions are novel if they are none of the model's training captions.
-        _captions(dataset.splits.get("train", ())) if trained_by(dataset, training) else None,
+        known,
         METRICS if meteor else quick_metrics(),
         tokenizer,
     )
@@ -150,54 +152,30 @@ def evaluate_split(
     if not nouns:
         return Evaluation(protocol, scores, captions, scored)
     all_looks, all_mentions = looks(captions, scored, nouns), mentions(captions, scored, nouns)
-    people = mentions_of_people(scored, nouns)
-    more = (
-        *pointing_scores(all_looks, scores.photos),
-        *hallucination_scores(all_mentions, people, scores.photos),
-    )
+    more = pointing_scores(all_looks, scores.photos)
+    more += hallucination_scores(all_mentions, mentions_of_people(scored, nouns), scores.photos)
     scores = replace(scores, scores={**scores.scores, **{score.name: score for score in more}})
     return Evaluation(protocol, scores, captions, scored, all_looks, all_mentions)
 
 
 def model_fingerprint(folder: Path) -> str:
     """``sha256:`` and 64 hexadecimal digits that change with any byte of the model's three files."""
-    files = {name: _digest(folder / name) for name in (CONFIG, VOCABULARY, ONNX)}
-    return "sha256:" + hashlib.sha256(json.dumps(files).encode()).hexdigest()
+    files = {name: sha256((folder / name).read_bytes()).hexdigest() for name in (CONFIG, VOCABULARY, ONNX)}
+    return "sha256:" + sha256(json.dumps(files).encode()).hexdigest()
 
 
 def data_fingerprint(examples: Iterable[Example]) -> str:
     """``sha256:`` and 64 digits that change with any photo's name, bytes or captions, but not with their order."""
-    lines = sorted(json.dumps([example.name, example.captions, _photo_digest(example.photo)]) for example in examples)
-    return "sha256:" + hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    lines = [json.dumps([e.name, e.captions, sha256(e.photo.read()).hexdigest()]) for e in examples]
+    return "sha256:" + sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _photo_digest(photo: ImageSource) -> str:
-    return hashlib.sha256(photo.read()).hexdigest()
-
-
-def _check_once(dataset: Dataset, split: str) -> None:
-    image, times = Counter(example.name for example in dataset.split(split)).most_common(1)[0]
-    if times > 1:
-        raise SightlineError(f"{dataset.root}: the {split!r} split names {image!r} {times} times; keep one")
-
-
-def _caption(
-    captioner: Captioner,
-    examples: Sequence[Example],
-    beam_size: int,
-    length_penalty: float,
-    evidence: bool,
-    progress: Progress,
+def _readable(
+    examples: Sequence[Example], results: Iterable[Caption | SightlineError], progress: Progress
 ) -> tuple[dict[str, Caption], list[str]]:
-    """Photo -> caption, and a warning if some could not be read. The captioner is given photos, never a reference."""
+    """Photo -> caption, and a warning if some could not be read."""
     captions: dict[str, Caption] = {}
     errors: list[SightlineError] = []
-    results = captioner.stream((example.photo for example in examples), beam_size, length_penalty, evidence=evidence)
     for number, (example, result) in enumerate(zip(examples, results, strict=True), start=1):
         if isinstance(result, SightlineError):
             errors.append(result)
@@ -207,7 +185,3 @@ def _caption(
     if not captions:
         raise errors[0]
     return captions, [f"not scored: {count_photos(len(errors))}, which cannot be read ({errors[0]})"] if errors else []
-
-
-def _captions(examples: Iterable[Example]) -> list[str]:
-    return [caption for example in examples for caption in example.captions]

@@ -44,14 +44,9 @@ def _about_training(dataset: Dataset, split: str, training: Mapping[str, Any]) -
         yield f"the model was trained on {trained}"
     if chosen := _among(records, "val", examples):
         yield f"{chosen} chose the checkpoint: the model is the epoch that did best on these, so scores flatter it"
-    if not trained and not trained_by(dataset, training):
-        yield from _about_unknown_photos(dataset, examples, records)
-
-
-def _about_unknown_photos(
-    dataset: Dataset, examples: Sequence[Example], records: Sequence[Mapping[str, Any]]
-) -> Iterator[str]:
-    """Of a large training only a sample of photos is on record: whether other photos of the split may be known."""
+    if trained or trained_by(dataset, training):
+        return
+    # Of a large training only a sample of photos is on record, so other photos of the split may be known.
     looked_up = [overlap(record["train"], examples).looked_up for record in records]
     if 0 in looked_up:
         yield "too few photos to look them up among the training photos on record, so the model may know these"
@@ -82,11 +77,6 @@ def _fingerprints(training: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The record of a training's photos, for each member of an ensemble (`sightline.data.provenance.fingerprint`)."""
     known = training.get("fingerprint") or []
     return known if isinstance(known, list) else [known]
-
-
-def name_of(dataset: Dataset) -> str:
-    """The name of its folder."""
-    return dataset.root.resolve().name
 
 
 def count_photos(count: int) -> str:

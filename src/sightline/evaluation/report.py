@@ -71,8 +71,7 @@ def _nouns(evaluation: Evaluation) -> dict[str, Any]:
     """For each generated noun: its count, hallucinations, and means of pointing where there are boxes."""
     unknown = Counter(mention.noun for mention in evaluation.mentions if not mention.known)
     counts = Counter(mention.noun for mention in evaluation.mentions)
-    by_word = by_noun(evaluation.looks)
-    nouns = {}
+    by_word, nouns = by_noun(evaluation.looks), {}
     for noun, count in counts.most_common():
         looks = by_word.get(noun, [])
         columns = {key: [getattr(look, key) for look in looks] for key in NAMES}
@@ -101,10 +100,10 @@ def _read_facts(path: Path) -> dict[str, Any]:
         return {}
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(facts, dict):
+            raise ValueError("not what an evaluation writes")
     except (OSError, ValueError) as error:
         raise SightlineError(f"{path}: damaged ({error}); evaluate again") from None
-    if not isinstance(facts, dict):
-        raise SightlineError(f"{path}: not what an evaluation writes; evaluate again")
     return facts
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sightline.errors import SightlineError
 from sightline.metrics import METRICS, Corpus, Score, compute, metric_of, tokenizer_of
 from sightline.metrics.bootstrap import intervals
 from sightline.metrics.tokenizers import misfit
@@ -38,10 +37,8 @@ class Scores:
         return self.scores[name].value
 
     def __repr__(self) -> str:
-        listed = ", ".join(
-            f"{name} {in_print(name, s.value)}" for name, s in self.scores.items() if s.value is not None
-        )
-        return f"Scores({len(self.photos)} photos: {listed})"
+        listed = (f"{name} {in_print(name, s.value)}" for name, s in self.scores.items() if s.value is not None)
+        return f"Scores({len(self.photos)} photos: {', '.join(listed)})"
 
     def __str__(self) -> str:
         return "\n".join(self.table())
@@ -60,16 +57,17 @@ class Scores:
         ``missing`` says why a score could not be computed, ``notes`` holds remarks on numbers; ``with_intervals`` adds
         `intervals`.
         """
-        report: dict[str, object] = {
+        intervals = (
+            {"intervals": {name: list(ends) for name, ends in self.intervals().items()}} if with_intervals else {}
+        )
+        return {
             "photos": len(self.photos),
             "tokenizer": tokenizer_of(self.tokenizer).description,
             "scores": {name: score.value for name, score in self.scores.items() if score.value is not None},
             "notes": {name: s.note for name, s in self.scores.items() if s.value is not None and s.note},
             "missing": {name: score.note for name, score in self.scores.items() if score.value is None},
+            **intervals,
         }
-        if with_intervals:
-            report["intervals"] = {name: list(ends) for name, ends in self.intervals().items()}
-        return report
 
     def table(self, remarks: Iterable[str] = ()) -> list[str]:
         """Lines: ``remarks``, the scores as papers print them, their 95% intervals, and notes on them."""
@@ -103,22 +101,7 @@ def score_captions(
     metrics: Iterable[str] | None = None,
     tokenizer: str = "ptb",
 ) -> Scores:
-    """Score one caption a photo against the photo's references, as pycocoevalcap does.
-
-    Args:
-        hypotheses: photo -> caption, not tokenized.
-        references: the same photos -> their captions, at least one, not tokenized.
-        training_captions: the model's training captions; without them the share of novel captions is missing.
-        metrics: names of metrics (``cider``) or of single scores (``CIDEr``), as `compute` takes them; None for all,
-            with METEOR, which is slow and needs Java.
-        tokenizer: one of `sightline.metrics.TOKENIZERS`: ``"ptb"``, the field's own for English; ``"words"``;
-            ``"characters"``; or ``"none"`` for captions that are tokenized.
-
-    Raises:
-        SightlineError: see `Corpus.of_captions`; or a metric or tokenizer is unknown.
-    """
-    if isinstance(metrics, str):
-        raise SightlineError(f"metrics: {metrics!r} is one string; pass a list of names")
+    """`sightline.score` of ``{photo: caption}`` and ``{photo: captions}``; ``metrics`` None also runs METEOR."""
     names = list(METRICS) if metrics is None else list(metrics)
     for name in names:
         metric_of(name)

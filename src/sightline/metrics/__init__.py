@@ -7,7 +7,6 @@ from sightline.metrics.registry import (
     METRICS,
     SCORES,
     Corpus,
-    Metric,
     Score,
     check_photos,
     compute,
@@ -15,7 +14,7 @@ from sightline.metrics.registry import (
     quick_metrics,
     register,
 )
-from sightline.metrics.tokenizers import TOKENIZERS, tokenize, tokenize_corpus, tokenizer_of
+from sightline.metrics.tokenizers import TOKENIZERS, tokenize, tokenizer_of
 
 for _module in iter_modules(__path__):
     import_module(f"{__name__}.{_module.name}")
@@ -30,7 +29,6 @@ __all__ = [
     "SCORES",
     "TOKENIZERS",
     "Corpus",
-    "Metric",
     "Score",
     "check_photos",
     "compute",
@@ -38,6 +36,5 @@ __all__ = [
     "quick_metrics",
     "register",
     "tokenize",
-    "tokenize_corpus",
     "tokenizer_of",
 ]

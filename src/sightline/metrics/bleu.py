@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,27 +24,13 @@ def compute(corpus: Corpus) -> tuple[Score, ...]:
     >>> print(f"{bleu_1.name} {bleu_1.value:.3f}")
     BLEU-1 1.000
     """
-    statistics = sufficient_statistics(corpus)
+    statistics = _statistics(corpus.reference_ngrams, corpus.hypotheses, np.arange(len(corpus.hypotheses)))
     values, per_photo = bleu(statistics.sum(axis=0)), bleu(statistics)
-    return tuple(
-        Score(
-            f"BLEU-{n}",
-            float(values[n - 1]),
-            per_photo[:, n - 1],
-            lambda weights, n=n: bleu(weights @ statistics)[:, n - 1],  # type: ignore[misc]
-        )
-        for n in range(1, ORDER + 1)
-    )
-
-
-def sufficient_statistics(corpus: Corpus) -> NDArray[np.float64]:
-    """BLEU's sufficient statistics of each photo: whole numbers, float64 ``(N, 10)``, to be summed over photos.
-
-    Columns: matched n-grams for n = 1..4 (each counted at most as often as in the reference that has it most), n-grams
-    of the hypothesis for n = 1..4, the hypothesis's length in words, and the closest reference length (the shorter of
-    two equally close).
-    """
-    return _statistics(corpus.reference_ngrams, corpus.hypotheses, np.arange(len(corpus.hypotheses)))
+    scores = []
+    for n in range(ORDER):
+        resampled = partial(lambda n, weights: bleu(weights @ statistics)[:, n], n)
+        scores.append(Score(f"BLEU-{n + 1}", float(values[n]), per_photo[:, n], resampled))
+    return tuple(scores)
 
 
 def sentence_bleu(
@@ -62,7 +49,7 @@ def sentence_bleu(
 
 
 def bleu(statistics: NDArray[np.float64]) -> NDArray[np.float64]:
-    """BLEU-1..4, float64 ``(..., 4)``, from sums of `sufficient_statistics`, ``(..., 10)``.
+    """BLEU-1..4, float64 ``(..., 4)``, from sums of sufficient statistics, ``(..., 10)``, see `_statistics`.
 
     Papineni et al. 2002, section 2.3, with uniform weights: the geometric mean of the precisions p_1..p_n times
     ``exp(1 - r/c)`` if the hypotheses' length c falls short of the references' r.
@@ -76,27 +63,23 @@ def bleu(statistics: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _statistics(references: ReferenceNgrams, hypotheses: Sequence[Caption], photos: Ints) -> NDArray[np.float64]:
+    """BLEU's sufficient statistics of N captions: whole numbers, float64 ``(N, 10)``, to be summed over captions.
+
+    Columns: matched n-grams for n = 1..4 (each counted at most as often as in the reference that has it most), n-grams
+    of the caption for n = 1..4, its length in words, and the closest reference length (the shorter of two equally
+    close).
+    """
     lengths, counts = references.count(hypotheses)
     matched, total = [], []
     for n, rows in enumerate(counts, start=1):
-        most = _most_in_one_reference(references, n, key(photos[rows.caption], rows.ngram))
+        # The highest count in any one reference of the photo; 0 if it is in none.
+        keys, (known, highest) = key(photos[rows.caption], rows.ngram), references.most_in_one_reference[n - 1]
+        at = np.minimum(np.searchsorted(known, keys), len(known) - 1)
+        most = np.where(known[at] == keys, highest[at], 0) if len(known) else np.zeros(len(keys), np.int64)
         matched.append(np.bincount(rows.caption, np.minimum(rows.times, most), len(lengths)))
         total.append(np.maximum(lengths - n + 1, 0))
-    closest = _closest_lengths(references, lengths, photos)
-    return np.stack([*matched, *total, lengths, closest], axis=1).astype(np.float64)
-
-
-def _most_in_one_reference(references: ReferenceNgrams, n: int, keys: Ints) -> Ints:
-    """For photo-and-n-gram ``keys``, the highest count in any one reference of the photo; 0 if it is in none."""
-    known, most = references.most_in_one_reference[n - 1]
-    if not len(known):
-        return np.zeros(len(keys), np.int64)
-    rows = np.minimum(np.searchsorted(known, keys), len(known) - 1)
-    return np.where(known[rows] == keys, most[rows], 0)
-
-
-def _closest_lengths(references: ReferenceNgrams, lengths: Ints, photos: Ints) -> Ints:
     begins, caption, reference = references.pairs(photos)
     # A number that sorts by distance, then by length.
     ranked = key(np.abs(references.lengths[reference] - lengths[caption]), references.lengths[reference])
-    return np.minimum.reduceat(ranked, begins) & 0xFFFFFFFF
+    closest = np.minimum.reduceat(ranked, begins) & 0xFFFFFFFF
+    return np.stack([*matched, *total, lengths, closest], axis=1).astype(np.float64)

@@ -19,15 +19,12 @@ class Difference:
     """The difference of one score between two results on the same photos.
 
     Attributes:
-        name: of the score.
         value: the first corpus score minus the second.
-        low: lower end of the interval.
-        high: upper end of the interval.
+        low, high: ends of the interval.
         p_value: two-sided share of resamples on the wrong side of zero, in (0, 1]; small means that the difference
             is unlikely to come from the choice of photos.
     """
 
-    name: str
     value: float
     low: float
     high: float
@@ -58,13 +55,16 @@ def intervals(
 
     The scores must be of the same photos; those that cannot be resampled are left out.
     """
-    resampled = [score for score in scores if score.resampled is not None and score.per_photo is not None]
-    if not resampled:
+    usable = [
+        (score.name, score.resampled, len(score.per_photo))
+        for score in scores
+        if score.resampled is not None and score.per_photo is not None
+    ]
+    if not usable:
         return {}
-    statistics = [score.resampled for score in resampled if score.resampled is not None]
-    photos = next(len(score.per_photo) for score in resampled if score.per_photo is not None)
-    values = resample(statistics, photos, resamples, seed)
-    return {score.name: _percentiles(row, level) for score, row in zip(resampled, values, strict=True)}
+    names, statistics, photos = zip(*usable, strict=True)
+    values = resample(statistics, photos[0], resamples, seed)
+    return {name: _percentiles(row, level) for name, row in zip(names, values, strict=True)}
 
 
 def compare(
@@ -83,18 +83,13 @@ def compare(
         raise ValueError(f"{photos} photos cannot be compared with {len(second.per_photo)}")
     values = resample([first.resampled, second.resampled], photos, resamples, seed)
     differences = values[0] - values[1]
-    low, high = _percentiles(differences, level)
     once = np.ones((1, photos))
     value = float((first.resampled(once) - second.resampled(once))[0])
-    return Difference(first.name, value, low, high, _p_value(differences))
+    # Twice the smaller tail, the observed result counted among the resamples, so never zero.
+    tail = min(int((differences <= 0).sum()), int((differences >= 0).sum()))
+    return Difference(value, *_percentiles(differences, level), min(1.0, 2 * (tail + 1) / (resamples + 1)))
 
 
 def _percentiles(values: Floats, level: float) -> tuple[float, float]:
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
-
-
-def _p_value(differences: Floats) -> float:
-    """Twice the smaller tail, the observed result counted among the resamples, so never zero."""
-    tail = min(int((differences <= 0).sum()), int((differences >= 0).sum()))
-    return min(1.0, 2 * (tail + 1) / (len(differences) + 1))

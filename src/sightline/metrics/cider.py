@@ -1,12 +1,10 @@
 """CIDEr-D (Vedantam et al. 2015), as a score and as the reward of self-critical training.
 
-Two definitions go by similar names. The paper's CIDEr (its equation 2) compares tf-idf vectors by their cosine. CIDEr-D
-(equation 3) guards against gaming: a word counts at most as often as in the reference, and a Gaussian of the difference
-in length is a factor. **What the field reports as "CIDEr" is CIDEr-D**: the class named ``Cider`` in pycocoevalcap 1.2
-clips and weighs by length, line for line as the ``CiderD`` of the authors' own ``cider`` repository does when it
-takes document frequencies from the references at hand. So the rows ``CIDEr`` and ``CIDEr-D`` of a report are equal by
-definition, and both are given because papers ask for either name. They differ only where document frequencies come from
-elsewhere, as in training: there the references of the training photos give them, see `CiderD`.
+The paper's CIDEr (its equation 2) compares tf-idf vectors by their cosine. CIDEr-D (equation 3) guards against gaming:
+a word counts at most as often as in the reference, and a Gaussian of the difference in length is a factor. **What the
+field reports as "CIDEr" is CIDEr-D**, as pycocoevalcap 1.2 computes it under the name ``Cider``. So the rows ``CIDEr``
+and ``CIDEr-D`` of a report are equal, and both are given because papers ask for either name. They differ only where
+document frequencies come from elsewhere, as in training: from the references of the training photos, see `CiderD`.
 """
 
 from __future__ import annotations
@@ -33,20 +31,14 @@ def compute(corpus: Corpus) -> tuple[Score, ...]:
     >>> cider.name, float(round(cider.value, 2)), cider.per_photo.shape
     ('CIDEr', 5.0, (2,))
     """
-    photos = np.arange(len(corpus.hypotheses))
-    per_photo = CiderD(corpus.reference_ngrams).score(corpus.hypotheses, photos)
-    note = _note(len(photos))
+    photos = len(corpus.hypotheses)
+    per_photo = CiderD(corpus.reference_ngrams).score(corpus.hypotheses, np.arange(photos))
+    note = ""
+    if photos == 1:  # log(P / df) of every n-gram is log(1 / 1)
+        note = "0 for a single photo, whatever the caption: words are weighted by how few of the photos have them"
+    elif photos < FEW:
+        note = f"of {photos} photos only: words are weighted by how few of them have them, so more give another number"
     return Score.mean("CIDEr", per_photo, note), Score.mean("CIDEr-D", per_photo, note)
-
-
-def _note(photos: int) -> str:
-    """A warning on scores of few photos; empty for many."""
-    if photos == 1:
-        # log(P / df) of every n-gram is log(1 / 1).
-        return "0 for a single photo, whatever the caption: words are weighted by how few of the photos have them"
-    if photos < FEW:
-        return f"of {photos} photos only: words are weighted by how few of them have them, so more give another number"
-    return ""
 
 
 class CiderD:

@@ -24,11 +24,14 @@ def compute(corpus: Corpus) -> tuple[Score, ...]:
     >>> {score.name: score.value for score in compute(Corpus(["a dog", "a cat"], [["a dog"], ["a cat"]]))}
     {'distinct-1': 0.75, 'distinct-2': 1.0, 'novel': None, 'vocabulary': 3.0, 'length': 2.0}
     """
-    captions = [hypothesis.split() for hypothesis in corpus.hypotheses]
+    captions, known = [hypothesis.split() for hypothesis in corpus.hypotheses], corpus.training_captions
+    novel = Score("novel", None, note="needs the training captions")
+    if known is not None:
+        novel = Score.mean("novel", np.array([caption not in known for caption in corpus.hypotheses], np.float64))
     return (
         Score("distinct-1", _distinct(captions, 1)),
         Score("distinct-2", _distinct(captions, 2)),
-        _novel(corpus),
+        novel,
         Score("vocabulary", float(len({word for caption in captions for word in caption}))),
         Score.mean("length", np.array([len(caption) for caption in captions], np.float64)),
     )
@@ -37,13 +40,6 @@ def compute(corpus: Corpus) -> tuple[Score, ...]:
 def _distinct(captions: Sequence[Sequence[str]], n: int) -> float:
     ngrams = [tuple(caption[i : i + n]) for caption in captions for i in range(len(caption) - n + 1)]
     return len(set(ngrams)) / len(ngrams) if ngrams else 0.0
-
-
-def _novel(corpus: Corpus) -> Score:
-    known = corpus.training_captions
-    if known is None:
-        return Score("novel", None, note="needs the training captions")
-    return Score.mean("novel", np.array([hypothesis not in known for hypothesis in corpus.hypotheses], np.float64))
 
 
 class Endings:
@@ -58,22 +54,18 @@ class Endings:
     """
 
     def __init__(self, captions: Iterable[Sequence[Hashable]]) -> None:
-        counts: Counter[tuple[Hashable, Hashable]] = Counter()
-        last: Counter[tuple[Hashable, Hashable]] = Counter()
+        counts: Counter[tuple[Hashable, ...]] = Counter()
+        last: Counter[tuple[Hashable, ...]] = Counter()
         for caption in captions:
             counts.update(pairwise(caption))
-            last[_last_two(caption)] += 1
+            last[tuple(caption[-2:])] += 1
         frequent = {pair for pair, count in counts.items() if count >= _MIN_COUNT}
         self.known = bool(frequent)
         self._open = {pair for pair in frequent if last[pair] * _MAX_RATIO < counts[pair]}
 
     def break_off(self, caption: Sequence[Hashable]) -> bool:
         """Whether it ends with two words that occur at least 20 times, fewer than one time in 50 as an ending."""
-        return _last_two(caption) in self._open
-
-
-def _last_two(caption: Sequence[Hashable]) -> tuple[Hashable, Hashable]:
-    return (caption[-2], caption[-1]) if len(caption) > 1 else (None, None)
+        return tuple(caption[-2:]) in self._open
 
 
 @register("endings", "broken off")

@@ -6,12 +6,10 @@ There is no other METEOR here: numbers that other implementations give under thi
 from __future__ import annotations
 
 import shutil
-import subprocess
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
+from subprocess import DEVNULL, PIPE, Popen
 from typing import IO
 
 import numpy as np
@@ -32,9 +30,8 @@ def compute(corpus: Corpus) -> tuple[Score, ...]:
         return (Score("METEOR", None, note="only for English captions and the ptb tokenizer"),)
     jar = _jar()
     missing = [] if shutil.which("java") else ["Java (`java` on the PATH)"]
-    missing += (
-        [] if jar else ["pycocoevalcap, which contains the METEOR 1.5 program (`pip install pycocoevalcap==1.2`)"]
-    )
+    if not jar:
+        missing.append("pycocoevalcap, which contains the METEOR 1.5 program (`pip install pycocoevalcap==1.2`)")
     if not jar or missing:
         return (Score("METEOR", None, note=f"needs {' and '.join(missing)}"),)
     try:
@@ -52,39 +49,27 @@ def _jar() -> Path | None:
 
 
 def _run(jar: Path, corpus: Corpus) -> tuple[float, list[float]]:
-    with _program(jar) as (questions, answers):
-        matches = []
-        for hypothesis, references in zip(corpus.hypotheses, corpus.references, strict=True):
-            matches.append(_ask(questions, answers, _score_line(hypothesis, references)))
-        # One answer for each photo, then the corpus's.
-        per_photo = [float(_ask(questions, answers, " ||| ".join(["EVAL", *matches])))]
-        per_photo += [float(_answer(answers)) for _ in corpus.hypotheses]
+    # English, with its own normalization of punctuation, as pycocoevalcap runs it; UTF-8 whatever the locale.
+    command = ["java", "-Dfile.encoding=UTF-8", "-Xmx2G", "-jar", str(jar), "-", "-", "-stdio", "-l", "en", "-norm"]
+    with Popen(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, encoding="utf-8") as process:
+        assert process.stdin and process.stdout
+        try:
+            matches = []
+            for hypothesis, references in zip(corpus.hypotheses, corpus.references, strict=True):
+                cleaned = hypothesis.replace("|||", "").replace("  ", " ")
+                _ask(process.stdin, " ||| ".join(["SCORE", *references, cleaned]))
+                matches.append(_answer(process.stdout))
+            _ask(process.stdin, " ||| ".join(["EVAL", *matches]))
+            # One answer for each photo, then the corpus's.
+            per_photo = [float(_answer(process.stdout)) for _ in range(len(matches) + 1)]
+        finally:
+            process.kill()
     return per_photo.pop(), per_photo
 
 
-@contextmanager
-def _program(jar: Path) -> Iterator[tuple[IO[str], IO[str]]]:
-    # English, with its own normalization of punctuation, as pycocoevalcap runs it; UTF-8 whatever the locale.
-    command = ["java", "-Dfile.encoding=UTF-8", "-Xmx2G", "-jar", str(jar), "-", "-", "-stdio", "-l", "en", "-norm"]
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, encoding="utf-8"
-    )
-    assert process.stdin and process.stdout
-    try:
-        yield process.stdin, process.stdout
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def _score_line(hypothesis: str, references: Sequence[str]) -> str:
-    return " ||| ".join(["SCORE", *references, hypothesis.replace("|||", "").replace("  ", " ")])
-
-
-def _ask(questions: IO[str], answers: IO[str], question: str) -> str:
+def _ask(questions: IO[str], question: str) -> None:
     questions.write(question + "\n")
     questions.flush()
-    return _answer(answers)
 
 
 def _answer(answers: IO[str]) -> str:

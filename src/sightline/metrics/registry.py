@@ -48,9 +48,7 @@ class Corpus:
     def __post_init__(self) -> None:
         hypotheses = _captions("hypotheses", self.hypotheses)
         if isinstance(self.references, str | Mapping) or not isinstance(self.references, Iterable):
-            raise SightlineError(
-                f"references: {_short(self.references)} is not a list; pass a list of captions a photo"
-            )
+            raise SightlineError(f"references: {self.references!r:.60} is not a list; pass a list of captions a photo")
         references = tuple(_captions(f"references[{i}]", captions) for i, captions in enumerate(self.references))
         if not hypotheses or len(hypotheses) != len(references):
             raise SightlineError(
@@ -60,15 +58,15 @@ class Corpus:
         if empty := [index for index, captions in enumerate(references) if not captions]:
             raise SightlineError(f"references[{empty[0]}]: no caption; give each photo at least one")
         training = self.training_captions
-        training = None if training is None else frozenset(_captions("training_captions", training))
+        if training is not None:
+            training = frozenset(_captions("training_captions", training))
         if self.tokenizer == "ptb":
             _check_tokenized("hypotheses", hypotheses)
             for index, captions in enumerate(references):
                 _check_tokenized(f"references[{index}]", captions)
             _check_tokenized("training_captions", training or ())
-        object.__setattr__(self, "hypotheses", hypotheses)
-        object.__setattr__(self, "references", references)
-        object.__setattr__(self, "training_captions", training)
+        # The fields are frozen for others.
+        self.__dict__.update(hypotheses=hypotheses, references=references, training_captions=training)
 
     @classmethod
     def of_captions(
@@ -87,7 +85,7 @@ class Corpus:
 
         Raises:
             SightlineError: these are not captions of the same photos, each with a reference; a hypothesis contains
-                ``<start>``, ``<end>`` or ``<pad>``; or there is no such tokenizer. Names the photo.
+                ``<start>``, ``<end>`` or ``<pad>``; or there is no such tokenizer.
         """
         apply = tokenizer_of(tokenizer).apply
         if not isinstance(hypotheses, Mapping) or not isinstance(references, Mapping):
@@ -139,11 +137,11 @@ _UNTOKENIZED = re.compile(r"^ | $|[\t-\r]|  |[^\W\d_]{3}[.,!?;](?: |$)|(?:^| )[.
 
 def _captions(name: str, captions: Iterable[str]) -> tuple[str, ...]:
     if isinstance(captions, str | Mapping) or not isinstance(captions, Iterable):
-        raise SightlineError(f"{name}: {_short(captions)} is not a list of captions; pass a list of strings")
+        raise SightlineError(f"{name}: {captions!r:.60} is not a list of captions; pass a list of strings")
     captions = tuple(captions)
     for caption in captions:
         if not isinstance(caption, str):
-            raise SightlineError(f"{name}: {_short(caption)} is not a caption; pass strings")
+            raise SightlineError(f"{name}: {caption!r:.60} is not a caption; pass strings")
     return captions
 
 
@@ -151,13 +149,9 @@ def _check_tokenized(name: str, captions: Iterable[str]) -> None:
     for caption in captions:
         if (caption != caption.lower() or _UNTOKENIZED.search(caption)) and tokenize(caption) != caption:
             raise SightlineError(
-                f"{name}: {_short(caption)} is not tokenized; pass it through sightline.metrics.tokenize, "
+                f"{name}: {caption!r:.60} is not tokenized; pass it through sightline.metrics.tokenize, "
                 "or use Corpus.of_captions, which does"
             )
-
-
-def _short(value: object) -> str:
-    return repr(value)[:60]
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,12 +175,8 @@ class Score:
     @classmethod
     def mean(cls, name: str, per_photo: NDArray[np.float64], note: str = "") -> Score:
         """A score whose corpus value is the mean of the photos' own."""
-        return cls(name, float(per_photo.mean()), per_photo, lambda weights: weighted_mean(per_photo, weights), note)
-
-
-def weighted_mean(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The mean of ``(N,)`` values under each of the ``(B, N)`` weights, float64 ``(B,)``."""
-    return np.asarray(weights @ values / weights.sum(axis=1))
+        mean = float(per_photo.mean())
+        return cls(name, mean, per_photo, lambda weights: weights @ per_photo / weights.sum(axis=1), note)
 
 
 Metric = Callable[[Corpus], tuple[Score, ...]]

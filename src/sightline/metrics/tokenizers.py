@@ -5,15 +5,13 @@ then pycocoevalcap's list of punctuation removed. Its documentation is at
 https://nlp.stanford.edu/software/tokenizer.html; tests compare with its output. The rules are in `ptb_rules`.
 
 `tokenize` takes one caption, `tokenize_corpus` all that are scored together, as the reference does. Three differences
-remain. Two are deliberate:
+remain:
 
 - There are no rules for what captions of photos do not contain: rare emoticons, comments and signs in markup, entities
   that name letters, file names that begin with a digit, and addresses that begin with a sign, are in angle brackets or
   contain a no-break space.
 - A carriage return inside a caption is a space; in the reference it shifts all following captions.
-
-The third is the lower case of a capital sigma before a sign inside a Greek word (``"ΑΣ-Β"``): Java and Python disagree
-on whether the word ends there.
+- Java and Python disagree on the lower case of a capital sigma before a sign inside a Greek word (``"ΑΣ-Β"``).
 """
 
 from __future__ import annotations
@@ -22,26 +20,24 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
+from importlib import resources
 from itertools import accumulate, chain
 from typing import NamedTuple
 
 from sightline.errors import SightlineError
 from sightline.metrics.ptb_rules import (
     DIGIT,
-    DIGITS,
     LETTER,
-    LETTERS,
     MARK,
-    MARKS,
     PLAIN_RUN,
     ROLES,
     RULES,
     SPACES,
     SYMBOL,
-    SYMBOLS,
     TAKEN_APART,
     UNKNOWN,
     compiled,
+    nothing,
     plain_words,
 )
 from sightline.scripts import characters, is_latin, words_are_separate
@@ -52,9 +48,8 @@ PUNCTUATION = frozenset(
     ["''", "'", "``", "`", "-LRB-", "-RRB-", "-LCB-", "-RCB-", ".", "?", "!", ",", ":", "-", "--", "...", ";"]
 )
 
-_LOOKAHEAD = (
-    32  # characters of the next lines that rules look at: a word that begins a sentence, and the blanks around it
-)
+# Characters of the next lines that rules look at: a word that begins a sentence, and the blanks around it.
+_LOOKAHEAD = 32
 _SAMPLE = 1000  # captions that `fitting` looks at
 _LINE_END = re.compile("[\n\r\x0b\x0c\u2028\u2029]")
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
@@ -65,20 +60,17 @@ class _Shapes(dict[int, str]):
 
     def __init__(self) -> None:
         super().__init__((code, chr(code)) for code in (*range(127), *map(ord, SPACES + ROLES)))
+        stand_ins = {"letter": LETTER, "mark": MARK, "digit": DIGIT, "symbol": SYMBOL}
+        table = resources.files("sightline.metrics").joinpath("ptb_characters.txt").read_text(encoding="utf-8")
+        lines = [line.split() for line in table.splitlines() if line and line[0] != "#"]
+        spans = [(*span.split("-"), stand_ins[name]) for name, *spans in lines for span in spans]
         edges = {0: UNKNOWN}
-        for first, last, kind in _ranges():
+        for first, last, kind in sorted((int(span[0], 16), int(span[-2], 16), span[-1]) for span in spans):
             edges |= {first: kind, last + 1: UNKNOWN}
         self._edges, self._kinds = list(edges), list(edges.values())
 
     def __missing__(self, code: int) -> str:
         return self.setdefault(code, self._kinds[bisect_right(self._edges, code) - 1])
-
-
-def _ranges() -> list[tuple[int, int, str]]:
-    """The ranges of characters by code point: first, last and the stand-in for their class."""
-    tables = ((LETTERS, LETTER), (MARKS, MARK), (DIGITS, DIGIT), (SYMBOLS, SYMBOL))
-    spans = ((*span.split("-"), kind) for table, kind in tables for span in table.split())
-    return sorted((int(span[0], 16), int(span[-2], 16), span[-1]) for span in spans)
 
 
 _SHAPES = _Shapes()
@@ -116,7 +108,8 @@ def _ptb(line: str, after: str) -> str:
     else:
         # The reference counts in UTF-16 units, and some rules ask for two characters.
         units, more = _split_surrogates(line), _split_surrogates(after)
-        words = _join_surrogates(" ".join(_scan(units + more, (units + more).translate(_SHAPES), len(units))))
+        words = " ".join(_scan(units + more, (units + more).translate(_SHAPES), len(units)))
+        words = words.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return " ".join([word for word in words.lower().rstrip().split(" ") if word and word not in PUNCTUATION])
 
 
@@ -139,7 +132,7 @@ def _scan(text: str, shape: str, end_of_line: int) -> list[str]:
 def _furthest(shape: str, at: int) -> tuple[int, Callable[[str], str]]:
     """Where the token at ``at`` ends, and how it is written; a character that no rule matches vanishes."""
     end, reach = at + 1, at
-    write: Callable[[str], str] = _vanish
+    write: Callable[[str], str] = nothing
     for pattern, candidate in _rules_for(shape[at]):
         match = pattern.match(shape, at)
         if match and match.end() > reach:
@@ -152,17 +145,9 @@ def _rules_for(start: str) -> tuple[tuple[re.Pattern[str], Callable[[str], str]]
     return tuple((compiled(rule), rule.write) for rule in RULES if re.match(f"[{rule.starts}]", start))
 
 
-def _vanish(token: str) -> str:
-    return ""
-
-
 def _split_surrogates(text: str) -> str:
     """Characters beyond the Basic Multilingual Plane as their two UTF-16 surrogates."""
     return _ASTRAL.sub(lambda c: chr(0xD7C0 + (ord(c[0]) >> 10)) + chr(0xDC00 + (ord(c[0]) & 0x3FF)), text)
-
-
-def _join_surrogates(text: str) -> str:
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 class Tokenizer(NamedTuple):
@@ -177,23 +162,19 @@ class Tokenizer(NamedTuple):
     apply: Callable[[Iterable[str]], list[str]]
 
 
-def _words(captions: Iterable[str]) -> list[str]:
-    return [" ".join(split_words(caption)) for caption in captions]
+def _each(split: Callable[[str], Iterable[str]]) -> Callable[[Iterable[str]], list[str]]:
+    return lambda captions: [" ".join(split(caption)) for caption in captions]
 
 
-def _characters(captions: Iterable[str]) -> list[str]:
-    return [" ".join(chain.from_iterable(map(characters, split_words(caption)))) for caption in captions]
-
-
-def _as_they_are(captions: Iterable[str]) -> list[str]:
-    return [" ".join(caption.split()) for caption in captions]
+def _characters(caption: str) -> Iterable[str]:
+    return chain.from_iterable(map(characters, split_words(caption)))
 
 
 TOKENIZERS = {
     "ptb": Tokenizer("PTB, as pycocoevalcap", tokenize_corpus),
-    "words": Tokenizer("Unicode's words, lower case, no punctuation", _words),
-    "characters": Tokenizer("characters, lower case, no punctuation", _characters),
-    "none": Tokenizer("none: words as blanks part them", _as_they_are),
+    "words": Tokenizer("Unicode's words, lower case, no punctuation", _each(split_words)),
+    "characters": Tokenizer("characters, lower case, no punctuation", _each(_characters)),
+    "none": Tokenizer("none: words as blanks part them", _each(str.split)),
 }
 
 

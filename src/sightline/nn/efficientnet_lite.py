@@ -46,11 +46,9 @@ class EfficientNetLite(Encoder):
         self.features = nn.Sequential(*parts, _convolution(inputs, _HEAD, 1))
 
     def feature_map(self, pixels: Tensor) -> Tensor:
-        """(B, 3, 224, 224) -> (B, 1280, 7, 7)."""
         return self.features(pixels)
 
     def blocks(self) -> Sequence[nn.Module]:
-        """The first convolution, the inverted residuals, the last convolution."""
         return list(self.features)
 
     def convert_published(self, published: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -63,7 +63,6 @@ class Folding(nn.Sequential):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """Pass the layers."""
         layers = list(self)
         for layer, after in zip(layers, [*layers[1:], None], strict=True):
             if isinstance(layer, nn.Conv2d) and isinstance(after, nn.BatchNorm2d) and not after.training:
@@ -114,15 +113,12 @@ class MobileNetV2(Encoder):
                 self.set_submodule(name, StridedConvolution(channels, channels, 3, stride=2, groups=channels))
 
     def feature_map(self, pixels: Tensor) -> Tensor:
-        """(B, 3, 224, 224) -> (B, 1280, 7, 7)."""
         return self.features(pixels)
 
     def blocks(self) -> Sequence[nn.Module]:
-        """The first convolution, seventeen inverted residuals, the last convolution."""
         return list(self.features)
 
     def download(self) -> dict[str, Tensor]:
-        """ImageNet weights from torchvision."""
         from torchvision.models import MobileNet_V2_Weights
 
         return dict(MobileNet_V2_Weights.IMAGENET1K_V1.get_state_dict(progress=True, check_hash=True))
@@ -147,7 +143,6 @@ class StridedConvolution(nn.Conv2d):
         self.first = first
 
     def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """(B, C, h, w) -> (B, C', h / stride, w / stride)."""
         around = self.kernel_size[0] // 2
         if self.stride == (2, 2) and self.groups > 1 and gradient_on_cpu(x):
             every = conv2d(x, weight, bias, padding=around, groups=self.groups)
@@ -177,9 +172,7 @@ class SmallCNN(Encoder):
         self.layers = Folding(*layers)
 
     def feature_map(self, pixels: Tensor) -> Tensor:
-        """(B, 3, 64, 64) -> (B, 96, 8, 8)."""
         return self.layers(pixels)
 
     def blocks(self) -> Sequence[nn.Module]:
-        """Four convolutions, each with its normalisation and activation."""
         return [self.layers[first : first + 3] for first in range(0, len(self.layers), 3)]

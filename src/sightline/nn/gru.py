@@ -76,7 +76,6 @@ class GRUDecoder(Decoder):
         return keys, values, hidden
 
     def initial_state(self, memory: Memory) -> State:
-        """The hidden state before the first word, (P, 1, H)."""
         return (memory[2],)
 
     def embed(self, tokens: Tensor) -> Tensor:
@@ -125,5 +124,4 @@ class GRUDecoder(Decoder):
         )
 
     def logits(self, output: Tensor) -> Tensor:
-        """``output`` (..., H) -> (..., V)."""
         return self.output(self.dropout(output))

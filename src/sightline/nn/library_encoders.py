@@ -53,7 +53,6 @@ class LibraryEncoder(Encoder):
         self.preprocessing, self.grid, self.feature_size = preprocessing, grid, feature_size
 
     def feature_map(self, pixels: Tensor) -> Tensor:
-        """(B, 3, size, size) -> (B, D, h, w)."""
         output = self._run(self.network, pixels)
         if output.dim() == 3:
             return output[:, self._skipped :].transpose(1, 2).unflatten(2, self.grid)
@@ -71,7 +70,6 @@ class LibraryEncoder(Encoder):
         return {f"network.{name}": tensor for name, tensor in published.items() if name in known}
 
     def download(self) -> dict[str, Tensor]:
-        """The library's pretrained weights."""
         return self._published()
 
 

@@ -59,7 +59,6 @@ class LSTMDecoder(Decoder):
         return self.attention.keys(features), self.context(features), first
 
     def initial_state(self, memory: Memory) -> State:
-        """Hidden state and cell before the first word, (P, 1, H) each."""
         return memory[2].split(self.hidden_size, dim=2)
 
     def embed(self, tokens: Tensor) -> Tensor:
@@ -84,5 +83,4 @@ class LSTMDecoder(Decoder):
         return output + self.hidden_output(hidden), alpha, (hidden, cell)
 
     def logits(self, output: Tensor) -> Tensor:
-        """``output`` (..., E) -> scores (..., V)."""
         return self.output(self.dropout(output))

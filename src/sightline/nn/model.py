@@ -15,12 +15,7 @@ from sightline.nn.prefix_tree import PrefixTree
 
 
 class TeacherForced(NamedTuple):
-    """A decoder's predictions at the N real nodes of a `PrefixTree`.
-
-    Attributes:
-        logits: (N, V).
-        attention: (N, L).
-    """
+    """A decoder's ``logits`` (N, V) and ``attention`` (N, L) at the N real nodes of a `PrefixTree`."""
 
     logits: Tensor
     attention: Tensor
@@ -77,7 +72,6 @@ class EncoderEnsemble(Encoder):
         self.feature_size = sum(member.feature_size for member in members)
 
     def feature_map(self, pixels: Tensor) -> Tensor:
-        """``pixels`` (B, 3, size, size) -> (B, D, h, w)."""
         return torch.cat([member.feature_map(pixels) for member in self.members], dim=1)  # type: ignore[operator]
 
 
@@ -114,7 +108,6 @@ class DecoderEnsemble(Decoder):
         return tuple(chain.from_iterable(memories))
 
     def initial_state(self, memory: Memory) -> State:
-        """Every member's state, tensors (P, 1, ...)."""
         each = zip(self.decoders, _parts(memory, self._memories), strict=True)
         return tuple(chain.from_iterable(decoder.initial_state(own) for decoder, own in each))  # type: ignore[operator]
 
@@ -133,7 +126,6 @@ class DecoderEnsemble(Decoder):
         return torch.cat(outputs, dim=2), torch.stack(alphas).mean(0), tuple(chain.from_iterable(after))
 
     def teacher_force(self, memory: Memory, tree: PrefixTree) -> tuple[Tensor, Tensor]:
-        """As `Decoder.teacher_force`, by every member's own implementation."""
         each = zip(self.decoders, _parts(memory, self._memories), strict=True)
         outputs, alphas = zip(*(decoder.teacher_force(own, tree) for decoder, own in each), strict=True)  # type: ignore[operator]
         return torch.cat(outputs, dim=2), torch.stack(alphas).mean(0)

@@ -63,7 +63,6 @@ class TransformerDecoder(Decoder):
         return empty, empty, torch.zeros(photos, 1, dtype=torch.int64, device=empty.device)
 
     def embed(self, tokens: Tensor) -> Tensor:
-        """``tokens`` int64 (...) -> (..., H)."""
         return self.embedding(tokens)
 
     def step(
@@ -89,7 +88,6 @@ class TransformerDecoder(Decoder):
         return self.norm(x), alpha, (torch.stack(new_keys, 2), torch.stack(new_values, 2), position + 1)
 
     def teacher_force(self, memory: Memory, tree: PrefixTree) -> tuple[Tensor, Tensor]:
-        """As `Decoder.teacher_force`, all levels at once."""
         words = torch.cat(self.embed_tree(tree), dim=1)  # (P, N, H)
         widths = torch.tensor([level.shape[1] for level in tree.tokens], device=words.device)
         depth = torch.arange(len(tree.tokens), device=words.device).repeat_interleave(widths)
@@ -101,7 +99,6 @@ class TransformerDecoder(Decoder):
         return self.norm(x), alpha
 
     def logits(self, output: Tensor) -> Tensor:
-        """``output`` (..., H) -> (..., V)."""
         return output @ self.embedding.weight.t()
 
 
