@@ -83,7 +83,7 @@ class CaptionBatches:
         names = [str(name) for name in batch[self._photo]]
         contents = _column(batch, self._content, len(names))
         rows = self._rows(names, contents, _column(batch, "error", len(names)))
-        columns = {name: _objects([row[name] for row in rows]) for name in COLUMNS}
+        columns = {name: np.fromiter((row[name] for row in rows), object, len(rows)) for name in COLUMNS}
         columns["score"] = columns["score"].astype(float)
         return columns if isinstance(batch, dict) else type(batch)(columns)
 
@@ -117,10 +117,3 @@ def _column(batch: Mapping[str, Any], name: str, length: int) -> list[Any]:
     if name not in batch:
         return [None] * length
     return [cell if isinstance(cell, (str, bytes, bytearray, memoryview)) else None for cell in batch[name]]
-
-
-def _objects(values: list[Any]) -> Any:
-    """An array of objects, which NumPy does not make of lists by itself: it would try to stack them."""
-    array = np.empty(len(values), object)
-    array[:] = values
-    return array

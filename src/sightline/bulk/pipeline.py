@@ -12,12 +12,7 @@ from sightline.bulk.rows import arrow_schema, made_by, other_maker
 from sightline.errors import SightlineError
 from sightline.images.containers import Content, RowGroup, Shard
 from sightline.images.find import PhotoFinder, Source
-from sightline.images.source import (
-    ImageSource,
-    file_system,
-    is_remote,
-    naming_errors,
-)
+from sightline.images.source import ImageSource, file_system, is_remote, naming_errors
 from sightline.sessions import BEAM_SIZE, LENGTH_PENALTY, available_cores
 
 BATCH = 32
@@ -66,8 +61,8 @@ def caption_photos(
         SightlineError: Ray is missing or cannot be reached, the source holds nothing, ``out`` holds something else, or
             rows made by another model.
     """
-    kept, model = _absolute(out), None if model is None else _absolute(model)
-    # What is wrong with the model is told here, rather than by every worker.
+    folder, model = _absolute(out), None if model is None else _absolute(model)
+    # An error in the model is raised here, rather than by every worker.
     maker = made_by(CaptionBatches(model, beam_size, length_penalty).captioner, beam_size, length_penalty)
     connect()
     import ray
@@ -78,16 +73,16 @@ def caption_photos(
     finder = source if isinstance(source, PhotoFinder) else PhotoFinder(source, column=column, absolute=True)
     if not (pieces := divide(finder, workers * _BLOCKS_A_WORKER, _ROWS_A_BLOCK)):
         raise finder.nothing_found()
-    _make_ready(kept, maker, overwrite)
+    _make_ready(folder, maker, overwrite)
     options = {"model": model, "beam_size": beam_size, "length_penalty": length_penalty, "device": device}
     try:
-        _run(pieces, kept, options, workers, maker)
+        _run(pieces, folder, options, workers, maker)
     except ray.exceptions.RayError as error:
         reason = str(error).strip().splitlines()[-1]
         raise SightlineError(
-            f"{kept}: Ray gave up ({reason}); what is finished is kept, the same again goes on"
+            f"{folder}: Ray gave up ({reason}); finished rows are kept; the same call resumes"
         ) from error
-    return _count(kept)
+    return _count(folder)
 
 
 def divide(finder: PhotoFinder, pieces: int = 16, at_most: int = 1024) -> list[Iterable[Content]]:
@@ -147,12 +142,12 @@ def _run(pieces: Sequence[Iterable[Content]], out: str, options: dict[str, Any],
 def connect(address: str | None = None, quiet: bool = False) -> None:
     """Join the Ray at ``address``, as `ray.init` takes it, or the one that runs already, or start one on this machine.
 
-    ``quiet``: nothing is said but by Ray's progress bars, where there is a terminal.
+    ``quiet``: only Ray's progress bars are shown, on a terminal.
 
     Raises:
         SightlineError: Ray is missing or cannot be reached.
     """
-    # Whoever has decided about its reports to its makers has the say.
+    # Usage reports go to Ray's makers only if somebody has asked for them.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if quiet:
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
@@ -164,11 +159,13 @@ def connect(address: str | None = None, quiet: bool = False) -> None:
         raise SightlineError(f'Ray is not installed (no {error.name}): pip install "sightline[ray]"') from None
     if ray.is_initialized():
         return
-    own: dict[str, Any]
-    own = {"num_cpus": available_cores(), "include_dashboard": False} if address is None else {"address": address}
-    said: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR} if quiet else {}
+    options: dict[str, Any] = {"address": address}
+    if address is None:
+        options = {"num_cpus": available_cores(), "include_dashboard": False}
+    if quiet:
+        options |= {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
-        ray.init(**own, **said)
+        ray.init(**options)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise SightlineError(
             f"Ray cannot be reached at {address or 'this machine'} ({str(error).splitlines()[0]})"
@@ -183,23 +180,23 @@ def _workers(device: str) -> int:
     import ray
 
     kind = "GPU" if device == "cuda" else "CPU"
-    if not (there := int(ray.cluster_resources().get(kind, 0))):
+    if not (count := int(ray.cluster_resources().get(kind, 0))):
         raise SightlineError(f"Ray's cluster has no {kind}; start it with some, or choose another device")
-    return there
+    return count
 
 
 def _make_ready(out: str, maker: str, overwrite: bool) -> None:
-    """Delete what is at ``out`` to be overwritten, or make sure that it is what is to be gone on with."""
+    """Delete what ``out`` holds, if it is to be overwritten; else check that this run may continue it."""
     with naming_errors(out):
         system, path = file_system(out)
         system.makedirs(path, exist_ok=True)
         if overwrite:
             # What is finished goes first: rows without it are refused, it without rows would lose photos.
-            for place in (path + FINISHED, path):
-                if system.exists(place):
-                    system.rm(place, recursive=True)
-        held = [name for name in system.find(path) if name.endswith(".parquet")] if system.exists(path) else []
-        if not held:
+            for folder in (path + FINISHED, path):
+                if system.exists(folder):
+                    system.rm(folder, recursive=True)
+        tables = [name for name in system.find(path) if name.endswith(".parquet")] if system.exists(path) else []
+        if not tables:
             if system.exists(path + FINISHED) and system.find(path + FINISHED):
                 raise SightlineError(
                     f"{out}: its rows are gone, but {out}{FINISHED} says that photos are finished; start anew with"
@@ -211,13 +208,13 @@ def _make_ready(out: str, maker: str, overwrite: bool) -> None:
                 f"{out}: holds Parquet, but no {out}{FINISHED} says what of it is finished; name another folder, or"
                 " start anew with overwrite"
             )
-        theirs = next(filter(None, (_maker(system, name) for name in held)), maker)
-    if theirs != maker:
-        raise other_maker(out, theirs, maker)
+        earlier = next(filter(None, (_maker(system, name) for name in tables)), maker)
+    if earlier != maker:
+        raise other_maker(out, earlier, maker)
 
 
 def _maker(system: Any, name: str) -> str | None:
-    """What made a file's captions; None of a file that was cut off, which Ray will delete."""
+    """What made a file's captions; None if the file was cut off: Ray will delete it."""
     import pyarrow as pa
     from pyarrow.parquet import read_schema
 

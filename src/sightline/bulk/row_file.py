@@ -9,30 +9,26 @@ from contextlib import closing, suppress
 from io import FileIO
 from itertools import chain
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
-from sightline.bulk.rows import (
-    KEPT,
-    CsvTable,
-    Entry,
-    ParquetTable,
-    Row,
-    TableFormat,
-    Version,
-    caption_row,
-    may_be_there_now,
-    other_maker,
-    versions,
-)
+from sightline.bulk.rows import KEPT, CsvTable, ParquetTable, Row, Version, as_text, caption_row, other_maker, versions
 from sightline.caption import Caption
 from sightline.captioner import Captioner
 from sightline.errors import SightlineError
 from sightline.images.containers import loaded
-from sightline.images.source import ImageSource
+from sightline.images.source import ImageSource, is_remote
 from sightline.model_folder import naming_write_errors, replacing
 from sightline.sessions import BEAM_SIZE, LENGTH_PENALTY
 
 _START = b'{"photo": '
+_OF_ENTRY = ("photo", "error", *Version._fields, "made_by")
+
+
+class Entry(NamedTuple):
+    """What a photo's row says of its file, and whether it holds an error."""
+
+    version: Version
+    failed: bool
 
 
 class RowFile:
@@ -86,7 +82,7 @@ class RowFile:
 
     def name(self, photo: str) -> str:
         """The name that a photo has in the file."""
-        return photo if self._table is None else self._table.name(photo)
+        return as_text(photo) if isinstance(self._table, ParquetTable) else photo
 
     def missing(self, photos: Iterable[ImageSource]) -> dict[ImageSource, Version]:
         """The photos that have no row, or only one of an earlier state of their file; with their state."""
@@ -99,8 +95,9 @@ class RowFile:
     def add(self, row: Row, version: Version) -> None:
         """Append a photo's row; raises `SightlineError` where the disk is full, and leaves whole rows."""
         row = {**row, "photo": self.name(row["photo"])}
-        self._append(json.dumps({**row, **version._asdict(), "made_by": self._made_by}).encode() + b"\n")
-        self._remember(row["photo"], Entry(version, row["error"] is not None))
+        row |= {**version._asdict(), "made_by": self._made_by}
+        self._append(json.dumps(row).encode() + b"\n")
+        self._remember(row)
 
     def finish(self) -> None:
         """Bring everything onto the disk, in the file's format and with one row a photo."""
@@ -126,21 +123,25 @@ class RowFile:
 
     def _is_missing(self, photo: ImageSource, version: Version) -> bool:
         entry = self.entries.get(self.name(photo.name))
-        return entry is None or entry.version != version or (entry.failed and may_be_there_now(photo))
+        # A photo that failed at a URL is tried again though nothing tells that it changed: a network may fail.
+        return entry is None or entry.version != version or (entry.failed and is_remote(photo.name))
 
-    def _remember(self, photo: str, entry: Entry) -> None:
-        self._repeated |= photo in self._gathered
-        self._gathered.add(photo)
-        self.entries[photo] = entry
+    def _remember(self, row: Row) -> None:
+        self._repeated |= row["photo"] in self._gathered
+        self._gathered.add(row["photo"])
+        self.entries[row["photo"]] = self._entry(row, self.path)
+
+    def _entry(self, row: Row, path: Path) -> Entry:
+        if row["made_by"] != self._made_by:
+            raise other_maker(path, row["made_by"], self._made_by)
+        return Entry(Version(row["size"], row["modified_ns"]), row["error"] is not None)
 
     def _entries_of_table(self) -> Iterator[tuple[str, Entry]]:
         if self._table is None or not self._whole.exists():
             return
         try:
-            for photo, entry, made_by in self._table.entries(self._whole):
-                if made_by != self._made_by:
-                    raise other_maker(self._whole, made_by, self._made_by)
-                yield photo, entry
+            for row in self._table.read(self._whole, _OF_ENTRY):
+                yield row["photo"], self._entry(row, self._whole)
         except SightlineError:
             raise
         except Exception as error:  # csv, pyarrow and decoders raise classes of their own
@@ -161,9 +162,7 @@ class RowFile:
         """Fill `entries`; returns where the last whole row ends."""
         end = 0
         for record, row in self._records():
-            if row["made_by"] != self._made_by:
-                raise other_maker(self.path, row["made_by"], self._made_by)
-            self._remember(row["photo"], Entry(Version(row["size"], row["modified_ns"]), row["error"] is not None))
+            self._remember(row)
             end += len(record)
         return end
 
@@ -222,7 +221,7 @@ def caption_into(
             yield result
 
 
-def _table(path: Path) -> TableFormat | None:
+def _table(path: Path) -> CsvTable | ParquetTable | None:
     suffix = path.suffix.lower()
     if suffix not in (".jsonl", ".csv", ".parquet"):
         raise SightlineError(f"{path}: what is written is .jsonl, .csv or .parquet; name one of these")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from sightline.caption import Caption
 from sightline.errors import SightlineError
-from sightline.images.source import ImageSource, UrlSource, is_remote, name_of
+from sightline.images.source import ImageSource, name_of
 from sightline.model_folder import ONNX
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Row: TypeAlias = dict[str, Any]
 
 COLUMNS = ("photo", "caption", "words", "log_probs", "score", "error")
-# What tells whether a row still speaks of the photo as it is now, and of the model in use.
+# With the state of the photo's file, and the model and options, that the row was made from.
 KEPT = (*COLUMNS, "size", "modified_ns", "made_by")
 
 _ROWS_AT_ONCE = 10_000
@@ -34,13 +34,6 @@ class Version(NamedTuple):
 
     size: int | None
     modified_ns: int | None
-
-
-class Entry(NamedTuple):
-    """A photo's row without its words."""
-
-    version: Version
-    failed: bool
 
 
 def caption_row(result: Caption | SightlineError) -> Row:
@@ -81,11 +74,6 @@ def versions(photos: Iterable[ImageSource]) -> Iterator[tuple[ImageSource, Versi
         yield photo, version
 
 
-def may_be_there_now(photo: ImageSource) -> bool:
-    """Whether a photo that failed is worth another try though nothing tells that it changed: a network may fail."""
-    return isinstance(photo, UrlSource) or is_remote(photo.name)
-
-
 def arrow_schema() -> pyarrow.Schema:
     """The columns' types: without them, a file whose photos were all captioned would hold errors of no type."""
     import pyarrow as pa
@@ -99,46 +87,22 @@ def as_text(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-class TableFormat(Protocol):
-    """A format that cannot grow row by row, and so is written whole."""
-
-    def name(self, photo: str) -> str:
-        """The name that a photo has in the file."""
-
-    def entries(self, path: Path) -> Iterator[tuple[str, Entry, str]]:
-        """Photo, entry and maker of every row; ValueError where the file holds something else."""
-
-    def read(self, path: Path) -> Iterator[Row]:
-        """Every row."""
-
-    def write(self, path: Path, rows: Iterator[Row]) -> None:
-        """Write rows into a new file."""
-
-
 class CsvTable:
     """Comma-separated; words and log-probabilities have spaces between them, what is missing is empty."""
 
-    def name(self, photo: str) -> str:
-        """As it is."""
-        return photo
-
-    def entries(self, path: Path) -> Iterator[tuple[str, Entry, str]]:
-        """See `TableFormat`."""
-        for row in self.read(path):
-            sizes = (int(row[name]) if row[name] else None for name in ("size", "modified_ns"))
-            yield row["photo"], Entry(Version(*sizes), bool(row["error"])), row["made_by"]
-
-    def read(self, path: Path) -> Iterator[Row]:
-        """Every row, its cells as text."""
+    def read(self, path: Path, columns: Sequence[str] = KEPT) -> Iterator[Row]:
+        """Every row, its lists as text; `ValueError` where the file holds something else."""
         with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
             reader = csv.reader(file)
             if next(reader, list(KEPT)) != list(KEPT):
                 raise ValueError("other columns")
             for cells in reader:
-                yield dict(zip(KEPT, cells, strict=True))
+                row = dict(zip(KEPT, cells, strict=True))
+                sizes = {name: int(row[name]) if row[name] else None for name in Version._fields}
+                yield {**row, **sizes, "error": row["error"] or None}
 
     def write(self, path: Path, rows: Iterator[Row]) -> None:
-        """See `TableFormat`."""
+        """Write rows into a new file."""
         with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
             writer = csv.writer(file)
             writer.writerow(KEPT)
@@ -159,36 +123,24 @@ class ParquetTable:
         if path.is_dir():
             raise SightlineError(f"{path}: a folder, as --engine ray writes; name a file")
 
-    def name(self, photo: str) -> str:
-        """As Arrow can hold it."""
-        return as_text(photo)
+    def read(self, path: Path, columns: Sequence[str] = KEPT) -> Iterator[Row]:
+        """Every row's ``columns``; `ValueError` where the file holds something else."""
+        from pyarrow import parquet
 
-    def entries(self, path: Path) -> Iterator[tuple[str, Entry, str]]:
-        """See `TableFormat`."""
-        for batch in self._batches(path, ["photo", "size", "modified_ns", "error", "made_by"]):
-            for photo, size, modified, error, made_by in zip(*(column.to_pylist() for column in batch), strict=True):
-                yield photo, Entry(Version(size, modified), error is not None), made_by
-
-    def read(self, path: Path) -> Iterator[Row]:
-        """See `TableFormat`."""
-        return chain.from_iterable(batch.to_pylist() for batch in self._batches(path))
+        with parquet.ParquetFile(path) as file:
+            if not file.schema_arrow.equals(_kept_schema()):
+                raise ValueError("other columns")
+            for batch in file.iter_batches(_ROWS_AT_ONCE, columns=list(columns)):
+                yield from batch.to_pylist()
 
     def write(self, path: Path, rows: Iterator[Row]) -> None:
-        """See `TableFormat`."""
+        """Write rows into a new file."""
         import pyarrow as pa
         from pyarrow.parquet import ParquetWriter
 
         with ParquetWriter(path, _kept_schema(), compression="zstd") as writer:
             while part := list(islice(rows, _ROWS_AT_ONCE)):
                 writer.write_table(pa.Table.from_pylist(part, _kept_schema()))
-
-    def _batches(self, path: Path, columns: list[str] | None = None) -> Iterator[pyarrow.RecordBatch]:
-        from pyarrow import parquet
-
-        with parquet.ParquetFile(path) as file:
-            if not file.schema_arrow.equals(_kept_schema()):
-                raise ValueError("other columns")
-            yield from file.iter_batches(_ROWS_AT_ONCE, columns=columns)
 
 
 def _kept_schema() -> pyarrow.Schema:
