@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from sightline.cli.score import score
+from sightline.cli.evaluate import score
 from sightline.errors import SightlineError
 from sightline.evaluation.pairing import read_pair
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from sightline.cli.score import score
+from sightline.cli.evaluate import score
 from sightline.errors import SightlineError
 from sightline.evaluation.scores import score_captions
 from sightline.metrics import check_photos, quick_metrics
@@ -130,7 +130,7 @@ def test_scoring_needs_no_torch() -> None:
     code = (
         "import sys; sys.modules['torch'] = None\n"
         "from sightline.evaluation.scores import score_captions\n"
-        "import sightline.cli.score, sightline.annotations.caption_files, sightline.metrics.bootstrap\n"
+        "import sightline.cli.evaluate, sightline.annotations.caption_files, sightline.metrics.bootstrap\n"
         "print(score_captions({'1': 'a dog'}, {'1': ['a dog']}, metrics=['bleu', 'cider'])['BLEU-1'])\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -25,8 +25,10 @@ def loaded(monkeypatch, make_caption) -> list[tuple[object, ...]]:
         def __init__(self, model: object) -> None:
             self.model = model
 
-        def stream(self, photos: Iterable[Path], *options: float, evidence: bool) -> Iterator[Caption | SightlineError]:
-            asked.append((self.model, *options, *(["evidence"] if evidence else [])))
+        def stream(
+            self, photos: Iterable[Path], beam_size: int, length_penalty: float, evidence: bool
+        ) -> Iterator[Caption | SightlineError]:
+            asked.append((self.model, beam_size, length_penalty, *(["evidence"] if evidence else [])))
             for photo in photos:
                 try:
                     open_photo(photo)

@@ -8,8 +8,8 @@ import logging
 import pytest
 
 import sightline as package
+from sightline.cli.evaluate import score as score_command
 from sightline.cli.options import tokenizer_option
-from sightline.cli.score import score as score_command
 from sightline.errors import SightlineError
 from sightline.evaluation.scores import score_captions
 from sightline.metrics import TOKENIZERS, Corpus, compute, tokenizer_of

@@ -8,11 +8,11 @@ import time
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from sightline.cli.options import beam_size_option, length_penalty_option, model_option
+from sightline.cli.options import model_option, photos_argument, search_options
 from sightline.cli.streams import complain, progress, put, remark, stdout_may_share_the_terminal
 from sightline.errors import SightlineError
 from sightline.images.find import PhotoFinder
@@ -23,21 +23,10 @@ if TYPE_CHECKING:
     from sightline.caption import Caption
 
 
-class CaptionOptions(NamedTuple):
-    """How to caption, as the command line has it."""
-
-    model: Path | None
-    beam_size: int
-    length_penalty: float
-    batch_size: int
-    device: str
-
-
 @click.command()
-@click.argument("photos", metavar="PHOTO...", nargs=-1, required=True)
+@photos_argument
 @model_option
-@beam_size_option
-@length_penalty_option
+@search_options
 @click.option(
     "--json", "as_json", is_flag=True, help="One JSON line a photo: words, log-probabilities, attention, alternatives."
 )
@@ -51,16 +40,12 @@ class CaptionOptions(NamedTuple):
 @click.option("--address", metavar="CLUSTER", help="Ray's cluster, e.g. auto; without it, this machine.")
 def caption(
     photos: tuple[str, ...],
-    model: Path | None,
-    beam_size: int,
-    length_penalty: float,
     as_json: bool,
-    batch_size: int,
-    device: str,
     out: str | None,
     overwrite: bool,
     engine: str | None,
     address: str | None,
+    **options: Any,
 ) -> None:
     """Write a sentence about each photo.
 
@@ -74,16 +59,13 @@ def caption(
     folder of Parquet.
     """
     _refuse_conflicts(as_json, out, overwrite, engine, address)
-    options = CaptionOptions(model, beam_size, length_penalty, batch_size, device)
-    if engine:
-        assert out is not None
-        _caption_with_ray(photos, out, overwrite, address, options)
-        return
-    finder = PhotoFinder(photos, complain)
+    model, device = options.pop("model"), options.pop("device")
     if out is None:
-        _caption_to_stdout(finder, as_json, options)
+        _caption_to_stdout(PhotoFinder(photos, complain), as_json, model, device, options)
+    elif engine is None:
+        _caption_to_file(PhotoFinder(photos, complain), Path(out), overwrite, model, device, options)
     else:
-        _caption_to_file(finder, Path(out), overwrite, options)
+        _caption_with_ray(photos, out, overwrite, address, model=model, device=device, **options)
 
 
 def _refuse_conflicts(as_json: bool, out: str | None, overwrite: bool, engine: str | None, address: str | None) -> None:
@@ -95,19 +77,19 @@ def _refuse_conflicts(as_json: bool, out: str | None, overwrite: bool, engine: s
         raise click.UsageError("--address needs --engine ray")
 
 
-def _caption_to_stdout(finder: PhotoFinder, as_json: bool, options: CaptionOptions) -> None:
+def _caption_to_stdout(
+    finder: PhotoFinder, as_json: bool, model: Path | None, device: str, options: dict[str, Any]
+) -> None:
     from sightline.captioner import load
 
-    captioner, started = load(options.model, device=options.device), time.monotonic()
-    stream = captioner.stream(finder.contents(), options.beam_size, options.length_penalty, options.batch_size)
-    with closing(stream) as results:  # type: ignore[type-var]
+    captioner, started = load(model, device=device), time.monotonic()
+    with closing(captioner.stream(finder.contents(), **options)) as results:  # type: ignore[type-var]
         captioned, failed = _print(results, as_json)
     failed += finder.left_out
     if not captioned and not failed:
         raise finder.nothing_found()
     if sys.stderr.isatty():
-        summary = f"{_speed(captioned, 'captioned', started)}{f'; {failed:,} failed' * bool(failed)}"
-        remark(summary)
+        remark(_speed(captioned, "captioned", started) + f"; {failed:,} failed" * bool(failed))
     if failed:
         raise click.exceptions.Exit(1)
 
@@ -129,7 +111,9 @@ def _print(results: Iterable[Caption | SightlineError], as_json: bool) -> tuple[
     return captioned, failed
 
 
-def _caption_to_file(finder: PhotoFinder, out: Path, overwrite: bool, options: CaptionOptions) -> None:
+def _caption_to_file(
+    finder: PhotoFinder, out: Path, overwrite: bool, model: Path | None, device: str, options: dict[str, Any]
+) -> None:
     from sightline.bulk.row_file import RowFile, caption_into
     from sightline.bulk.rows import made_by
     from sightline.captioner import load
@@ -137,14 +121,13 @@ def _caption_to_file(finder: PhotoFinder, out: Path, overwrite: bool, options: C
     photos = {photo.name: photo for photo in finder}
     if not photos and not finder.left_out:
         raise finder.nothing_found()
-    captioner = load(options.model, device=options.device)
-    search = (options.beam_size, options.length_penalty)
-    with RowFile(out, made_by(captioner, *search), overwrite) as rows:
+    captioner = load(model, device=device)
+    with RowFile(out, made_by(captioner, options["beam_size"], options["length_penalty"]), overwrite) as rows:
         missing = rows.missing(photos.values())
         if present := len(photos) - len(missing):
             remark(f"{rows.path}: {present:,} of {_count(len(photos))} are in it already")
         done, started = 0, time.monotonic()
-        results = caption_into(rows, captioner, missing, *search, options.batch_size)
+        results = caption_into(rows, captioner, missing, **options)
         try:
             with progress("captioning") as line, closing(results):
                 for done, result in enumerate(results, start=1):
@@ -161,21 +144,13 @@ def _caption_to_file(finder: PhotoFinder, out: Path, overwrite: bool, options: C
 
 
 def _caption_with_ray(
-    names: tuple[str, ...], out: str, overwrite: bool, address: str | None, options: CaptionOptions
+    names: tuple[str, ...], out: str, overwrite: bool, address: str | None, batch_size: int, **options: Any
 ) -> None:
     from sightline.bulk.pipeline import caption_photos, connect
 
     connect(address, quiet=True)
     finder = PhotoFinder(names, complain, absolute=True)
-    written = caption_photos(
-        finder,
-        out,
-        model=options.model,
-        beam_size=options.beam_size,
-        length_penalty=options.length_penalty,
-        device=options.device,
-        overwrite=overwrite,
-    )
+    written = caption_photos(finder, out, overwrite=overwrite, **options)
     _tell_of_rows(out, written.rows, written.errors, finder.left_out)
 
 

@@ -6,12 +6,12 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from PIL import Image, PngImagePlugin
 
-from sightline.cli.options import PATH, beam_size_option, length_penalty_option, model_option
+from sightline.cli.options import PATH, model_option, photos_argument, search_options
 from sightline.cli.streams import complain, put, remark
 from sightline.errors import SightlineError
 from sightline.images.containers import loaded
@@ -26,22 +26,13 @@ PAGE = "index.html"
 
 
 @click.command()
-@click.argument("photos", metavar="PHOTO...", nargs=-1, required=True)
+@photos_argument
 @model_option
 @click.option("--out", type=PATH, metavar="FOLDER", default=Path("explained"), help="Where to write.")
-@beam_size_option
-@length_penalty_option
+@search_options
 @click.option("--evidence", is_flag=True, help="Show what each word rests on.")
 @click.option("--font", type=PATH, help="A .ttf or .otf file for scripts the images lack.")
-def explain(
-    photos: tuple[str, ...],
-    model: Path | None,
-    out: Path,
-    beam_size: int,
-    length_penalty: float,
-    evidence: bool,
-    font: Path | None,
-) -> None:
+def explain(photos: tuple[str, ...], model: Path | None, out: Path, font: Path | None, **options: Any) -> None:
     """Show where the model looked for every word: FOLDER/<photo>.png for each photo, FOLDER/index.html for all.
 
     PHOTO: Photos, folders, patterns, WebDataset's shards (.tar), Parquet, URLs, or - for a list on stdin.
@@ -68,8 +59,7 @@ def explain(
     if (out / PAGE).exists() and not is_page(out / PAGE):
         raise SightlineError(f"{out / PAGE}: not a page that explain wrote, and would be lost; give another --out")
     failures: list[SightlineError] = []
-    stream = captioner.stream(loaded(sources), beam_size, length_penalty, evidence=evidence)
-    with closing(stream) as results:  # type: ignore[type-var]
+    with closing(captioner.stream(loaded(sources), **options)) as results:  # type: ignore[type-var]
         drawn = _drawn(_captioned(results, failures), sheet_paths(out, sources), font)
         count = write_page(out / PAGE, drawn)
     put(f"{out / PAGE}: {count} {'photo' if count == 1 else 'photos'}")

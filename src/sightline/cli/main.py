@@ -8,20 +8,7 @@ import sys
 import click
 
 from sightline._version import __version__
-from sightline.cli import (
-    caption,
-    compare,
-    data,
-    evaluate,
-    explain,
-    info,
-    interruptions,
-    models,
-    score,
-    serve,
-    streams,
-    train,
-)
+from sightline.cli import caption, data, evaluate, explain, interruptions, models, serve, streams, train
 from sightline.cli.options import VerbGroup
 from sightline.errors import SightlineError
 from sightline.preprocess import silence_pillow
@@ -33,19 +20,12 @@ def app() -> None:
     """Captions photos and shows where it looked."""
 
 
-app.add_command(caption.caption)
-app.add_command(explain.explain)
-app.add_command(serve.serve)
-app.add_command(serve.site)
-app.add_command(evaluate.evaluate)
-app.add_command(compare.compare)
-app.add_command(score.score)
-app.add_command(info.info)
-app.add_command(train.train)
-app.add_command(models.ensemble)
-app.add_command(models.export)
-app.add_command(models.push)
-app.add_command(data.app)
+for _verb in (
+    *(caption.caption, explain.explain, serve.serve, serve.site),
+    *(evaluate.evaluate, evaluate.compare, evaluate.score),
+    *(models.info, train.train, models.ensemble, models.export, models.push, data.app),
+):
+    app.add_command(_verb)
 
 
 def main() -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -16,23 +17,34 @@ _TRAINING_TIER = ("torch", "torchvision", "lightning", "safetensors", "onnx", "o
 
 PATH = click.Path(path_type=Path)
 
+Verb = TypeVar("Verb", bound=Callable[..., Any])
+
 model_option = click.option(
     "--model",
     type=PATH,
     help="The model's folder, or hf://USER/NAME[@REVISION]; without it, the model in the package.",
-)
-beam_size_option = click.option(
-    "--beam-size", type=click.IntRange(min=1), default=BEAM_SIZE, help="Sentences kept at every word; 1 is greedy."
-)
-length_penalty_option = click.option(
-    "--length-penalty", type=float, default=LENGTH_PENALTY, help="Rank by sum(log p) / length ** this."
 )
 regions_option = click.option(
     "--regions",
     type=PATH,
     help="Where the boxes of its captions' phrases are, such as Flickr30k Entities [default: in the folder].",
 )
-table_or_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+photos_argument = click.argument("photos", metavar="PHOTO...", nargs=-1, required=True)
+
+
+def search_options(verb: Verb) -> Verb:
+    """``--beam-size`` and ``--length-penalty``."""
+    size, penalty = "Sentences kept at every word; 1 is greedy.", "Rank by sum(log p) / length ** this."
+    verb = click.option("--length-penalty", type=float, default=LENGTH_PENALTY, help=penalty)(verb)
+    return click.option("--beam-size", type=click.IntRange(min=1), default=BEAM_SIZE, help=size)(verb)
+
+
+def scoring_options(verb: Verb) -> Verb:
+    """``--tokenizer`` and ``--meteor``."""
+    meteor = "METEOR is Java and takes longer than all else together."
+    return tokenizer_option(click.option("--meteor/--no-meteor", default=True, help=meteor)(verb))
+
+
 tokenizer_option = click.option(
     "--tokenizer",
     type=click.Choice(["ptb", "words", "characters", "none"]),  # a test compares them with `sightline.metrics`
@@ -40,9 +52,6 @@ tokenizer_option = click.option(
     show_default=True,
     help="What makes words of captions before they are scored: ptb, the field's own for English; words, Unicode's;"
     " characters, for scripts that set no blanks; none, where they are tokenized.",
-)
-meteor_option = click.option(
-    "--meteor/--no-meteor", default=True, help="METEOR is Java and takes longer than all else together."
 )
 
 
@@ -65,16 +74,18 @@ class VerbGroup(click.Group):
         return list(self.commands)
 
 
+def require(what: str, extra: str, packages: tuple[str, ...]) -> None:
+    """Raise `SightlineError`, saying how to install it, where an extra's packages are absent; imports nothing."""
+    if absent := [name for name in packages if not _is_installed(name)]:
+        raise SightlineError(f'this verb needs {what}: pip install "sightline[{extra}]" (no {", ".join(absent)})')
+
+
 def require_training_tier() -> None:
-    """Raise `SightlineError`, saying how to install it, where the training tier is absent; imports nothing."""
-    if absent := [name for name in _TRAINING_TIER if not is_installed(name)]:
-        raise SightlineError(
-            f'this verb needs the training tier: pip install "sightline[train]" (no {", ".join(absent)})'
-        )
+    """Raise `SightlineError` where the training tier is absent; imports nothing."""
+    require("the training tier", "train", _TRAINING_TIER)
 
 
-def is_installed(name: str) -> bool:
-    """Whether a package could be imported; imports nothing."""
+def _is_installed(name: str) -> bool:
     try:
         return find_spec(name) is not None
     except ImportError:

@@ -8,16 +8,23 @@ from typing import Any
 
 import click
 
-from sightline.cli.options import PATH, is_installed, model_option
+from sightline.cli.options import PATH, model_option, require
 from sightline.cli.streams import put
-from sightline.errors import SightlineError
 from sightline.serve.limits import MB, Limits
 
 _NEEDED = ("fastapi", "fastapi_offline", "prometheus_client", "python_multipart", "uvicorn")
 
 
-def _limit(name: str, default: int, help_text: str) -> Callable[[Any], Any]:
-    return click.option(name, type=click.IntRange(min=1), default=default, help=help_text)
+def _limit(option: str, field: str, help_text: str, unit: int = 1) -> Callable[[Any], Any]:
+    """An option in ``unit``s for a field of `Limits`."""
+    return click.option(
+        option,
+        field,
+        type=click.IntRange(min=1),
+        default=getattr(Limits, field) // unit,
+        callback=lambda context, parameter, value: value * unit,
+        help=help_text,
+    )
 
 
 @click.command()
@@ -25,41 +32,27 @@ def _limit(name: str, default: int, help_text: str) -> Callable[[Any], Any]:
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, help="0 takes any that is free.")
 @model_option
 @click.option("--workers", type=click.IntRange(min=1), default=1, help="Processes that share the port.")
-@_limit("--photo-mb", Limits.photo_bytes // MB, "Megabytes per photo.")
-@_limit("--request-mb", Limits.request_bytes // MB, "Megabytes per request.")
-@_limit("--megapixels", Limits.pixels // MB, "Million pixels per photo.")
-@_limit("--photos", Limits.photos, "Photos per request.")
-@_limit("--queue", Limits.queue, "Requests that a worker accepts at once; more get status 429.")
-@_limit("--seconds", Limits.seconds, "Seconds per request, from its first byte to its answer.")
-@_limit("--max-beam-size", Limits.beam_size, "The largest beam size that may be asked for.")
-def serve(
-    host: str,
-    port: int,
-    model: Path | None,
-    workers: int,
-    photo_mb: int,
-    request_mb: int,
-    megapixels: int,
-    photos: int,
-    queue: int,
-    seconds: int,
-    max_beam_size: int,
-) -> None:
+@_limit("--photo-mb", "photo_bytes", "Megabytes per photo.", MB)
+@_limit("--request-mb", "request_bytes", "Megabytes per request.", MB)
+@_limit("--megapixels", "pixels", "Million pixels per photo.", MB)
+@_limit("--photos", "photos", "Photos per request.")
+@_limit("--queue", "queue", "Requests that a worker accepts at once; more get status 429.")
+@_limit("--seconds", "seconds", "Seconds per request, from its first byte to its answer.")
+@_limit("--max-beam-size", "beam_size", "The largest beam size that may be asked for.")
+def serve(host: str, port: int, model: Path | None, workers: int, **limits: int) -> None:
     """Caption photos over HTTP: POST /v1/captions, described at /docs.
 
     A page for people is at /, counters for Prometheus at /metrics, health checks at /healthz and /readyz.
 
     The service fetches no URL and reads no path. SIGTERM or Ctrl-C stops it once every accepted request is answered.
     """
-    if absent := [name for name in _NEEDED if not is_installed(name)]:
-        raise SightlineError(f'this verb needs the service: pip install "sightline[serve]" (no {", ".join(absent)})')
+    require("the service", "serve", _NEEDED)
     from sightline.captioner import model_folder
     from sightline.serve.server import listen, run
 
-    limits = Limits(photo_mb * MB, request_mb * MB, megapixels * MB, photos, queue, seconds, max_beam_size)
     folder = model_folder(model)
     listener = listen(host, port, shared=workers > 1)
-    run(listener, folder, limits, workers)
+    run(listener, folder, Limits(**limits), workers)
 
 
 @click.command()

@@ -11,6 +11,7 @@ import textwrap
 import threading
 import warnings
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -106,15 +107,14 @@ def _print_options(context: click.Context, parameter: click.Parameter, wanted: b
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 def train(
     data: tuple[Path, ...],
-    repeats: dict[str, float],
     regions: tuple[str, ...],
     out: Path | None,
     recipe: Path | None,
     overrides: tuple[str, ...],
     resume: bool,
     init: str | None,
-    cache: Path | None,
     quiet: bool,
+    **options: Any,
 ) -> None:
     """Train a captioner on a dataset of photos with captions, or on several at once.
 
@@ -150,18 +150,8 @@ def train(
         raise SightlineError("no recipe: name one with --recipe, e.g. --recipe recipes/baseline.yaml")
     from sightline.training.train import train as run
 
-    run(
-        settings,
-        data,
-        out,
-        resume=resume,
-        init=origin,
-        repeats=repeats,
-        regions=_by_dataset(regions, data),
-        cache=cache,
-        progress=not quiet,
-        say=put,
-    )
+    options |= {"resume": resume, "init": origin, "regions": _by_dataset(regions, data), "progress": not quiet}
+    run(settings, data, out, say=put, **options)
     put(f"the captioner is in {out}; try: sightline caption PHOTO --model {shlex.quote(str(out))}")
 
 
