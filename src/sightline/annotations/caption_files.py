@@ -16,7 +16,9 @@ The names of columns and fields are listed in `sightline.images.columns`.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,7 +51,7 @@ class CaptionFile:
         entries: (photo, caption) in the order of the file.
         aliases: another name that the file gives a photo, such as COCO's file_name beside its id -> the photos.
         split: the split that was read, of a file with several; otherwise empty.
-        left_out: the lines of a table that make no sense, one in a hundred at most, as in Flickr30k's ``results.csv``.
+        left_out: the lines of a table that make no sense, one in a hundred at most.
         failed: photo -> why it has no caption, as `sightline caption --out` writes it.
     """
 
@@ -66,6 +68,16 @@ class CaptionFile:
             captions.setdefault(photo, []).append(caption)
         return captions
 
+    def hypotheses(self, path: str | os.PathLike[str]) -> dict[str, str]:
+        """Photo -> its one caption; `SightlineError` naming ``path`` if it has several, or if lines were left out."""
+        if self.left_out:
+            raise SightlineError(f"{path}, {self.left_out[0]}")
+        captions = dict(self.entries)
+        if len(captions) < len(self.entries):
+            photo, _ = Counter(photo for photo, _ in self.entries).most_common(1)[0]
+            raise SightlineError(f"{path}: {photo!r} has more than one hypothesis; keep one caption a photo")
+        return captions
+
 
 def read_references(path: str | os.PathLike[str], split: str = "test") -> dict[str, list[str]]:
     """Photo -> its captions, in the order of the file.
@@ -80,19 +92,7 @@ def read_references(path: str | os.PathLike[str], split: str = "test") -> dict[s
 
 def read_hypotheses(path: str | os.PathLike[str]) -> dict[str, str]:
     """Photo -> its one caption; `SightlineError` as `read_references`, and if a photo has more than one."""
-    return hypotheses_of(path, read_captions(path))
-
-
-def hypotheses_of(path: str | os.PathLike[str], content: CaptionFile) -> dict[str, str]:
-    """`read_hypotheses` of a file that has been read."""
-    hypotheses: dict[str, str] = {}
-    if content.left_out:
-        raise SightlineError(f"{path}, {content.left_out[0]}")
-    for photo, caption in content.entries:
-        if photo in hypotheses:
-            raise SightlineError(f"{path}: {photo!r} has more than one hypothesis; keep one caption a photo")
-        hypotheses[photo] = caption
-    return hypotheses
+    return read_captions(path).hypotheses(path)
 
 
 def read_captions(path: str | os.PathLike[str], split: str = "test") -> CaptionFile:
@@ -127,7 +127,8 @@ def read_table(path: Path) -> CaptionRows | None:
 
         return read_parquet(path)
     if suffix in (".jsonl", ".ndjson"):
-        return _if_any_fits(list(rows_of_lines(read_lines(path))))
+        rows = list(rows_of_lines(read_lines(path)))
+        return CaptionRows(rows) if any(row.photo for row in rows) else None
     if suffix != ".json":
         return rows_of_table(read_text(path), PHOTO_COLUMNS)
     if not first_line(path).startswith("["):  # without reading all of what may be half a gigabyte of boxes
@@ -170,16 +171,11 @@ def _rows_of_lines(table: Table) -> Iterator[Row]:
 
 def rows_of_token_lines(lines: Iterable[tuple[int, str]]) -> CaptionRows:
     """The rows of a ``.token`` file, as Flickr8k and Flickr30k came."""
-    problem = "not photo.jpg#0, a tab and a caption; mend that line"
-    pairs = ((f"line {number}", parse_token_line(line)) for number, line in lines)
+    broken = Row("", problem="not photo.jpg#0, a tab and a caption; mend that line")
+    rows = ((number, parse_token_line(line)) for number, line in lines)
     return CaptionRows(
-        Row(place, pair[0], (pair[1],)) if pair else Row(place, problem=problem) for place, pair in pairs
+        Row(f"line {n}", row[0], (row[1],)) if row else broken._replace(place=f"line {n}") for n, row in rows
     )
-
-
-def _if_any_fits(rows: list[Row]) -> CaptionRows | None:
-    """The rows, if the first object among them names photo and caption."""
-    return CaptionRows(rows) if any(row.photo for row in rows) else None
 
 
 def _read(path: Path, text: str, split: str) -> CaptionFile:
@@ -194,7 +190,10 @@ def _read(path: Path, text: str, split: str) -> CaptionFile:
             problem = "the first line names no columns for photo and caption; begin with image,caption"
             raise SightlineError(f"{path}: {problem}; {COLUMNS_TOLD}")
         return _strict(path, table.rows, tolerant=True)
-    if first[0] == "{" and _is_json(first) and (second := next(lines, None)):
+    is_object = False
+    with suppress(ValueError):
+        is_object = isinstance(parse_json(first), dict)
+    if is_object and (second := next(lines, None)):
         return _strict(path, rows_of_lines([(number, first), second, *lines], _ID_FIRST, unique=True))
     try:
         content = parse_json(text, unique=True)
@@ -206,14 +205,6 @@ def _read(path: Path, text: str, split: str) -> CaptionFile:
     read = _strict(path, rows_of_json(content, _ID_FIRST))
     read.aliases.update(coco_file_names(content))
     return read
-
-
-def _is_json(text: str) -> bool:
-    try:
-        parse_json(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _of_split(path: Path, rows: list[Row], split: str) -> tuple[list[Row], str]:

@@ -46,9 +46,8 @@ class Matching:
     Among several targets of the same key, those win that share most of the path's last folders.
 
     Attributes:
-        paths: name -> the path it is compared as: composed Unicode, ``/`` between folders.
-        pairs: name -> the target it means.
-        names: the same, target -> name.
+        paths: name -> the path it is compared as, see `plain_path`.
+        pairs, names: name -> the target it means, and target -> name.
         left: names without a target so far.
         several: name -> the targets it could mean; none is taken.
         contested: name -> the target it could mean, and the other names that could mean it.
@@ -133,9 +132,7 @@ def find_photos(root: Path, named: Collection[str], *, whole: bool = False, uniq
 
     In this order: the path as it is; the file name in another folder, the one that shares most of its last folders;
     the same without regard to case; without regard to the suffix; by COCO's number. A photo under ``train/`` is not
-    matched with a name under ``val/``.
-
-    No file is opened, and folders are listed once: 200,000 photos take a second.
+    matched with a name under ``val/``. No file is opened, and folders are listed once.
 
     Args:
         root: the dataset's folder.
@@ -200,8 +197,9 @@ def pair_photos(
         could_be = " or ".join(map(repr, fitting[:2]))
         raise SightlineError(f"{name!r} could be {could_be} of the references; name photos as the references do")
     for name, (target, rivals) in matching.contested.items():
-        both = f"{name!r} and {rivals[0]!r} could both be {target!r} of the references"
-        raise SightlineError(f"{both}; keep one caption a photo")
+        raise SightlineError(
+            f"{name!r} and {rivals[0]!r} could both be {target!r} of the references; keep one caption a photo"
+        )
     return {name: matching.pairs.get(name, name) for name in matching.paths}
 
 
@@ -232,20 +230,16 @@ def _list_files(root: Path, paths: Collection[str]) -> dict[str, str]:
     files: dict[str, str] = {}
     wanted = {base_of(path) for path in paths}
 
-    def take(folder: str, path: str, names: Iterable[str]) -> None:
+    listed = {folder: (path, names) for folder, path, names in walk(os.fspath(root))}
+    for folder in sorted({folder_of(path) for path in paths} - {"", *listed}):
+        path = os.path.join(root, folder)  # noqa: PTH118
+        if os.path.isdir(path):  # noqa: PTH112
+            listed[folder] = path, os.listdir(path)  # noqa: PTH208
+    for folder, (path, names) in listed.items():
         for file in sorted(names):  # names, not a Path for each of a million
             name = _composed(file)
             if not file.startswith(".") and (is_photo(file) or name in wanted):
                 files[folder + name] = os.path.join(path, file)  # noqa: PTH118
-
-    listed = {""}
-    for folder, path, names in walk(os.fspath(root)):
-        listed.add(folder)
-        take(folder, path, names)
-    for folder in sorted({folder_of(path) for path in paths} - listed):
-        path = os.path.join(root, folder)  # noqa: PTH118
-        if os.path.isdir(path):  # noqa: PTH112
-            take(folder, path, os.listdir(path))  # noqa: PTH208
     return files
 
 

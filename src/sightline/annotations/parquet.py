@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sightline.annotations.records import CaptionRows, Row, RowMaker
 from sightline.errors import SightlineError
@@ -36,13 +36,8 @@ def read_parquet(path: Path) -> CaptionRows | None:
     except (pa.ArrowException, OSError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise SightlineError(f"{path}: not a Parquet file that can be read ({reason}); fetch the file again") from None
-    columns = {plain_column(name): name for name in file.schema_arrow.names}
-    of_bytes = next((name for plain, name in columns.items() if _holds_bytes(file.schema_arrow.field(name).type)), None)
-    texts = {plain: name for plain, name in columns.items() if name != of_bytes}
-    photo, caption = find_column(PHOTO_COLUMNS, texts), find_column(CAPTION_COLUMNS, texts)
-    if not caption or not (of_bytes or photo):
-        return None
-    return _Cells(path, file, of_bytes, texts, photo, caption).content()
+    cells = _Cells(path, file)
+    return CaptionRows(cells.rows(), cells.photos) if cells.caption and (cells.of_bytes or cells.photo) else None
 
 
 def _holds_bytes(kind: pyarrow.DataType) -> bool:
@@ -53,40 +48,24 @@ def _holds_bytes(kind: pyarrow.DataType) -> bool:
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
-def _is_struct(file: ParquetFile, column: str) -> bool:
-    import pyarrow as pa
-
-    return bool(pa.types.is_struct(file.schema_arrow.field(column).type))
-
-
 class _Cells:
     """The cells of one file, read in order without the photos' bytes."""
 
-    def __init__(
-        self,
-        path: Path,
-        file: ParquetFile,
-        of_bytes: str | None,
-        texts: Mapping[str, str],
-        photo: str | None,
-        caption: str,
-    ) -> None:
-        self.path, self.file, self.of_bytes = path, file, of_bytes
-        self.photo = photo or "image"
-        self.maker = RowMaker(self.photo, caption)
-        is_struct = of_bytes and _is_struct(file, of_bytes)
-        parts = [part.name for part in file.schema_arrow.field(of_bytes).type] if is_struct else []
-        self.is_struct, self.has_path = bool(parts), "path" in parts
-        self.split = "split" if "split" in texts else None
-        self.texts = [texts[name] for name in (photo, caption, self.split) if name]
-        self.plain = {name: plain for plain, name in texts.items()}
+    def __init__(self, path: Path, file: ParquetFile) -> None:
+        self.path, self.file, schema = path, file, file.schema_arrow
+        self.of_bytes = next((name for name in schema.names if _holds_bytes(schema.field(name).type)), None)
+        parts = [part.name for part in schema.field(self.of_bytes).flatten()] if self.of_bytes else []
+        self.is_struct, self.has_path = parts != [self.of_bytes], f"{self.of_bytes}.path" in parts
+        self.plain = {name: plain_column(name) for name in schema.names if name != self.of_bytes}
+        self.photo = find_column(PHOTO_COLUMNS, self.plain.values())
+        self.caption = find_column(CAPTION_COLUMNS, self.plain.values())
         self.photos: dict[str, ImageSource] = {}
 
-    def content(self) -> CaptionRows:
-        return CaptionRows(self._rows(), self.photos)
-
-    def _rows(self) -> Iterator[Row]:
-        columns = [*self.texts, *([f"{self.of_bytes}.path"] if self.has_path else [])]
+    def rows(self) -> Iterator[Row]:
+        photo, caption = self.photo or "image", self.caption or ""
+        maker = RowMaker(photo, caption)
+        texts = [name for name, plain in self.plain.items() if plain in (photo, caption, "split")]
+        columns = [*texts, *([f"{self.of_bytes}.path"] if self.has_path else [])]
         number = 0
         for group in range(self.file.num_row_groups):
             lacking = self._lacking(group)
@@ -95,9 +74,13 @@ class _Cells:
                 for row in batch.to_pylist():
                     plain = {self.plain.get(name, name): value for name, value in row.items()}
                     if self.of_bytes:
-                        self._place(plain, number, number - start not in lacking)
+                        path = (plain.pop(self.of_bytes) or {}).get("path") if self.has_path else None
+                        name = str(path or plain.get(photo) or f"{self.path.stem}-{number:08d}")
+                        plain[photo] = name
+                        if number - start not in lacking:
+                            self.photos.setdefault(name, ParquetSource(os.fspath(self.path), self.of_bytes, number))
                     number += 1
-                    yield self.maker.make(f"row {number}", plain)
+                    yield maker.make(f"row {number}", plain)
 
     def _lacking(self, group: int) -> frozenset[int]:
         """The rows of a group without a photo's bytes, which are read only if the group's statistics count any."""
@@ -110,11 +93,3 @@ class _Cells:
         cells = self.file.read_row_group(group, columns=[leaf]).column(0)
         values = cells.combine_chunks().field("bytes") if self.is_struct else cells
         return frozenset(index for index, there in enumerate(values.is_valid().to_pylist()) if not there)
-
-    def _place(self, row: dict[str, Any], number: int, is_there: bool) -> None:
-        assert self.of_bytes is not None  # only then is this called
-        path = (row.pop(self.of_bytes) or {}).get("path") if self.has_path else None
-        name = str(path or row.get(self.photo) or f"{self.path.stem}-{number:08d}")
-        row[self.photo] = name
-        if is_there:
-            self.photos.setdefault(name, ParquetSource(os.fspath(self.path), self.of_bytes, number))

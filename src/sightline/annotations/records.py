@@ -65,7 +65,8 @@ class RowMaker:
         """``values`` by `plain_column`."""
         value, captions, split = values.get(self.photo), values.get(self.caption), values.get("split") or ""
         if not isinstance(value, str) or value != self._value:  # a photo's rows mostly follow one another
-            self._value, self._name = value, _photo_name(value)
+            is_name = isinstance(value, int | str) and not isinstance(value, bool)
+            self._value, self._name = value, plain_photo(str(value)) if is_name else ""
         name = self._name
         if not name:
             return Row(place, problem=f"{self.photo} is neither text nor a whole number; name the photo by one of them")
@@ -128,12 +129,6 @@ def _maker_of(keys: Sequence[str], columns: Sequence[str], photo_names: Sequence
     return f"no field for the {lacking}; it has {', '.join(keys) or 'none'}; {COLUMNS_TOLD}"
 
 
-def _photo_name(value: object) -> str:
-    """What a cell calls the photo; empty if it is neither text nor a whole number."""
-    is_number = isinstance(value, int) and not isinstance(value, bool)
-    return plain_photo(str(value)) if is_number or isinstance(value, str) else ""
-
-
 @dataclass(frozen=True)
 class Records:
     """What a dataset's caption files say.
@@ -164,13 +159,7 @@ class Collector:
         self._problem = ""
 
     def add(self, file: str, content: CaptionRows, split: str = "", prefix: str = "") -> Collector:
-        """Read a file's rows.
-
-        Args:
-            file: what the file is called in places.
-            content: its rows.
-            split: the split of rows that name none.
-            prefix: put before the photos' names, which are relative to a folder of the dataset.
+        """Read a file's rows; ``split`` is of rows that name none, ``prefix`` is put before the photos' names.
 
         Raises:
             SightlineError: a row is in a split that there is not.
@@ -189,11 +178,10 @@ class Collector:
 
     def records(self) -> Records:
         """All that was added."""
-        captions = self._captions
-        for name, texts in captions.items():  # in place: of a million captions there is no second copy
-            captions[name] = tuple(texts)
+        for name, texts in self._captions.items():  # in place: of a million captions there is no second copy
+            self._captions[name] = tuple(texts)
         splits = _ordered(self._splits) if self._splits else None
-        return Records(captions, splits, tuple(self._unread), self._photos, self._problem)
+        return Records(self._captions, splits, tuple(self._unread), self._photos, self._problem)
 
 
 def splits_of_folders(photos: Iterable[str]) -> dict[str, tuple[str, ...]] | None:

@@ -58,10 +58,9 @@ class Dataset:
             return self.splits[name]
         there = ", ".join(f"{split} ({len(examples)} photos)" for split, examples in self.splits.items() if examples)
         if self.missing:
-            shown = ", ".join(self.missing)
             way_out = (
-                f"{self.without_photo:,} photos are named that were not found in this folder, such as {shown}; lay "
-                "them there, or name them as they are called; `sightline data check` tells more"
+                f"{self.without_photo:,} named photos are not in this folder, such as {', '.join(self.missing)}; add "
+                "them, or correct the names; `sightline data check` tells more"
             )
         elif self.split_source == "files":
             way_out = "use one of these, or list the photos of the missing one"

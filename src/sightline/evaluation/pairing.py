@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sightline.annotations.caption_files import hypotheses_of, read_captions
+from sightline.annotations.caption_files import read_captions
 from sightline.annotations.match import pair_photos
 from sightline.errors import SightlineError
 from sightline.metrics import check_photos
@@ -42,7 +42,7 @@ def read_pair(
         SightlineError: a file cannot be read, or the two are not about the same photos.
     """
     hypothesis_file, reference_file = read_captions(hypotheses), read_captions(references, split)
-    captions, captions_by_photo = hypotheses_of(hypotheses, hypothesis_file), reference_file.by_photo()
+    captions, captions_by_photo = hypothesis_file.hypotheses(hypotheses), reference_file.by_photo()
     failed = hypothesis_file.failed
     pairs = pair_photos([*captions, *failed], captions_by_photo, reference_file.aliases)
     references_from = f"{references} ({reference_file.split})" if reference_file.split else str(references)

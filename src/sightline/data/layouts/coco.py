@@ -20,7 +20,8 @@ def read_published(root: Path, progress: Progress) -> Source | None:
     The files are in ``annotations/`` or ``root``, the photos' folders anywhere below; a photo may be in another folder
     than its split's, because no two have the same file name.
     """
-    files = {path: match for path in _files(root) if (match := _NAME.fullmatch(path.name))}
+    paths = sorted(path for folder in (root, root / "annotations") for path in folder.glob("captions_*.json"))
+    files = {path: match for path in paths if (match := _NAME.fullmatch(path.name))}
     if not files:
         return None
     years = {match[2] for match in files.values() if _has_photos(root, match[1] + match[2])}
@@ -40,16 +41,11 @@ def _read_year(root: Path, files: dict[Path, re.Match[str]]) -> Source:
         document = read_json(path)
         parts = [document.get(part) if isinstance(document, dict) else None for part in ("images", "annotations")]
         if not all(isinstance(part, list) for part in parts):
-            reason = "not COCO's captions, which have images and annotations"
-            raise SightlineError(f"{path}: {reason}; fetch the file again")
+            raise SightlineError(f"{path}: not COCO's captions, of images and annotations; fetch the file again")
         rows = rows_of_coco(parts[0] or (), parts[1] or (), folder=match[1] + match[2])
         collector.add(path.name, CaptionRows(rows), split=match[1])
     names = [path.relative_to(root).as_posix() for path in files]
     return complete(root, collector.records(), names, unique=True)
-
-
-def _files(root: Path) -> list[Path]:
-    return sorted(path for folder in (root, root / "annotations") for path in folder.glob("captions_*.json"))
 
 
 def _has_photos(root: Path, folder: str) -> bool:

@@ -64,8 +64,7 @@ def read_token_file(root: Path, progress: Progress) -> Source | None:
     if not files:
         return None
     if len(files) > 1:
-        all_of_them = f"{' and '.join(files)} {'both' if len(files) == 2 else 'all'}"
-        raise SightlineError(f"{root}: {all_of_them} hold captions; keep one")
+        raise SightlineError(f"{root}: {' and '.join(files)} hold captions; keep one")
     path = root / files[0]
     return complete(root, _read_token_file(path), files, lists_in=[path.parent, root])
 
@@ -75,10 +74,7 @@ def _read_token_file(path: Path) -> Records:
 
 
 def _numbered(root: Path, pattern: str) -> list[str]:
-    return [file for file in files_in(root, pattern) if _is_numbered(root / file, base_of(file))]
-
-
-def _is_numbered(path: Path, name: str) -> bool:
-    if name.endswith(".token"):
-        return path.is_file()
-    return bool(_NUMBERED.fullmatch(name)) and path.is_file() and parse_token_line(first_line(path)) is not None
+    """The files of numbered captions; any .txt of such a name may be something else."""
+    named = [file for file in files_in(root, pattern) if file.endswith(".token") or _NUMBERED.fullmatch(base_of(file))]
+    files = [file for file in named if (root / file).is_file()]
+    return [file for file in files if file.endswith(".token") or parse_token_line(first_line(root / file))]

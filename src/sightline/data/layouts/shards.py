@@ -37,9 +37,10 @@ def read(root: Path, progress: Progress) -> Source | None:
     if not len(index.photos) and not torn:
         return None
     homes = [split_in(shard.name) for shard in index.shards]
+    existing = Examples(index.records, ShardSources(index), np.flatnonzero(index.photos["length"]))
     return Source(
-        captions=_Lazy(lambda: {name: captions for name, captions in map(_named, index.records)}),
-        photos=_Lazy(lambda: {example.name: example.photo for example in _existing(index)}),
+        captions=_Lazy(lambda: dict(map(_named, index.records))),
+        photos=_Lazy(lambda: {example.name: example.photo for example in existing}),
         splits=_Lazy(lambda: _listed(index, homes)) if any(homes) else None,
         unread_lines=tuple(problem for shard in index.shards for problem in shard.problems),
         torn=torn,
@@ -60,10 +61,6 @@ def _packed(index: Index, homes: list[str]) -> Packed:
         if not any(homes) or name in homes
     }
     return Packed(splits, int((listed & ~there).sum()), int((listed & there & ~captioned).sum()))
-
-
-def _existing(index: Index) -> Examples:
-    return Examples(index.records, ShardSources(index), np.flatnonzero(index.photos["length"]))
 
 
 def _listed(index: Index, homes: list[str]) -> dict[str, tuple[str, ...]]:

@@ -69,25 +69,18 @@ def _read_tables(root: Path, folders: Iterable[str], is_wanted: Callable[[str], 
         tables = {path: table for path in paths if (root / path).is_file() and (table := read_table(root / path))}
         kinds = {re.sub(r"\d+", "", path) for path in tables}
         if len(kinds) > 1 and not all(map(split_in, tables)):
-            raise SightlineError(
-                f"{root}: {', '.join(tables)} all name images and captions; join them, with a split column, or name "
-                "each for its split"
-            )
+            advice = "join them, with a split column, or name each for its split"
+            raise SightlineError(f"{root}: {', '.join(tables)} all name images and captions; {advice}")
         if tables:
             return tables
     return {}
 
 
 def _source_of(root: Path, tables: dict[str, CaptionRows], beside: bool = False) -> Source:
-    """Collect tables and find their photos.
+    """Collect tables, path relative to ``root`` -> rows, and find their photos.
 
-    The splits come from a column "split"; else from words of the tables' paths, as in ``train.csv`` and ``val.csv``;
-    else from words of the photos' folders.
-
-    Args:
-        root: the dataset's folder.
-        tables: path relative to ``root`` -> rows.
-        beside: photos' names are relative to their table's folder. In a folder named for a split they always are.
+    The splits come from a column "split", else from words of the tables' paths, else of the photos' folders.
+    ``beside``: photos' names are relative to their table's folder. In a folder named for a split they always are.
     """
     splits = {path: split_in(path) for path in tables}
     several = len(set(splits.values())) > 1
