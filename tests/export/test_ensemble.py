@@ -11,7 +11,7 @@ import pytest
 import sightline
 from sightline.errors import SightlineError
 from sightline.export import export
-from sightline.export.ensemble import make_ensemble
+from sightline.export.export import make_ensemble
 from sightline.nn.model_files import load_model, save_model
 from sightline.training.results import generate
 from sightline.vocabulary import Vocabulary
@@ -27,21 +27,29 @@ def transformer_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def both(tiny_run: Path, transformer_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def gru_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A GRU whose attention asks by the word, too: that this is exported exactly is shown here."""
+    folder = tmp_path_factory.mktemp("gru") / "run"
+    save_model(folder, *make_tiny(query="hidden_and_word"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def both(gru_run: Path, transformer_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("ensemble") / "both"
-    made = make_ensemble([tiny_run, transformer_run], out)
+    made = make_ensemble([gru_run, transformer_run], out)
     assert made.path == out / "model.onnx" and made.agreement.exact
     return out
 
 
-def test_an_ensemble_is_a_model_folder_like_its_members(both, tiny_run, transformer_run, photos):
+def test_an_ensemble_is_a_model_folder_like_its_members(both, gru_run, transformer_run, photos):
     model, config, vocabulary = load_model(both)
     assert [member.decoder for member in config.members] == ["gru", "transformer"]
     captions = generate(model, config, vocabulary, photos)
     found = list(sightline.load(both).stream(photos, evidence=True))
     assert [caption.words for caption in found] == [caption.words for caption in captions]
     assert all(caption.evidence.any() for caption in found)
-    for member in (tiny_run, transformer_run):
+    for member in (gru_run, transformer_run):
         alone = generate(*load_model(member), photos)
         assert [caption.text for caption in alone] != [caption.text for caption in captions]
 
@@ -76,14 +84,14 @@ def test_models_that_do_not_go_together_are_refused(tiny: Tiny, tiny_run, tmp_pa
 
 
 def test_the_command_joins_and_info_tells_of_the_members(
-    sightline, both, tiny_run, transformer_run, tmp_path, photos, monkeypatch
+    sightline, both, gru_run, transformer_run, tmp_path, photos, monkeypatch
 ):
     monkeypatch.setattr(export, "to_onnx", lambda *described: onnx.load(both / "model.onnx"))
     out = tmp_path / "beide zusammen ü"
-    done = sightline("ensemble", tiny_run, transformer_run, "--out", out)
+    done = sightline("ensemble", gru_run, transformer_run, "--out", out)
     assert done.status == 0 and str(out / "model.onnx") in done.out
     told = sightline("info", "--model", out).out
     assert "member 1        small_cnn" in told and "member 2" in told and "transformer (" in told
     assert sightline("caption", "--model", out, photos[0]).status == 0
-    again = sightline("ensemble", tiny_run, transformer_run, "--out", out)
+    again = sightline("ensemble", gru_run, transformer_run, "--out", out)
     assert again.status == 1 and "exists already" in again.err

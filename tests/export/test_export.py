@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,11 +17,13 @@ from sightline.errors import SightlineError
 from sightline.export import agreement, export
 from sightline.export.agreement import TOLERANCE, Agreement, compare, random_photos
 from sightline.export.export import export_into, export_model
-from sightline.export.graph import to_onnx
+from sightline.export.graph import share_weights, to_onnx
 from sightline.export.precision import PRECISIONS
-from sightline.export.sharing import share_weights
+from sightline.export.trace import Free, Part, trace
 from sightline.model_folder import OUTPUTS
+from sightline.nn.encoder import fused
 from sightline.nn.library_encoders import ENCODERS
+from sightline.nn.model import CaptionModel
 from sightline.nn.model_files import DECODERS  # importing it registers every decoder
 from sightline.nn.search import search
 from sightline.sessions import open_session, run_search
@@ -107,31 +110,54 @@ def test_the_loop_stops_when_every_beam_has_ended(tiny_graph: onnx.ModelProto, e
     assert lengths.max() == taken == steps
 
 
-# They meet in the annotation vectors alone, so each need not meet all of the other kind.
-LIBRARIES = ("timm/test_vit", "timm/test_convnext", "torchvision/squeezenet1_1")
-PAIRS = {(name, "gru"): None for name in (*ENCODERS, *LIBRARIES)} | {("small_cnn", name): None for name in DECODERS}
+class Features(torch.nn.Module):
+    def __init__(self, model: CaptionModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor]:
+        return (self.model.features(pixels),)
 
 
-@pytest.mark.parametrize(("encoder", "decoder"), PAIRS)
-def test_every_encoder_and_decoder_is_exported_exactly(encoder, decoder, tmp_path, request):
-    made = make_tiny(encoder, decoder)
-    if (encoder, decoder) == ("small_cnn", "gru"):
-        path = request.getfixturevalue("tiny_bundle") / "model.onnx"
-    else:
-        is_made = (encoder, decoder) == ("small_cnn", "transformer")
-        path = tmp_path / "model.onnx"
-        onnx.save(request.getfixturevalue("transformer_graph") if is_made else to_onnx(*made), path)
+EVERY_ENCODER = [*ENCODERS, "timm/test_vit", "timm/test_convnext", "torchvision/squeezenet1_1"]
+
+
+@pytest.fixture(scope="module")
+def every_encoder() -> dict[str, tuple[CaptionModel, onnx.ModelProto]]:
+    """All of them in one run of the exporter, which saves seconds for each."""
+    models = {name: make_tiny(name).model for name in EVERY_ENCODER}
+    parts = {}
+    for number, model in enumerate(models.values()):
+        quick, size, name = copy.deepcopy(model), model.encoder.preprocessing.size, f"encoder_{number}"
+        quick.encoder = fused(quick.encoder)
+        parts[name] = Part(Features(quick), (torch.zeros(2, 3, size, size),), (Free(name).photos,), ["x"], ["y"])
+    return dict(zip(models, zip(models.values(), trace(parts).values(), strict=True), strict=True))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EVERY_ENCODER)
+def test_every_encoder_is_exported_exactly(name, every_encoder):
+    """Encoders and decoders meet in the annotation vectors alone, so each need not meet all of the other kind."""
+    model, exported = every_encoder[name]
+    pixels = random_photos(model.encoder.preprocessing.size)
+    (vectors,) = onnxruntime.InferenceSession(exported.SerializeToString()).run(["y"], {"x": pixels})
+    with torch.no_grad():
+        expected = model.features(torch.from_numpy(pixels)).numpy()
+    assert vectors.shape == expected.shape == (8, math.prod(model.encoder.grid), model.encoder.feature_size)
+    largest = np.abs(expected).max()
+    assert np.ptp(expected, axis=0).max() > 0.1 * largest  # the photos differ in what an encoder says of them
+    np.testing.assert_allclose(vectors, expected, atol=1e-4 * largest)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_every_decoder_is_exported_exactly(decoder, tmp_path, request):
+    made, graph = make_tiny(decoder=decoder), f"{decoder}_graph".replace("gru", "tiny")
+    shared = graph in ("tiny_graph", "transformer_graph")
+    onnx.save(request.getfixturevalue(graph) if shared else to_onnx(*made), path := tmp_path / "model.onnx")
     agreement = compare(made.model, made.config, path, random_photos(made.config.preprocessing.size))
     assert (agreement.photos, agreement.captions, agreement.differing_beams) == (8, 24, 0)
-    # Random weights, this large and through 52 layers, magnify rounding more than trained ones do.
-    assert agreement.difference < 10 * TOLERANCE
-
-
-def test_a_gru_whose_attention_asks_by_the_word_is_exported_exactly(tmp_path):
-    made = make_tiny(query="hidden_and_word")
-    onnx.save(to_onnx(*made), path := tmp_path / "model.onnx")
-    agreement = compare(made.model, made.config, path, random_photos(made.config.preprocessing.size))
-    assert (agreement.captions, agreement.differing_beams) == (24, 0)
+    # Random weights, this large, magnify rounding more than trained ones do.
     assert agreement.difference < 10 * TOLERANCE
 
 
@@ -192,33 +218,6 @@ def test_smaller_weights_make_a_smaller_file_that_says_nearly_the_same(tiny_run,
     assert Captioner(tmp_path / precision).precision == precision
     assert 0 < small.agreement.difference < 0.5
     assert small.agreement.differing_captions <= small.agreement.captions / 4
-
-
-def test_the_largest_filters_have_eight_bits_and_a_scale_for_each_output():
-    random = np.random.default_rng(0)
-    large = random.normal(size=(512, 400, 1, 1)).astype(np.float32) * np.logspace(-3, 3, 512)[:, None, None, None]
-    small = random.normal(size=(8, 512, 1, 1)).astype(np.float32)
-    filters = {"large": large.astype(np.float32), "small": small}
-    graph = onnx.helper.make_graph(
-        [
-            onnx.helper.make_node("Conv", ["x", "large"], ["between"]),
-            onnx.helper.make_node("Conv", ["between", "small"], ["y"]),
-        ],
-        "filters",
-        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, 400, 2, 2])],
-        [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in ("between", "y")],
-        [onnx.numpy_helper.from_array(value, name) for name, value in filters.items()],
-    )
-    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=8)
-    x = random.normal(size=(1, 400, 2, 2)).astype(np.float32)
-    exact, stored = (
-        onnxruntime.InferenceSession(made.SerializeToString()).run(None, {"x": x})
-        for made in (model, PRECISIONS["int8"](copy.deepcopy(model)))
-    )
-    # Whatever an output's size, its error is of that size.
-    assert 0 < (np.abs(stored[0] - exact[0]).max((0, 2, 3)) / np.abs(exact[0]).max((0, 2, 3))).max() < 0.1
-    sizes = {init.name: init.data_type for init in PRECISIONS["int8"](model).graph.initializer}
-    assert sizes["large/int8"] == onnx.TensorProto.INT8 and sizes["small/half"] == onnx.TensorProto.FLOAT16
 
 
 @pytest.mark.parametrize("decoder", ["gru", "transformer"])

@@ -143,7 +143,7 @@ def ensemble(runs: tuple[Path, ...], out: Path) -> None:
     differently make up for one another; a photo takes the time of all of them together.
     """
     require_training_tier()
-    from sightline.export.ensemble import make_ensemble
+    from sightline.export.export import make_ensemble
 
     made = make_ensemble(runs, out)
     put(f"{made.path}: {made.size / 1e6:.1f} MB, agrees with torch to {made.agreement.difference:.0e}")

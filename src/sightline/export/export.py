@@ -12,11 +12,10 @@ import onnx
 
 from sightline.errors import SightlineError
 from sightline.export.agreement import Agreement, compare, random_photos
-from sightline.export.graph import to_onnx
+from sightline.export.graph import share_weights, to_onnx
 from sightline.export.precision import PRECISIONS
-from sightline.export.sharing import share_weights
 from sightline.model_folder import CARD, CONFIG, ONNX, VOCABULARY, ModelConfig, replacing, replacing_folder
-from sightline.nn.model_files import load_model
+from sightline.nn.model_files import load_ensemble, load_model, save_model
 from sightline.preprocess import Photo, preprocess
 
 
@@ -63,6 +62,21 @@ def export_into(folder: Path, photos: Sequence[Photo] = ()) -> Export:
     with replacing(folder / ONNX) as path:
         made = _export(folder, path, "fp32", photos)
     return Export(folder / ONNX, made.precision, made.size, made.agreement)
+
+
+def make_ensemble(folders: Sequence[Path], out: Path) -> Export:
+    """Write the model folder ``out``, its model.onnx included, of an ensemble of ``folders``; see `load_ensemble`.
+
+    Raises:
+        SightlineError: as `load_ensemble` does, or ``out`` is no new or empty folder; nothing is written then.
+    """
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise SightlineError(f"{out}: exists already; name a new folder")
+    model, config, vocabulary = load_ensemble(folders)
+    with replacing_folder(out, frozenset(), "ensemble") as new:
+        save_model(new, model, config, vocabulary)
+        made = export_into(new)
+    return Export(out / made.path.name, made.precision, made.size, made.agreement)
 
 
 def _export(folder: Path, path: Path, precision: str, photos: Sequence[Photo]) -> Export:

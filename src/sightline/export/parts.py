@@ -1,98 +1,166 @@
-"""The parts that the graph joins: each a torch module of tensors alone, which the exporter can trace."""
+"""The parts of a captioner that the graph joins: torch modules of tensors alone, and their ONNX models."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from typing import NamedTuple
 
 import torch
+from onnx import ModelProto
 from torch import Tensor, nn
 from torch.nn.functional import embedding
 
-from sightline.model_folder import SEARCHED
+from sightline.export.trace import Free, Part, Tensors, fold, trace
+from sightline.model_folder import INPUTS, SEARCHED
 from sightline.nn.decoder import Decoder
 from sightline.nn.evidence import word_evidence
 from sightline.nn.model import CaptionModel
-from sightline.nn.search import Beams, Choices, advance, begin, finish
-from sightline.vocabulary import END, START
+from sightline.nn.search import Beams, Choices, advance, begin, finish, first_scores
+from sightline.vocabulary import END
 
-BEAM_FIELDS = Beams._fields[:-1]  # the decoder's state, a tuple of tensors, is counted apart
+BEAM_FIELDS = Beams._fields[:-1]  # without the decoder's state, a tuple of tensors
+CHOSEN = tuple(f"chosen_{name}" for name in Choices._fields)
 
 
-class Prepare(nn.Module):
-    """Pixels -> the decoder's memory, the table of embedded words and the beams before their first word."""
+class Parts(NamedTuple):
+    """The ONNX models of one captioner's parts, each with its own inputs, outputs and weights.
+
+    Attributes:
+        first: ``pixels``, ``first_scores`` -> ``memory_I``, ``table``, and the beams before their first word.
+        word: memory, table, beams and ``length_penalty`` -> ``go_on``, the beams one word longer, what was chosen.
+        last: beams, what was chosen at all steps, ``length_penalty`` -> `SEARCHED`, with ``best_`` before each name.
+        evidence: memory, table, state, ``previous`` and ``target`` word -> the state after it, its ``evidence``.
+        memory: names of the memory's tensors.
+        states: names of the decoder's state.
+    """
+
+    first: ModelProto
+    word: ModelProto
+    last: ModelProto
+    evidence: ModelProto
+    memory: list[str]
+    states: list[str]
+
+    @property
+    def carried(self) -> list[str]:
+        """What travels from word to word of the search: beams, and the decoder's state."""
+        return [*BEAM_FIELDS, *self.states]
+
+
+class _Prepare(nn.Module):
+    """Pixels -> the decoder's memory, the table of embedded words, and the beams before their first word."""
 
     def __init__(self, model: CaptionModel, words: int, max_words: int) -> None:
         super().__init__()
         self.model, self.words, self.max_words = model, words, max_words
 
-    def forward(self, pixels: Tensor, first_scores: Tensor) -> tuple[Tensor, ...]:
-        """As the class says."""
+    def forward(self, pixels: Tensor, scores: Tensor) -> Tensors:
         memory = self.model.prepare(self.model.features(pixels))
         # Of constants alone, so ONNX Runtime makes this table once, when it loads the model.
         table = self.model.decoder.embed(torch.arange(self.words))
-        return (*memory, table, *flat(begin(self.model.decoder, memory, first_scores, self.max_words)))
+        beams = begin(self.model.decoder, memory, scores, self.max_words)
+        return (*memory, table, *beams[:-1], *beams.state)
 
 
-class SearchStep(nn.Module):
+class _SearchStep(nn.Module):
     """Memory, table and beams -> whether to go on, the beams one word longer, and what was chosen."""
 
     def __init__(self, decoder: Decoder) -> None:
         super().__init__()
         self.decoder = decoder
 
-    def forward(
-        self, memory: tuple[Tensor, ...], table: Tensor, carried: tuple[Tensor, ...], penalty: Tensor
-    ) -> tuple[Tensor, ...]:
-        """As the class says."""
-        beams = beams_of(carried)
+    def forward(self, memory: Tensors, table: Tensor, carried: Tensors, penalty: Tensor) -> Tensors:
+        count = len(BEAM_FIELDS)
+        beams = Beams._make([*carried[:count], tuple(carried[count:])])
         after, chosen = advance(self.decoder, memory, beams, embedding(beams.words, table), penalty)
         # Whether any last word lies beyond <end> and <pad>, in fewer nodes than by what has ended.
-        return (after.words.amax((0, 1)) > END, *flat(after), *chosen)
+        return (after.words.amax((0, 1)) > END, *after[:-1], *after.state, *chosen)
 
 
-class Finish(nn.Module):
-    """Beams and all that was chosen -> what the search returns, best first."""
+class _Finish(nn.Module):
+    """Beams and all that was chosen -> what the search returns, best first. It has no weights."""
 
-    def forward(self, beams: tuple[Tensor, ...], choices: tuple[Tensor, ...], penalty: Tensor) -> tuple[Tensor, ...]:
-        """As the class says."""
-        sentences, scores = finish(beams_of(beams), Choices(*choices), penalty)
+    def forward(self, beams: Tensors, choices: Tensors, penalty: Tensor) -> Tensors:
+        sentences, scores = finish(Beams._make([*beams, ()]), Choices(*choices), penalty)
         return tuple(scores if name == "scores" else getattr(sentences, name) for name in SEARCHED)
 
 
-class BestSentence(nn.Module):
-    """Memory and all sentences -> what is read and what is said at every word of the best one, and the first state."""
+class _WordEvidence(nn.Module):
+    """Memory, table, state, the word before and the word itself -> the state after it, and its evidence."""
 
     def __init__(self, decoder: Decoder) -> None:
         super().__init__()
         self.decoder = decoder
 
-    def forward(self, memory: tuple[Tensor, ...], tokens: Tensor) -> tuple[Tensor, ...]:
-        """As the class says."""
-        said = tokens[:, 0]
-        read = torch.cat([torch.full_like(said[:, :1], START), said[:, :-1]], dim=1)
-        return (read, said, *(tensor.clone() for tensor in self.decoder.initial_state(memory)))
+    def forward(self, memory: Tensors, table: Tensor, state: Tensors, previous: Tensor, target: Tensor) -> Tensors:
+        values, after = word_evidence(self.decoder, memory, state, embedding(previous.unsqueeze(1), table), target)
+        return (*after, values)
 
 
-class WordEvidence(nn.Module):
-    """Memory, table, state and one word -> the state after it, and its evidence."""
-
-    def __init__(self, decoder: Decoder) -> None:
-        super().__init__()
-        self.decoder = decoder
-
-    def forward(
-        self, memory: tuple[Tensor, ...], table: Tensor, state: tuple[Tensor, ...], read: Tensor, said: Tensor
-    ) -> tuple[Tensor, ...]:
-        """As the class says."""
-        found, after = word_evidence(self.decoder, memory, state, embedding(read.unsqueeze(1), table), said)
-        return (*after, found)
+# (T, L) -> the model of `_Finish`, which depends on nothing else.
+_finish_models: dict[tuple[int, int], ModelProto] = {}
 
 
-def flat(beams: Beams) -> tuple[Tensor, ...]:
-    """`Beams` as tensors in a row; `beams_of` takes them back."""
-    return (*beams[:-1], *beams.state)
+def trace_parts(model: CaptionModel, size: int, words: int, max_words: int) -> Parts:
+    """The parts of ``model``, in evaluation mode, for photos of ``size`` pixels and a vocabulary of ``words``."""
+    parts, memory, states = _list_parts(model, size, words, max_words)
+    key = max_words, parts["last"].arguments[1][2].shape[-1]
+    if key in _finish_models:
+        del parts["last"]
+    models = trace(parts)
+    last = copy.deepcopy(_finish_models.get(key) or _finish_models.setdefault(key, models["last"]))
+    return Parts(models["first"], fold(models["word"]), last, fold(models["evidence"]), memory, states)
 
 
-def beams_of(values: Sequence[Tensor]) -> Beams:
-    """The inverse of `flat`."""
-    return Beams._make([*values[: len(BEAM_FIELDS)], tuple(values[len(BEAM_FIELDS) :])])
+def _list_parts(
+    model: CaptionModel, size: int, words: int, max_words: int
+) -> tuple[dict[str, Part], list[str], list[str]]:
+    """The parts by name, and the names of the memory's and the state's tensors."""
+    # Two photos, three beams and two steps, because a dimension of one would be taken as fixed.
+    pixels, scores, penalty = torch.zeros(2, 3, size, size), first_scores(3), torch.tensor(0.0)
+    decoder = model.decoder
+    with torch.no_grad():
+        memory = tuple(tensor.clone() for tensor in model.prepare(model.features(pixels)))
+        state = tuple(tensor.clone() for tensor in decoder.initial_state(memory))
+        table = decoder.embed(torch.arange(words))
+        begun = begin(decoder, memory, scores, max_words)
+        carried = tuple(tensor.clone() for tensor in (*begun[:-1], *begun.state))
+        chosen = _SearchStep(decoder)(memory, table, carried, penalty)[1 + len(carried) :]
+    choices = tuple(torch.stack([tensor] * min(2, max_words)) for tensor in chosen)
+    word = torch.zeros(2, dtype=torch.int64)
+
+    memory_names = [f"memory_{i}" for i in range(len(memory))]
+    states = [f"state_{i}" for i in range(len(state))]
+    of_photo, travelling, fields = [*memory_names, "table"], [*BEAM_FIELDS, *states], len(BEAM_FIELDS)
+    first, of_word, last, evidence = map(Free, ("first", "word", "last", "evidence"))
+    parts = {
+        "first": Part(
+            _Prepare(model, words, max_words),
+            (pixels, scores),
+            (first.photos, first.beams),
+            INPUTS[:2],
+            [*of_photo, *travelling],
+        ),
+        "word": Part(
+            _SearchStep(decoder),
+            (memory, table, carried, penalty),
+            (of_word.each_by_photo(memory), {}, of_word.each_by_beam(carried), {}),
+            [*of_photo, *travelling, "length_penalty"],
+            ["go_on", *(f"next_{name}" for name in travelling), *CHOSEN],
+        ),
+        "last": Part(
+            _Finish(),
+            (carried[:fields], choices, penalty),
+            (last.each_by_beam(carried[:fields]), last.each_by_step(choices, max_words), {}),
+            [*BEAM_FIELDS, *CHOSEN, "length_penalty"],
+            [f"best_{name}" for name in SEARCHED],
+        ),
+        "evidence": Part(
+            _WordEvidence(decoder),
+            (memory, table, state, word, word),
+            (evidence.each_by_photo(memory), {}, evidence.each_by_photo(state), evidence.photos, evidence.photos),
+            [*of_photo, *states, "previous", "target"],
+            [*(f"next_{name}" for name in states), "evidence"],
+        ),
+    }
+    return parts, memory_names, states
