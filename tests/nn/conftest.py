@@ -26,10 +26,18 @@ def captions_with_shared_beginnings(photos: int, captions: int, seed: int = 0) -
     return targets
 
 
+# A decoder that is registered without sizes here is tested with its own, which takes longer.
+SIZES = {
+    "gru": {"hidden_size": 16, "embedding_size": 8, "attention_size": 12},
+    "lstm": {"hidden_size": 16, "embedding_size": 8, "attention_size": 12},
+    "transformer": {"hidden_size": 16, "layers": 2, "heads": 2},
+}
+
+
 def make_decoder(name: str, **options: object) -> Decoder:
     torch.manual_seed(0)
-    decoder = DECODERS[name](VOCABULARY_SIZE, FEATURE_SIZE, dropout=0.0, **options).double().eval()
-    return decoder
+    options = {"dropout": 0.0, **SIZES.get(name, {}), **options}
+    return DECODERS[name](VOCABULARY_SIZE, FEATURE_SIZE, **options).double().eval()
 
 
 class _NoEncoder(Encoder):
