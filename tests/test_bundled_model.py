@@ -34,6 +34,7 @@ def test_the_weights_lie_once_in_the_tree():
     assert done.stdout.split() == [f"src/sightline/model/{WEIGHTS}"]
 
 
+@pytest.mark.slow
 def test_its_onnx_says_what_its_weights_say():
     from sightline.export.export import compare, random_photos
     from sightline.nn.model_files import load_model

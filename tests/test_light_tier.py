@@ -85,6 +85,7 @@ def test_a_photo_is_captioned_where_torch_cannot_be_imported(sightline, tiny_bun
     assert len(done.stdout.splitlines()) == len(photos)
 
 
+@pytest.mark.slow
 def test_rows_are_written_where_neither_pyarrow_nor_an_engine_can_be_imported(tiny_bundle, photos, tmp_path):
     for name in ("captions.jsonl", "captions.csv"):
         done = without_torch("caption", *photos, "--out", tmp_path / name, "--model", tiny_bundle)

@@ -9,6 +9,7 @@ import pytest
 TOUR = Path(__file__).parents[1] / "examples" / "tour.ipynb"
 
 
+@pytest.mark.slow
 def test_the_tour_runs_to_its_end_and_shows_captions():
     nbformat = pytest.importorskip("nbformat", reason="needs nbformat")
     nbclient = pytest.importorskip("nbclient", reason="needs nbclient and ipykernel")

@@ -53,6 +53,7 @@ def kill_a_worker(killed: list[int]) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.slow
 def test_every_photo_is_one_row_though_a_worker_is_killed_and_shards_are_torn(tiny_bundle, photos, tmp_path):
     folder, out = tmp_path / "a ü", tmp_path / "captions"
     folder.mkdir()

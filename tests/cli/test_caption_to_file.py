@@ -217,6 +217,7 @@ def test_two_processes_do_not_write_one_file(caption, photos, tmp_path):
     assert done.status == 1 and "another process is writing it" in done.err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="signals are POSIX's")
 def test_killed_and_interrupted_it_goes_on_and_no_row_is_twice_or_lost(
     caption, tiny_bundle, photos, text, tmp_path, suffix

@@ -79,6 +79,7 @@ def test_wrong_usage_is_status_2_and_names_what_is_wrong(sightline, arguments, n
     assert named in done.err.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_settings_may_be_repeated_and_all_arrive(sightline, tmp_path):
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text("")

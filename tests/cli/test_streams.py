@@ -110,6 +110,7 @@ def test_no_progress_sticks_to_lines_that_come_to_the_terminal_through_a_pipe(ti
     assert len(lines) == 140 and all(line.startswith(f"{photos[0].parent}/") for line in lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("asked", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_whoever_asks_it_to_end_gets_whole_lines_and_a_status(tiny_bundle, photos, asked, status, unbuffered):
@@ -127,6 +128,7 @@ def test_whoever_asks_it_to_end_gets_whole_lines_and_a_status(tiny_bundle, photo
     assert rest.endswith(b"\n") and all(json.loads(line) for line in [first, *rest.splitlines()])
 
 
+@pytest.mark.slow
 def test_an_interrupted_explain_leaves_a_page_of_what_it_finished_and_nothing_half_done(tiny_bundle, photos, tmp_path):
     many = [tmp_path / f"{number}.png" for number in range(200)]
     for path in many:

@@ -288,6 +288,7 @@ def test_names_match_across_unicode_forms(write_dataset):
     assert [example.name for example in read_dataset(root).split("train")] == ["ü.jpg"]
 
 
+@pytest.mark.slow
 def test_eight_thousand_photos_are_read_in_a_moment_and_never_opened(write_dataset):
     names = [f"{number}.jpg" for number in range(8000)]
     root = write_dataset("kaggle", {name: ["a dog runs , fast"] * 5 for name in names}, {"train": names}, photos=[])

@@ -42,6 +42,7 @@ def both(gru_run: Path, transformer_run: Path, tmp_path_factory: pytest.TempPath
     return out
 
 
+@pytest.mark.slow
 def test_an_ensemble_is_a_model_folder_like_its_members(both, gru_run, transformer_run, photos):
     model, config, vocabulary = load_model(both)
     assert [member.decoder for member in config.members] == ["gru", "transformer"]
@@ -83,6 +84,7 @@ def test_models_that_do_not_go_together_are_refused(tiny: Tiny, tiny_run, tmp_pa
         make_ensemble([tiny_run, tiny_run], tiny_run)
 
 
+@pytest.mark.slow
 def test_the_command_joins_and_info_tells_of_the_members(
     sightline, both, gru_run, transformer_run, tmp_path, photos, monkeypatch
 ):

@@ -70,6 +70,7 @@ def assert_equal(photos: Photos) -> None:
         np.testing.assert_allclose(score.per_photo, per_photo, rtol=0, atol=1e-9, err_msg=name)
 
 
+@pytest.mark.slow
 @given(CORPORA)
 @settings(max_examples=50, deadline=None)
 def test_equals_on_random_corpora(photos: Photos) -> None:

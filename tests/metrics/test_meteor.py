@@ -18,6 +18,7 @@ VALUE = 0.3433113009832311
 PER_PHOTO = [0.4322802371242765, 0.207601572083682, 0.0, 0.4936714885179634]
 
 
+@pytest.mark.slow
 def test_equals_pycocoevalcap(java: None) -> None:
     pytest.importorskip("pycocoevalcap")
     (score,) = meteor.compute(CORPUS)

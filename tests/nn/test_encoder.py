@@ -17,6 +17,7 @@ def features_and_gradients(encoder, pixels):
     return features.detach(), {name: weight.grad for name, weight in encoder.named_parameters()}
 
 
+@pytest.mark.slow
 def test_folded_normalisations_and_thinned_convolutions_are_the_plain_layers(encoder, monkeypatch):
     torch.manual_seed(0)
     for module in encoder.modules():

@@ -34,6 +34,7 @@ def encoder(request):
     return request.param, make_encoder(request.param).eval()
 
 
+@pytest.mark.slow
 def test_it_is_what_an_encoder_promises(encoder):
     name, made = encoder
     grid, width, size = FAMILIES[name]

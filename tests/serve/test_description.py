@@ -24,6 +24,7 @@ def described(tiny_bundle):
     return schemathesis.openapi.from_asgi("/openapi.json", create_app(load(tiny_bundle, threads=1), page={}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "method", "examples"),
     [("/v1/captions", "POST", 60), ("/healthz", "GET", 3), ("/readyz", "GET", 3), ("/metrics", "GET", 3)],

@@ -40,6 +40,7 @@ def wait_until(condition) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_stopping_under_load_loses_nothing_that_was_taken(tiny_bundle, photos, captioned, workers):
     expected = [captioned(photo) for photo in photos]
@@ -75,6 +76,7 @@ def test_stopping_under_load_loses_nothing_that_was_taken(tiny_bundle, photos, c
     assert not [error for sent, status, error in answers if status == 0 and sent < stopped_at[0]]
 
 
+@pytest.mark.slow
 def test_workers_share_the_port_and_nothing_else(tiny_bundle, photos, captioned):
     with serving(tiny_bundle, "--workers", 2) as service:
         seen: set[str] = set()

@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,3 +25,14 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("data") / "größe 1"
     draw_shapes(root, photos=80, seed=3)
     return root
+
+
+@pytest.fixture(autouse=True)
+def without_pictures() -> Iterator[None]:
+    """A tiny training draws for a third of its time; fixtures of a module's trainings still do."""
+    from sightline.training import results
+
+    with pytest.MonkeyPatch.context() as patch:
+        for draw in ("draw_epochs", "draw_samples"):
+            patch.setattr(results, draw, lambda *described: None)
+        yield

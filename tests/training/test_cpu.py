@@ -48,6 +48,7 @@ def test_a_call_that_names_its_arguments_is_passed_on():
         assert torch.conv2d(input=PHOTOS, weight=weight, groups=8).shape == (2, 8, 5, 5)
 
 
+@pytest.mark.slow
 def test_a_training_looks_at_its_photos_in_this_context(shapes, tmp_path, monkeypatch):
     widths = set()
 

@@ -104,6 +104,7 @@ def test_a_dataset_held_out_as_a_whole_leaves_nothing_to_learn(shapes, tmp_path)
         read_data([shapes, copy], {}, boxes=False, say=lambda line: None)
 
 
+@pytest.mark.slow
 def test_several_datasets_train_one_model(shapes, others, tmp_path, sightline):
     recipe = tmp_path / "tiny.yaml"
     tiny(epochs=1).save(recipe)
@@ -128,6 +129,7 @@ def test_several_datasets_train_one_model(shapes, others, tmp_path, sightline):
     assert refused.status == 1 and "began with ([64, 0] training photos with boxes, not [64, 14]" in refused.err
 
 
+@pytest.mark.slow
 def test_shards_train_the_same_model(shapes, tmp_path):
     write_shards(shapes, tmp_path / "shards", shard_bytes=100_000)
     lost = [
@@ -138,6 +140,7 @@ def test_shards_train_the_same_model(shapes, tmp_path):
     assert lost[0] == lost[1]
 
 
+@pytest.mark.slow
 def test_features_that_have_no_room_are_computed_as_photos_are_shown(shapes, tiny_run, tmp_path, monkeypatch):
     recipe = tiny(epochs=1)
     encoder = recipe.encoder.model_copy(update={"weights": str(tiny_run), "trainable": False})

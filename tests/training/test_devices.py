@@ -89,6 +89,7 @@ def assert_losses_agree(out, other, tolerance):
         )
 
 
+@pytest.mark.slow
 def test_two_processes_learn_what_one_does(alone, together):
     assert_losses_agree(together, alone, 1.01e-6)  # they are written with six digits
     assert difference(together, alone) < 1e-5
@@ -122,6 +123,7 @@ except SightlineError as error:
 """
 
 
+@pytest.mark.slow
 def test_torchrun_interrupted_goes_on_as_two_devices_to_the_same_bits(frozen, together, data, tmp_path):
     frozen.save(tmp_path / "recipe.yaml")  # of one device: torchrun decides
     (tmp_path / "train.py").write_text(IN_BOTH)
@@ -140,6 +142,7 @@ def test_torchrun_interrupted_goes_on_as_two_devices_to_the_same_bits(frozen, to
     assert difference(out, together) == 0
 
 
+@pytest.mark.slow
 def test_a_killed_process_ends_the_training_which_one_alone_finishes(frozen, alone, data, tmp_path, monkeypatch):
     started, killed = [], []
 

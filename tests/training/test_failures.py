@@ -15,13 +15,15 @@ import pytest
 import torch
 import yaml
 
+import sightline
 import sightline.export.export as export
 import sightline.training.train as steps
+from sightline.data.dataset import read_dataset
 from sightline.errors import SightlineError
 from sightline.nn.model_files import load_model, save_model
 from sightline.shapes.draw import draw_shapes
 from sightline.training.module import CaptioningModule
-from sightline.training.results import draw_samples
+from sightline.training.results import draw_samples, generate
 from sightline.training.train import train
 from tests.training.conftest import tiny
 
@@ -49,6 +51,7 @@ def in_second_epoch(monkeypatch, action):
     monkeypatch.setattr(CaptioningModule, "training_step", step)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 1])
 def test_sigterm_is_one_line_and_the_training_goes_on_later(workers, data, tmp_path, monkeypatch):
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
@@ -149,6 +152,7 @@ def test_captions_in_any_script_are_drawn_in_silence(data, tmp_path, recwarn):
     assert not [str(warning.message) for warning in recwarn if "Glyph" in str(warning.message)]
 
 
+@pytest.mark.slow
 def test_nothing_but_sightline_speaks_while_it_trains(data, tmp_path):
     recipe = tiny(epochs=1).model_dump()
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
@@ -162,3 +166,7 @@ def test_nothing_but_sightline_speaks_while_it_trains(data, tmp_path):
     done = subprocess.run([sys.executable, "-c", command, "train", "--quiet", *paths], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert [line.split(maxsplit=1)[0] for line in done.stdout.splitlines()] == ["24", "model.onnx:", "the"]
+    photo = read_dataset(data).split("val")[0].photo
+    captioned, (expected,) = sightline.load(paths[-1])(photo), generate(*load_model(paths[-1]), [photo])
+    assert captioned.words == expected.words
+    assert captioned.attention == pytest.approx(expected.attention, abs=1e-4)

@@ -95,6 +95,7 @@ def described(shapes: Path, root: Path, describe: Callable[[Sequence[Object]], I
     return root
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("describe", "split"),
     [(chinese, "subwords"), (people, "subwords"), (thai, "subwords"), (hindi, "words"), (arabic, "words")],
@@ -120,6 +121,7 @@ def test_a_language_is_learned_and_written_as_it_is_read(describe, split, shapes
         assert caption.attention.sum((1, 2)) == pytest.approx(1, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_characters_of_a_script_with_blanks_are_printed_in_words(shapes, tmp_path):
     data = described(shapes, tmp_path / "data", arabic)
     recipe = tiny(epochs=1)
@@ -177,6 +179,7 @@ def test_english_is_learned_in_words_as_ever_and_nothing_more_is_said(shapes):
     assert lines == []
 
 
+@pytest.mark.slow
 def test_what_rewards_nouns_is_refused_where_words_are_in_pieces(shapes, tmp_path):
     recipe = tiny(objective="self_critical", hallucination_penalty=1.0)
     values = {**recipe.model_dump(), "vocabulary": {"unit": "subwords", "min_count": 1}}

@@ -187,6 +187,7 @@ def test_wide_attention_costs_what_the_recipe_says(trained, monkeypatch):
         assert held_out[0] == held_out[1]
 
 
+@pytest.mark.slow
 def test_attention_that_costs_grows_narrow(trained, shapes, tmp_path):
     widths = []
     for weight in (0.0, 0.3):
@@ -196,6 +197,7 @@ def test_attention_that_costs_grows_narrow(trained, shapes, tmp_path):
     assert widths[1] > 1.5 * widths[0]
 
 
+@pytest.mark.slow
 def test_self_critical_training_raises_the_reward(trained, shapes, tmp_path):
     recipe = tiny(epochs=5, objective="self_critical", learning_rate=1e-2, samples=8)
     with pytest.raises(SightlineError, match="--init"):
@@ -254,6 +256,7 @@ def test_self_critical_training_points_at_the_nouns_it_drew(trained, monkeypatch
         objective.training(model, features, batch._replace(attention_targets=phrases), seed=0)
 
 
+@pytest.mark.slow
 def test_attention_that_is_taught_lies_on_what_is_named(trained, shapes, tmp_path):
     examples = read_dataset(shapes).located_split("train")
     inside = []

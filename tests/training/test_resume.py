@@ -62,6 +62,7 @@ def begun(two_epochs, tmp_path):
     return Path(shutil.copytree(two_epochs, tmp_path / "begun"))
 
 
+@pytest.mark.slow
 def test_a_moved_run_keeps_its_best_epoch(begun, unbroken, data):
     moved = begun.rename(begun.parent / "über dort")
     assert_equal(run(data, moved, 3, resume=True), unbroken)
@@ -118,6 +119,7 @@ def test_a_checkpoint_runs_no_code(name, begun, data, tmp_path):
     assert not (tmp_path / "made").exists()
 
 
+@pytest.mark.slow
 def test_a_full_disk_loses_nothing(begun, unbroken, data, disk_full):
     before = {path.name: path.read_bytes() for path in (begun / "checkpoints").iterdir()}
     with disk_full(20_000), pytest.raises(SightlineError, match=r"last\.ckpt: cannot be written \(.+\); make room"):
@@ -149,6 +151,7 @@ def test_the_same_data_elsewhere_is_not_other_data(begun, data, tmp_path):
     run(Path(shutil.copytree(data, tmp_path / "moved data")), begun, 3, resume=True)
 
 
+@pytest.mark.slow
 def test_a_run_of_an_older_version_is_held_to_its_numbers_of_photos(begun, data, tmp_path):
     config = json.loads((begun / "config.json").read_text())
     del config["training"]["fingerprint"]
@@ -159,6 +162,7 @@ def test_a_run_of_an_older_version_is_held_to_its_numbers_of_photos(begun, data,
     run(data, begun, 3, resume=True)
 
 
+@pytest.mark.slow
 def test_two_trainings_do_not_share_a_folder(data, tmp_path):
     out = tmp_path / "out"
     with run_lock(out), pytest.raises(SightlineError, match="another training writes there now"):

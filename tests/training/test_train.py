@@ -31,7 +31,7 @@ def losses(out):
 
 @pytest.fixture(scope="module")
 def unbroken(shapes, tmp_path_factory):
-    return run(tiny(), shapes, tmp_path_factory.mktemp("runs") / "unbroken", export=True)
+    return run(tiny(), shapes, tmp_path_factory.mktemp("runs") / "unbroken")
 
 
 def test_training_leaves_a_model_that_captions_and_pictures_to_look_at(unbroken, shapes):
@@ -46,9 +46,6 @@ def test_training_leaves_a_model_that_captions_and_pictures_to_look_at(unbroken,
         assert caption.attention.sum((1, 2)) == pytest.approx(1, abs=1e-5)
         assert len(caption.alternatives) == 1
         json.dumps(caption.as_dict())
-    again = sightline.load(unbroken)(photos[0], beam_size=2)
-    assert again.words == captions[0].words
-    assert again.attention == pytest.approx(captions[0].attention, abs=1e-4)
     for picture in ("loss.png", "samples.png"):
         with Image.open(unbroken / picture) as image:
             assert min(image.size) > 300
@@ -84,6 +81,7 @@ def assert_resuming_equals(unbroken, out, monkeypatch, begin, resume):
     assert all(torch.equal(weights[name], expected[name]) for name in expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", [tiny(), tiny(schedule="cosine", augmentation=True)], ids=["plain", "scheduled"])
 def test_resuming_equals_an_unbroken_training(recipe, shapes, tmp_path, monkeypatch):
     unbroken, out = run(recipe, shapes, tmp_path / "unbroken"), tmp_path / "broken"
@@ -92,6 +90,7 @@ def test_resuming_equals_an_unbroken_training(recipe, shapes, tmp_path, monkeypa
     )
 
 
+@pytest.mark.slow
 def test_resuming_from_shards_equals_an_unbroken_training(shapes, tmp_path, monkeypatch):
     shards, out = tmp_path / "shards", tmp_path / "broken"
     write_shards(shapes, shards, shard_bytes=20_000)
@@ -105,6 +104,7 @@ def test_resuming_from_shards_equals_an_unbroken_training(shapes, tmp_path, monk
     assert_resuming_equals(unbroken, out, monkeypatch, lambda: run(recipe, shards, out), resume)
 
 
+@pytest.mark.slow
 def test_resuming_needs_nothing_of_what_a_training_started_from(unbroken, shapes, tmp_path, monkeypatch):
     init, out = shutil.copytree(unbroken, tmp_path / "init"), tmp_path / "broken"
     recipe = tiny(objective="self_critical", samples=3, epochs=2, augmentation=True)
@@ -119,6 +119,7 @@ def test_resuming_needs_nothing_of_what_a_training_started_from(unbroken, shapes
     assert load_model(out)[1].training["init"] == "init"
 
 
+@pytest.mark.slow
 def test_resuming_goes_on_after_the_last_epoch_not_after_the_best(shapes, tmp_path, monkeypatch):
     monkeypatch.setattr(CrossEntropy, "better", "max")  # the first epoch is then the best
     out = run(tiny(), shapes, tmp_path / "run")
@@ -167,6 +168,7 @@ def test_fine_tuning_starts_from_another_model(unbroken, shapes, tmp_path):
         run(other, shapes, tmp_path / "third", init=unbroken)
 
 
+@pytest.mark.slow
 def test_the_first_blocks_rest_while_the_others_learn(unbroken, shapes, tmp_path):
     recipe = tiny(epochs=1)
     encoder = recipe.encoder.model_copy(update={"frozen_blocks": 2})
@@ -180,6 +182,7 @@ def test_the_first_blocks_rest_while_the_others_learn(unbroken, shapes, tmp_path
         run(recipe.model_copy(update={"encoder": encoder}), shapes, tmp_path / "more")
 
 
+@pytest.mark.slow
 def test_an_encoder_comes_from_a_model_folder(unbroken, shapes, tmp_path):
     recipe = tiny(epochs=1)
     encoder = recipe.encoder.model_copy(update={"weights": str(unbroken), "trainable": False})
@@ -192,11 +195,13 @@ def test_an_encoder_comes_from_a_model_folder(unbroken, shapes, tmp_path):
         run(recipe.model_copy(update={"encoder": encoder}), shapes, tmp_path / "other")
 
 
+@pytest.mark.slow
 def test_early_stopping(shapes, tmp_path):
     out = run(tiny(epochs=30, patience=1, learning_rate=0.2), shapes, tmp_path / "run")
     assert len(losses(out)) < 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attention", ["once", "every_step"])
 def test_the_listings_variant_and_lower_precision_train(attention, shapes, tmp_path):
     recipe = tiny(epochs=2, precision="bfloat16", gradient_clip=1.0)
@@ -205,6 +210,7 @@ def test_the_listings_variant_and_lower_precision_train(attention, shapes, tmp_p
     assert float(rows[1]["train_loss"]) < float(rows[0]["train_loss"])
 
 
+@pytest.mark.slow
 def test_a_transformer_learns_and_captions(shapes, tmp_path):
     recipe = tiny(epochs=3, learning_rate=3e-3)
     decoder = TransformerRecipe(name="transformer", hidden_size=32, layers=1, heads=2, dropout=0.0)

@@ -61,6 +61,7 @@ def test_the_metric_refuses_what_it_would_score_wrongly():
         metric.compute()
 
 
+@pytest.mark.slow
 def test_a_training_logs_scores_and_keeps_the_epoch_that_they_choose(shapes, tmp_path, monkeypatch):
     kept = []
     after = EpochRecord.on_train_epoch_end

@@ -31,6 +31,7 @@ def files_of(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_after_the_first_visit_it_works_without_a_network(browser, site_address, photos, captioner):
     visit = Visit(browser, site_address)
     visit.add(photos[0])
