@@ -18,7 +18,6 @@ _LOCAL_ONLY = frozenset(
     f"{name}.js"
     for name in ("blank", "local", "offline", "reading", "resample", "search", "standardise", "stored", "worker")
 )
-_REMOTE_ONLY = frozenset({"remote.js"})
 
 # Requests go to the page's own host and to no other; photos are shown from the visitor's own memory (blob:).
 POLICY = (
@@ -51,7 +50,7 @@ def page_files(backend: Backend) -> dict[str, bytes]:
         backend: what captions the photos: ``"remote"``, the server's ``v1/captions``; ``"local"``, the browser, which
             needs further files: see `sightline.serve.site`.
     """
-    other_backend = _REMOTE_ONLY if backend == "local" else _LOCAL_ONLY
+    other_backend = {"remote.js"} if backend == "local" else _LOCAL_ONLY
     files = folder_files(Path(__file__).parent / "page")
     files = {name: content for name, content in files.items() if name not in other_backend}
     files["index.html"] = fill_file(files["index.html"], POLICY=POLICY + _WEBASSEMBLY * (backend == "local"))

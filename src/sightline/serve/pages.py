@@ -16,8 +16,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sightline.serve.page_files import POLICY, folder_files, media_type
 
-DOCS = Path(__file__).parent / "docs"
-
 # In a header the policy can also forbid other sites to frame the page.
 PAGE_POLICY = f"{POLICY}; frame-ancestors 'none'"
 # Swagger UI writes styles into its elements.
@@ -59,7 +57,7 @@ class Pages:
 def add_pages(app: FastAPI, page: Mapping[str, bytes]) -> None:
     """Serve ``page`` at ``/`` unless it is empty, and the API's description at ``/docs``."""
     app.mount("/docs/swagger", _swagger_files())
-    app.mount("/docs", Pages(folder_files(DOCS), DOCS_POLICY))
+    app.mount("/docs", Pages(folder_files(Path(__file__).parent / "docs"), DOCS_POLICY))
     if page:
         # The router's default, not a mount: a mount at / would answer for paths that exist under another method.
         app.router.default = Pages(page, PAGE_POLICY)

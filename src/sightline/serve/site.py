@@ -22,7 +22,6 @@ PACKAGE, VERSION = "onnxruntime-web", "1.30.0"
 _INTEGRITY = "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
 RUNTIME_FILES = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
 _NOTICE = f"{PACKAGE} {VERSION}\nCopyright (c) Microsoft Corporation. Licensed under the MIT License.\n"
-_NPM_SECONDS = 600
 
 _MODEL, _RUNTIME = "model", "runtime"
 _WASM = f"{_RUNTIME}/ort-wasm-simd-threaded.wasm"
@@ -87,7 +86,7 @@ def fetch_runtime(folder: Path) -> None:
 def _npm_pack(npm: str, scratch: Path) -> Path:
     command = [npm, "pack", f"{PACKAGE}@{VERSION}", "--prefer-offline", "--silent", "--pack-destination", str(scratch)]
     try:
-        done = subprocess.run(command, cwd=scratch, capture_output=True, text=True, timeout=_NPM_SECONDS, check=False)
+        done = subprocess.run(command, cwd=scratch, capture_output=True, text=True, timeout=600, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SightlineError(f"npm: cannot fetch {PACKAGE} {VERSION} ({type(error).__name__}); try again") from None
     archives = list(scratch.glob("*.tgz"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartState, parse_options_header
+from python_multipart.multipart import parse_options_header
 from starlette.requests import Request
 
 from sightline.serve.limits import Limits, Refused
@@ -51,6 +51,7 @@ async def read_upload(request: Request, limits: Limits) -> Upload:
                 "on_header_end": upload.header_end,
                 "on_headers_finished": upload.headers_end,
                 "on_part_data": upload.data,
+                "on_end": upload.end,
             },
         )
         async for chunk in request.stream():
@@ -60,7 +61,7 @@ async def read_upload(request: Request, limits: Limits) -> Upload:
             parser.write(chunk)
     except FormParserError as error:
         raise Refused(400, "malformed", f"malformed multipart body: {error}") from None
-    if parser.state != MultipartState.END:
+    if not upload.is_complete:
         raise Refused(400, "malformed", "the multipart body ends before its last boundary")
     if not upload.photos:
         raise Refused(422, "no_photos", f"no photos: send one or more image files in the field {PHOTOS!r}")
@@ -76,6 +77,7 @@ class Upload:
     def __init__(self, limits: Limits) -> None:
         self.photos: list[UploadedPhoto] = []
         self.options: dict[str, str] = {}
+        self.is_complete = False
         self._limits = limits
         self._header, self._value, self._disposition = b"", b"", b""
         self._photo: UploadedPhoto | None = None
@@ -120,3 +122,6 @@ class Upload:
             self._photo.content.clear()
         else:
             self._photo.content += data[start:end]
+
+    def end(self) -> None:
+        self.is_complete = True
