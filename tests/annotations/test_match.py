@@ -88,6 +88,7 @@ def test_photos_elsewhere_on_this_machine_and_links(tmp_path: Path) -> None:
     assert Path(find_photos(root, [f"{far}/1.jpg"]).photos[f"{far}/1.jpg"]) == far / "1.jpg"
     assert Path(find_photos(root, ["../far/1.jpg"]).photos["../far/1.jpg"]).resolve() == far / "1.jpg"
     (root / "photos").symlink_to(far)
+    (root / "twice").symlink_to(far)
     (root / "again").symlink_to(root)
     assert set(find_photos(root, ["1.jpg"]).photos) == {"1.jpg", "2.jpg"}
 

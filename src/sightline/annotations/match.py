@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sightline.annotations.split_names import split_in
 from sightline.errors import SightlineError
+from sightline.images.find import walk as walk_folders
 from sightline.images.formats import is_photo
 from sightline.images.source import FileSource, ImageSource
 
@@ -243,31 +244,20 @@ def _list_files(root: Path, paths: Collection[str]) -> dict[str, str]:
     return files
 
 
-def walk(
-    path: str, folder: str = "", depth: int = _DEPTH, above: frozenset[str] = frozenset()
-) -> Iterator[tuple[str, str, list[str]]]:
-    """(``folder``, its path, its files) of a folder and those below; ``folder`` is ``""`` or ends in ``/``.
+def walk(root: str) -> Iterator[tuple[str, str, list[str]]]:
+    """(``folder``, its path, its files) of a folder and those up to four below; ``folder`` is ``""`` or ends in ``/``.
 
-    Links that lead back to a folder above are not followed.
+    Linked folders are entered as `sightline.images.find.walk` does. One below that may not be read, such as lost+found,
+    is skipped: photos in it are reported as missing.
     """
-    real = os.path.realpath(path)
-    if real in above:
-        return
-    files: list[str] = []
-    folders: list[str] = []
-    try:
-        with os.scandir(path) as entries:
-            for entry in entries:
-                (folders if entry.is_dir() else files).append(entry.name)
-    except PermissionError:
-        if not folder:
-            raise
-        return  # such as lost+found; photos in it are reported as missing
-    yield folder, path, files
-    for name in sorted(folders) if depth else ():
-        if not name.startswith("."):
-            inner = os.path.join(path, name)  # noqa: PTH118
-            yield from walk(inner, f"{folder}{_composed(name)}/", depth - 1, above | {real})
+
+    def check(error: OSError) -> None:
+        if error.filename == root or not isinstance(error, PermissionError):
+            raise error
+
+    for path, files in sorted(walk_folders([root], check, _DEPTH), key=lambda each: Path(each[0]).parts):
+        folder = _composed(path[len(root) :].strip(os.sep)).replace(os.sep, "/")
+        yield f"{folder}/" if folder else "", path, files
 
 
 def folder_of(path: str) -> str:

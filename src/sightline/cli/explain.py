@@ -50,10 +50,8 @@ def explain(photos: tuple[str, ...], model: Path | None, out: Path, font: Path |
 
     finder = PhotoFinder(photos, complain)
     sources = list(finder)
-    if not sources and finder.left_out:
-        raise click.exceptions.Exit(1)
     if not sources:
-        raise finder.nothing_found()
+        raise click.exceptions.Exit(1) if finder.left_out else finder.nothing_found()
     captioner = load(model)
     make_folder(out)
     if (out / PAGE).exists() and not is_page(out / PAGE):

@@ -24,11 +24,9 @@ def _read_repeats(context: click.Context, parameter: click.Parameter, texts: tup
     for text in texts:
         name, _, times = text.rpartition("=")
         try:
-            repeats[name] = float(times)
+            repeats[name] = float(times if name else "")
         except ValueError:
-            name = ""
-        if not name:
-            raise click.BadParameter(f"{text!r} is not of the form NAME=TIMES, such as general=3")
+            raise click.BadParameter(f"{text!r} is not of the form NAME=TIMES, such as general=3") from None
     return repeats
 
 

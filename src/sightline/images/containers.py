@@ -74,7 +74,10 @@ class Shard:
         is_plain = not is_remote(self.path) and _is_plain(self.path)
         with open_tar(self.path, "r:" if is_plain else "r|*") as tar:
             for number, member in _photos(tar):
-                _check_end(tar, member)
+                if member.size:
+                    tar.fileobj.seek(member.offset_data + member.size - 1)  # type: ignore[union-attr]
+                    if not tar.fileobj.read(1):  # type: ignore[union-attr]
+                        raise EOFError("unexpected end of data")
                 if is_plain:
                     yield TarSource(self.path, member.name, member.offset_data, member.size)
                 else:
@@ -229,14 +232,6 @@ def _photos(tar: tarfile.TarFile) -> Iterator[tuple[int, tarfile.TarInfo]]:
     end = tar.offset  # type: ignore[attr-defined]
     if tar.fileobj.tell() < end + tarfile.BLOCKSIZE:  # type: ignore[union-attr]
         raise EOFError("it has no end")
-
-
-def _check_end(tar: tarfile.TarFile, member: tarfile.TarInfo) -> None:
-    """`EOFError` where a member's last byte is missing."""
-    if member.size:
-        tar.fileobj.seek(member.offset_data + member.size - 1)  # type: ignore[union-attr]
-        if not tar.fileobj.read(1):  # type: ignore[union-attr]
-            raise EOFError("unexpected end of data")
 
 
 def _named_by_table(table: str, row: int, path: str) -> ImageSource:
