@@ -89,15 +89,8 @@ def _by_photo(name: str, captions: Captions) -> Mapping[Any, Any]:
 def _texts(captions: Any) -> list[Any]:
     """A photo's captions as a list; `Corpus` checks that they are strings."""
     single = isinstance(captions, str | bytes | Mapping | Caption) or not isinstance(captions, Iterable)
-    entries = [captions] if single else captions
-    return [
-        entry.text
-        if isinstance(entry, Caption)
-        else entry.get("caption", entry)
-        if isinstance(entry, Mapping)
-        else entry
-        for entry in entries
-    ]
+    entries = (e.get("caption", e) if isinstance(e, Mapping) else e for e in ([captions] if single else captions))
+    return [entry.text if isinstance(entry, Caption) else entry for entry in entries]
 
 
 def _only(photo: Any, captions: list[Any]) -> Any:

@@ -65,9 +65,6 @@ def _template(name: str) -> str:
     return resources.files("sightline.evaluation").joinpath(name).read_text(encoding="utf-8")
 
 
-# ---- Scores and protocol
-
-
 def _summary(evaluation: Evaluation) -> str:
     beam_size, photos = evaluation.protocol.beam_size, len(evaluation.captions)
     search = "greedy decoding" if beam_size == 1 else f"beam search, beam size {beam_size}"
@@ -81,7 +78,7 @@ def _warnings(warnings: Sequence[str]) -> str:
 
 
 def _scores(scores: Sequence[Score], intervals: Mapping[str, tuple[float, float]]) -> str:
-    """A row for each score: the number, its interval, and both on a common axis."""
+    """A row for each score: the number, its interval, and both on a common axis, a dot on a bar."""
     ends = [intervals.get(score.name, (score.value or 0.0, score.value or 0.0)) for score in scores]
     top = max(1.0, math.ceil(5 * max(high for _, high in ends)) / 5)
     rows = ""
@@ -90,7 +87,11 @@ def _scores(scores: Sequence[Score], intervals: Mapping[str, tuple[float, float]
             cells = f'<td>–</td><td colspan="2" class="note">{html.escape(score.note)}</td>'
         else:
             interval = " to ".join(in_print(score.name, end) for end in intervals.get(score.name, ()))
-            chart = _whisker(low / top, score.value / top, high / top)
+            chart = (
+                '<svg aria-hidden="true"><line class="axis" x2="100%" y1="50%" y2="50%"/>'
+                f'<line class="whisker" x1="{low / top:.2%}" x2="{high / top:.2%}" y1="50%" y2="50%"/>'
+                f'<circle class="model" cx="{score.value / top:.2%}" cy="50%" r="4"/></svg>'
+            )
             cells = f'<td><b>{_cell(score)}</b></td><td>{interval}</td><td class="chart">{chart}</td>'
         rows += f"<tr><th>{html.escape(score.name)}</th>{cells}</tr>\n"
     axis = f'<th class="chart"><span>0</span><span>{100 * top:.0f}</span></th>'
@@ -99,15 +100,6 @@ def _scores(scores: Sequence[Score], intervals: Mapping[str, tuple[float, float]
 
 def _table(head: str, rows: str) -> str:
     return f"<table>\n<thead><tr><th></th>{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>"
-
-
-def _whisker(low: float, value: float, high: float) -> str:
-    """A dot on a bar from ``low`` to ``high``, all as shares of the axis."""
-    return (
-        '<svg aria-hidden="true"><line class="axis" x2="100%" y1="50%" y2="50%"/>'
-        f'<line class="whisker" x1="{low:.2%}" x2="{high:.2%}" y1="50%" y2="50%"/>'
-        f'<circle class="model" cx="{value:.2%}" cy="50%" r="4"/></svg>'
-    )
 
 
 def _protocol(evaluation: Evaluation) -> str:
@@ -126,9 +118,6 @@ def _protocol(evaluation: Evaluation) -> str:
     for name, fingerprint in (("Model fingerprint", model["fingerprint"]), ("Data fingerprint", data["fingerprint"])):
         rows.append(f"<dt>{name}</dt><dd><code>{fingerprint}</code></dd>\n")
     return f"<dl>\n{''.join(rows)}</dl>"
-
-
-# ---- Lengths and words
 
 
 def _lengths(model_captions: Sequence[str], references: Sequence[str]) -> str:
@@ -185,9 +174,6 @@ def _contrasts(model: Mapping[str, float], people: Mapping[str, float]) -> list[
     ]
 
 
-# ---- Photos
-
-
 def _extremes(scores: Scores) -> tuple[list[str], list[str]]:
     """The photos with the highest CIDEr, best first, and with the lowest, worst first; none is in both."""
     ciders = scores.scores["CIDEr"].per_photo
@@ -210,9 +196,6 @@ def _photo(evaluation: Evaluation, photo: str) -> str:
         facts=f"<span>CIDEr <b>{cider}</b></span>",
         below=f'<h3>People wrote</h3>\n<ul class="references">\n{references}</ul>\n',
     )
-
-
-# ---- Pointing
 
 
 _COLUMNS = {

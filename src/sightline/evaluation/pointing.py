@@ -73,23 +73,14 @@ def looks(captions: Mapping[str, Caption], examples: Mapping[str, Example], noun
             if noun in nouns and noun in known:
                 boxes, (height, width) = known[noun], caption.attention.shape[1:]
                 rows, columns = np.mgrid[0:height, 0:width] + 0.5
-                points, mass = where(caption.attention[position], boxes)
+                attention = where(caption.attention[position], boxes)
                 evidence: tuple[float | None, float | None] = (None, None)
                 if caption.evidence is not None:
                     evidence = where(caption.evidence[position].clip(0), boxes)
-                look = Look(
-                    photo,
-                    position,
-                    noun,
-                    boxes,
-                    points,
-                    mass,
-                    *evidence,
-                    float(in_boxes(columns / width, rows / height, boxes).mean()),
-                    float(in_boxes(np.array(0.5), np.array(0.5), boxes)),
-                    float(covered(boxes, (height, width)).mean()),
-                )
-                all_looks.append(look)
+                random = in_boxes(columns / width, rows / height, boxes).mean()
+                middle = in_boxes(np.array(0.5), np.array(0.5), boxes)
+                baselines = float(random), float(middle), float(covered(boxes, (height, width)).mean())
+                all_looks.append(Look(photo, position, noun, boxes, *attention, *evidence, *baselines))
     return tuple(all_looks)
 
 

@@ -96,12 +96,10 @@ def evaluate_split(
     attention and evidence are scored by them.
 
     Args:
-        captioner, dataset: the model, and the photos with their references.
         split, beam_size, length_penalty: see `Protocol`.
         meteor: whether to run METEOR, which takes longer than all other metrics together.
-        tokenizer: see `score_captions`.
         progress: called with (photos captioned, photos) after each.
-        say: told where regions come from, see `Dataset.located_split`.
+        say: as for `Dataset.located_split`.
 
     Raises:
         SightlineError: the dataset has no such split, the split names a photo twice, no photo of it can be read, or an

@@ -57,17 +57,16 @@ class Scores:
         ``missing`` says why a score could not be computed, ``notes`` holds remarks on numbers; ``with_intervals`` adds
         `intervals`.
         """
-        intervals = (
-            {"intervals": {name: list(ends) for name, ends in self.intervals().items()}} if with_intervals else {}
-        )
-        return {
+        numbers: dict[str, object] = {
             "photos": len(self.photos),
             "tokenizer": tokenizer_of(self.tokenizer).description,
             "scores": {name: score.value for name, score in self.scores.items() if score.value is not None},
             "notes": {name: s.note for name, s in self.scores.items() if s.value is not None and s.note},
             "missing": {name: score.note for name, score in self.scores.items() if score.value is None},
-            **intervals,
         }
+        if with_intervals:
+            numbers["intervals"] = {name: list(ends) for name, ends in self.intervals().items()}
+        return numbers
 
     def table(self, remarks: Iterable[str] = ()) -> list[str]:
         """Lines: ``remarks``, the scores as papers print them, their 95% intervals, and notes on them."""

@@ -75,11 +75,9 @@ def draw_attention(photo: Photo, caption: Caption, tile_size: int = 240, font: s
 
 
 def overlay(photo: Image.Image, light: NDArray[np.float32]) -> Image.Image:
-    """The photo with one word's emphasis laid over it: dimmed where it is 0, warmly tinted where it is 1.
+    """The RGB photo with one word's emphasis laid over it: dimmed where it is 0, warmly tinted where it is 1.
 
-    Args:
-        photo: RGB, of any size.
-        light: float32 ``(h, w)`` in [0, 1], stretched smoothly over the whole photo.
+    ``light``: float32 ``(h, w)`` in [0, 1], stretched smoothly over the whole photo.
     """
     smooth = np.asarray(Image.fromarray(light).resize(photo.size, Image.Resampling.BICUBIC)).clip(0, 1)[..., None]
     shade, tint = (np.array([*color[:3], 255], np.float32) * color[3] for color in (SHADE, TINT))
@@ -89,13 +87,10 @@ def overlay(photo: Image.Image, light: NDArray[np.float32]) -> Image.Image:
 
 
 class _Sheet:
-    """The layout: lengths in pixels, type and spaces in multiples of ``unit``; mirrored if it is read ``from_right``.
-
-    It has the number of columns that is nearest to a landscape page with few empty cells.
-    """
+    """The layout: lengths in pixels, type and spaces in multiples of ``unit``; mirrored if read ``from_right``."""
 
     def __init__(self, tile: tuple[int, int], tiles: int, tile_size: int, from_right: bool) -> None:
-        def badness(columns: int) -> float:
+        def badness(columns: int) -> float:  # least for a landscape page with few empty cells
             rows = math.ceil(tiles / columns)
             aspect = columns * max(tile[0], 0.53 * tile_size) / (rows * (tile[1] + 0.15 * tile_size))
             return abs(math.log(aspect / _SHEET_ASPECT)) + (rows * columns - tiles) / tiles

@@ -138,13 +138,16 @@ def article(photo: Photo, name: str, caption: Caption, facts: str = "", below: s
     """
     picture = open_photo(photo, PHOTO_SIDE // 2)
     picture.thumbnail((PHOTO_SIDE, PHOTO_SIDE), Image.Resampling.LANCZOS)
+    jpeg = io.BytesIO()
+    picture.save(jpeg, "JPEG", quality=JPEG_QUALITY, optimize=True)
+    data = base64.b64encode(jpeg.getvalue()).decode("ascii")
     width, height = picture.size
     rows, columns = caption.attention.shape[1:]
     text = html.escape(caption.text)
     return f"""\
 <article>
 <div class="view" style="--aspect:{width / height:.4f}">
-<img src="{_data_uri(picture)}" alt="{text}" width="{width}" height="{height}" decoding="async">
+<img src="data:image/jpeg;base64,{data}" alt="{text}" width="{width}" height="{height}" decoding="async">
 <canvas aria-hidden="true" data-rows="{rows}" data-columns="{columns}"></canvas>
 {over}</div>
 <div class="told">
@@ -186,10 +189,8 @@ def _words(caption: Caption) -> str:
 def _alternatives(caption: Caption) -> str:
     if not caption.alternatives:
         return ""
-    rows = "\n".join(
-        f'<li><span dir="auto">{html.escape(other.text)}</span> <b>{_score(other)}</b></li>'
-        for other in caption.alternatives
-    )
+    others = [(html.escape(other.text), _score(other)) for other in caption.alternatives]
+    rows = "\n".join(f'<li><span dir="auto">{text}</span> <b>{score}</b></li>' for text, score in others)
     return f'<h3>Also considered</h3>\n<ol class="alternatives">\n{rows}\n</ol>\n'
 
 
@@ -199,9 +200,3 @@ def _score(caption: Caption) -> str:
 
 def _digits(light: NDArray[np.float32]) -> str:
     return (light * 255).round().astype(np.uint8).tobytes().hex()
-
-
-def _data_uri(photo: Image.Image) -> str:
-    buffer = io.BytesIO()
-    photo.save(buffer, "JPEG", quality=JPEG_QUALITY, optimize=True)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"

@@ -43,9 +43,8 @@ def push(run: Path, name: str, facts: Mapping[str, Any], private: bool = False, 
         operations = [CommitOperationAdd(file, run / file) for file in _FILES if (run / file).is_file()]
         api = HfApi(library_name="sightline")
         api.create_repo(address.name, private=private, exist_ok=True)
-        commit = api.create_commit(
-            address.name, [*operations, CommitOperationAdd("README.md", card)], commit_message="Push from sightline"
-        )
+        operations.append(CommitOperationAdd("README.md", card))
+        commit = api.create_commit(address.name, operations, commit_message="Push from sightline")
     return Address(address.name, commit.oid)
 
 
@@ -72,18 +71,11 @@ def _model_card(run: Path, name: str, config: ModelConfig, facts: Mapping[str, A
 def _results(scores: Mapping[str, float], facts: Mapping[str, Any]) -> list[Any]:
     from huggingface_hub import EvalResult
 
-    dataset = str(facts.get("data", {}).get("name", "unknown"))
+    name = str(facts.get("data", {}).get("name", "unknown"))
+    about: dict[str, Any] = {"task_type": "image-to-text", "task_name": "Image captioning"}
+    about |= {"dataset_type": name.lower(), "dataset_name": name, "dataset_split": facts.get("split")}
     return [
-        EvalResult(
-            task_type="image-to-text",
-            task_name="Image captioning",
-            dataset_type=dataset.lower(),
-            dataset_name=dataset,
-            dataset_split=facts.get("split"),
-            metric_type=_METRICS[score],
-            metric_name=score,
-            metric_value=round(100 * value, 2),
-        )
+        EvalResult(**about, metric_type=_METRICS[score], metric_name=score, metric_value=round(100 * value, 2))
         for score, value in scores.items()
     ]
 
@@ -106,7 +98,7 @@ def _table(scores: Mapping[str, float], facts: Mapping[str, Any]) -> str:
         return ""
     intervals = {score: [f"{100 * end:.1f}" for end in pair] for score, pair in facts.get("intervals", {}).items()}
     rows = [
-        f"| {score} | {100 * value:.1f} | {' to '.join(intervals.get(score, []))} |" for score, value in scores.items()
+        f"| {name} | {100 * value:.1f} | {' to '.join(intervals.get(name, []))} |" for name, value in scores.items()
     ]
     dataset = f"{facts.get('photos', '?')} photos of {facts.get('data', {}).get('name', 'a dataset')}"
     protocol = f"{dataset}, split {facts.get('split', '?')}, beam size {facts.get('beam_size', '?')}, scores times 100"

@@ -24,17 +24,5 @@ _USUAL = ("bleu", "meteor", "rouge", "cider", "diversity")
 for _name in (*_USUAL, *sorted(METRICS.keys() - set(_USUAL))):
     METRICS[_name] = METRICS.pop(_name)
 
-__all__ = [
-    "METRICS",
-    "SCORES",
-    "TOKENIZERS",
-    "Corpus",
-    "Score",
-    "check_photos",
-    "compute",
-    "metric_of",
-    "quick_metrics",
-    "register",
-    "tokenize",
-    "tokenizer_of",
-]
+__all__ = ["METRICS", "SCORES", "TOKENIZERS", "Corpus", "Score", "check_photos"]
+__all__ += ["compute", "metric_of", "quick_metrics", "register", "tokenize", "tokenizer_of"]

@@ -26,11 +26,8 @@ def compute(corpus: Corpus) -> tuple[Score, ...]:
     """
     statistics = _statistics(corpus.reference_ngrams, corpus.hypotheses, np.arange(len(corpus.hypotheses)))
     values, per_photo = bleu(statistics.sum(axis=0)), bleu(statistics)
-    scores = []
-    for n in range(ORDER):
-        resampled = partial(lambda n, weights: bleu(weights @ statistics)[:, n], n)
-        scores.append(Score(f"BLEU-{n + 1}", float(values[n]), per_photo[:, n], resampled))
-    return tuple(scores)
+    resampled = (partial(lambda n, weights: bleu(weights @ statistics)[:, n], n) for n in range(ORDER))
+    return tuple(Score(f"BLEU-{n + 1}", float(values[n]), per_photo[:, n], each) for n, each in enumerate(resampled))
 
 
 def sentence_bleu(
@@ -63,23 +60,18 @@ def bleu(statistics: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _statistics(references: ReferenceNgrams, hypotheses: Sequence[Caption], photos: Ints) -> NDArray[np.float64]:
-    """BLEU's sufficient statistics of N captions: whole numbers, float64 ``(N, 10)``, to be summed over captions.
-
-    Columns: matched n-grams for n = 1..4 (each counted at most as often as in the reference that has it most), n-grams
-    of the caption for n = 1..4, its length in words, and the closest reference length (the shorter of two equally
-    close).
-    """
+    """Whole numbers, ``(N, 10)``: matched n-grams (n = 1..4), all n-grams (n = 1..4), length, closest reference's."""
     lengths, counts = references.count(hypotheses)
     matched, total = [], []
     for n, rows in enumerate(counts, start=1):
-        # The highest count in any one reference of the photo; 0 if it is in none.
+        # An n-gram matches at most as often as it is in the reference of the photo that has it most.
         keys, (known, highest) = key(photos[rows.caption], rows.ngram), references.most_in_one_reference[n - 1]
         at = np.minimum(np.searchsorted(known, keys), len(known) - 1)
         most = np.where(known[at] == keys, highest[at], 0) if len(known) else np.zeros(len(keys), np.int64)
         matched.append(np.bincount(rows.caption, np.minimum(rows.times, most), len(lengths)))
         total.append(np.maximum(lengths - n + 1, 0))
     begins, caption, reference = references.pairs(photos)
-    # A number that sorts by distance, then by length.
+    # A number that sorts by distance, then by length: of two equally close references the shorter counts.
     ranked = key(np.abs(references.lengths[reference] - lengths[caption]), references.lengths[reference])
     closest = np.minimum.reduceat(ranked, begins) & 0xFFFFFFFF
     return np.stack([*matched, *total, lengths, closest], axis=1).astype(np.float64)

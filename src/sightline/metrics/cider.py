@@ -1,4 +1,4 @@
-"""CIDEr-D (Vedantam et al. 2015), as a score and as the reward of self-critical training.
+"""CIDEr-D (Vedantam et al. 2015), as a score and as the reward of self-critical training (Rennie et al. 2017).
 
 The paper's CIDEr (its equation 2) compares tf-idf vectors by their cosine. CIDEr-D (equation 3) guards against gaming:
 a word counts at most as often as in the reference, and a Gaussian of the difference in length is a factor. **What the
@@ -44,8 +44,7 @@ def compute(corpus: Corpus) -> tuple[Score, ...]:
 class CiderD:
     """CIDEr-D against the references of a fixed set of P photos, for any batch of captions of these photos.
 
-    Document frequencies and the references' vectors are computed once, here. Suits as the reward of self-critical
-    training (Rennie et al. 2017).
+    Document frequencies and the references' vectors are computed once, here.
 
     >>> cider = CiderD([["a dog runs", "the dog runs"], ["two boys play"]])
     >>> cider.score(["two boys play", "a dog"], photos=[1, 0]).round(2).tolist()
@@ -65,10 +64,8 @@ class CiderD:
         self._ngrams = references if isinstance(references, ReferenceNgrams) else ReferenceNgrams(references, ORDER)
         self._idf = [self._inverse_document_frequencies(keys, n) for n, keys in enumerate(self._ngrams.keys)]
         self._weights = [rows.times * idf[rows.ngram] for rows, idf in zip(self._ngrams.rows, self._idf, strict=True)]
-        size = len(self._ngrams.lengths)
-        self._norms = [
-            _norms(rows, weights, size) for rows, weights in zip(self._ngrams.rows, self._weights, strict=True)
-        ]
+        weighted = zip(self._ngrams.rows, self._weights, strict=True)
+        self._norms = [_norms(rows, weights, len(self._ngrams.lengths)) for rows, weights in weighted]
 
     def __len__(self) -> int:
         """P, the number of photos."""
@@ -100,10 +97,7 @@ class CiderD:
         return np.asarray(np.log(float(len(self))) - np.log(np.maximum(photos_with, 1.0)))
 
     def _similarity(self, n: int, rows: Counts, photos: Ints, caption: Ints, reference: Ints, shift: Ints) -> Floats:
-        """The clipped cosine of each pair of ``caption`` and ``reference``, for n-grams of one order.
-
-        ``shift``: for each caption what turns the index of one of its references into the index of their pair.
-        """
+        """The clipped cosines of pairs, for n-grams of one order; ``shift`` + a reference's index is its pair's."""
         weights = rows.times * self._idf[n][np.minimum(rows.ngram, self._ngrams.sizes[n])]
         keys = key(photos[rows.caption], rows.ngram)
         low = np.searchsorted(self._ngrams.keys[n], keys, "left")

@@ -43,14 +43,11 @@ def _distinct(captions: Sequence[Sequence[str]], n: int) -> float:
 
 
 class Endings:
-    """Which two words no whole caption ends with, such as "a dirt", although they are frequent.
+    """Which two words no whole caption, in words or ids, ends with, such as "a dirt", although they are frequent.
 
     >>> endings = Endings([["on", "a", "dirt", "road"]] * 20)
     >>> endings.break_off(["on", "a", "dirt"]), endings.break_off(["a", "dirt", "road"])
     (True, False)
-
-    Args:
-        captions: whole ones, as words or as ids.
     """
 
     def __init__(self, captions: Iterable[Sequence[Hashable]]) -> None:

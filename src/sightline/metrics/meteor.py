@@ -57,19 +57,14 @@ def _run(jar: Path, corpus: Corpus) -> tuple[float, list[float]]:
             matches = []
             for hypothesis, references in zip(corpus.hypotheses, corpus.references, strict=True):
                 cleaned = hypothesis.replace("|||", "").replace("  ", " ")
-                _ask(process.stdin, " ||| ".join(["SCORE", *references, cleaned]))
+                print(" ||| ".join(["SCORE", *references, cleaned]), file=process.stdin, flush=True)
                 matches.append(_answer(process.stdout))
-            _ask(process.stdin, " ||| ".join(["EVAL", *matches]))
+            print(" ||| ".join(["EVAL", *matches]), file=process.stdin, flush=True)
             # One answer for each photo, then the corpus's.
             per_photo = [float(_answer(process.stdout)) for _ in range(len(matches) + 1)]
         finally:
             process.kill()
     return per_photo.pop(), per_photo
-
-
-def _ask(questions: IO[str], question: str) -> None:
-    questions.write(question + "\n")
-    questions.flush()
 
 
 def _answer(answers: IO[str]) -> str:

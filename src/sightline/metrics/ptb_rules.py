@@ -7,8 +7,11 @@ Measured against Stanford CoreNLP 3.4.1, the version that captioning papers are 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable
 from functools import cache
+from importlib import resources
+from itertools import starmap
 from typing import NamedTuple
 
 # Characters beyond ASCII that have no role of their own stand for their kind by one of these.
@@ -16,24 +19,26 @@ LETTER, MARK, DIGIT, SYMBOL, UNKNOWN = "é", "\u0301", "\u0660", "¬", "\x7f"
 SPACES = "\t\x85\xa0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u3000"
 ROLES = "\x80\x91\x92\x93\x94\x96\x97¢£¤«\xad»¼½¾–—―‘’‚‛“”„‟…‹›₠€⁄֊‐‑٫٬⅓⅔、²³¹⁰⁺⁻₊₋⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉"
 
-# Abbreviations that keep their period, in any case of letters unless their group says otherwise.
-_SENTENCE_END = (
-    "(?i:Ala|Al|Apr|Ariz|Assn|Aug|Bancorp|Bhd|Blvd|Bros|Calif|Colo|Conn|Corp|Cos|Co|Ct|Dak|Dec|Esq|Est|Etc|Ext|Feb|"
-    "Fla|Fri|Ga|Inc|Ind|Intl|Jan|Jr|Jul|Jun|Kans|Kan|Ky|Ltd|Mar|Md|Mich|Minn|Mont|Mon|Mo|Neb|Nev|Nov|Oct|Okla|Penn|Plc|"
-    r"Rd|Rt|Sept|Sep|Seq|Sq|Sr|Sys|Tel|Tenn|Thurs|Thu|Tues|Tue|Univ|Va|Vt|Wed|Wisc|Wis|Wyo|Ph\.D|Ed\.D)|(?i:Pt)[ey]|"
-    "A(?i:rk|z)|D(?i:el)|I(?i:ll)|L(?i:a)|M(?i:ass|iss)|O(?i:re)|P(?i:a)|T(?i:ex)|W(?i:ash)"
-)
-_TITLE = (
-    "(?i:Adj|Adm|Adv|Ave|Capt|Cf|Cie|Cmdr|Col|Cpl|Dept|Det|Drs|Dr|Ens|Ft|Gen|Govs|Gov|Hon|Jos|Lt|Maj|Messrs|Mlle|Mme|"
-    "Mrs|Mr|Msgr|Ms|Mt|Pfc|Ph|Pres|Profs|Pvt|Reps|Rep|Rev|Sens|Sen|Sfc|Sgt|Spc|Ste|St|Supt|Vs|Wm)|[Mm][ft][Gg]"
-)
-_BEFORE_NUMBER = "(?i:Art|Ca|Figs|Fig|Nos|No|Op|Pp|Prop|P)"
-# After an initial and before one of these a sentence begins; only the first letter must be a capital.
-_STARTERS = (
-    "A|A(?i:bout|ccording|dditionally|fter|n|s|t)|B(?i:ut)|E(?i:arlier)|H(?i:e|er|ere|owever)|I(?i:f|n|t)|L(?i:ast)|"
-    "M(?i:any|ore)|N(?i:ow)|O(?i:nce|ne|ther|ur)|S(?i:he|ince|o|ome|uch)|T(?i:hat|he|heir|hen|here|hese|hey|his)|"
-    "W(?i:e|hat|hen|hile)|Y(?i:et|ou)"
-)
+
+class _Shapes(dict[int, str]):
+    """A table for `str.translate`: a character -> itself if a rule names it, else the stand-in for its class."""
+
+    def __init__(self) -> None:
+        super().__init__((code, chr(code)) for code in (*range(127), *map(ord, SPACES + ROLES)))
+        stand_ins = {"letter": LETTER, "mark": MARK, "digit": DIGIT, "symbol": SYMBOL}
+        table = resources.files("sightline.metrics").joinpath("ptb_characters.txt").read_text(encoding="utf-8")
+        lines = [line.split() for line in table.splitlines() if line and line[0] != "#"]
+        spans = [(*span.split("-"), stand_ins[name]) for name, *spans in lines for span in spans]
+        edges = {0: UNKNOWN}
+        for first, last, kind in sorted((int(span[0], 16), int(span[-2], 16), span[-1]) for span in spans):
+            edges |= {first: kind, last + 1: UNKNOWN}
+        self._edges, self._kinds = list(edges), list(edges.values())
+
+    def __missing__(self, code: int) -> str:
+        return self.setdefault(code, self._kinds[bisect_right(self._edges, code) - 1])
+
+
+SHAPES = _Shapes()
 
 # Parts of rules, by name; a part may name others.
 _PARTS = {
@@ -59,13 +64,26 @@ _PARTS = {
     "hyphenated": r"(?=[A-Za-z0-9])(?:{part}|[.,])++(?:-{initials}\.|-{part}+)+",
     "ampersand": "[A-Z]+(?:(?:[+&]|&amp;)[A-Z]+)+",
     "slashed": "[A-Za-z0-9]+(?:-[A-Za-z]+){0,2}",
-    # Abbreviations
+    # Abbreviations, which keep their period: in any case of letters unless their group says otherwise
     "initials": r"(?:Canada|Sino|Korean|EU|Japan|non)-U\.S|U\.S\.-(?:U\.K|U\.S\.S\.R)|[A-Za-z](?:\.[A-Za-z])+",
     "acronym": r"{initials}|[A-Za-z]",
-    "sentence_end": _SENTENCE_END,
-    "title": _TITLE,
-    "before_number": _BEFORE_NUMBER,
-    "starter": _STARTERS,
+    "sentence_end": (
+        "(?i:Ala|Al|Apr|Ariz|Assn|Aug|Bancorp|Bhd|Blvd|Bros|Calif|Colo|Conn|Corp|Cos|Co|Ct|Dak|Dec|Esq|Est|Etc|Ext|Feb|"
+        "Fla|Fri|Ga|Inc|Ind|Intl|Jan|Jr|Jul|Jun|Kans|Kan|Ky|Ltd|Mar|Md|Mich|Minn|Mont|Mon|Mo|Neb|Nev|Nov|Oct|Okla|Penn|Plc|"
+        r"Rd|Rt|Sept|Sep|Seq|Sq|Sr|Sys|Tel|Tenn|Thurs|Thu|Tues|Tue|Univ|Va|Vt|Wed|Wisc|Wis|Wyo|Ph\.D|Ed\.D)|(?i:Pt)[ey]|"
+        "A(?i:rk|z)|D(?i:el)|I(?i:ll)|L(?i:a)|M(?i:ass|iss)|O(?i:re)|P(?i:a)|T(?i:ex)|W(?i:ash)"
+    ),
+    "title": (
+        "(?i:Adj|Adm|Adv|Ave|Capt|Cf|Cie|Cmdr|Col|Cpl|Dept|Det|Drs|Dr|Ens|Ft|Gen|Govs|Gov|Hon|Jos|Lt|Maj|Messrs|Mlle|Mme|"
+        "Mrs|Mr|Msgr|Ms|Mt|Pfc|Ph|Pres|Profs|Pvt|Reps|Rep|Rev|Sens|Sen|Sfc|Sgt|Spc|Ste|St|Supt|Vs|Wm)|[Mm][ft][Gg]"
+    ),
+    "before_number": "(?i:Art|Ca|Figs|Fig|Nos|No|Op|Pp|Prop|P)",
+    # After an initial and before one of these a sentence begins; only the first letter must be a capital.
+    "starter": (
+        "A|A(?i:bout|ccording|dditionally|fter|n|s|t)|B(?i:ut)|E(?i:arlier)|H(?i:e|er|ere|owever)|I(?i:f|n|t)|L(?i:ast)|"
+        "M(?i:any|ore)|N(?i:ow)|O(?i:nce|ne|ther|ur)|S(?i:he|ince|o|ome|uch)|T(?i:hat|he|heir|hen|here|hese|hey|his)|"
+        "W(?i:e|hat|hen|hile)|Y(?i:et|ou)"
+    ),
     # Numbers, addresses and markup
     "number": "{digit}*(?:[.,:\xad٫٬]?{digit}+)+",
     "few": "{digit}{1,4}",
@@ -104,10 +122,6 @@ _SIGNS: dict[int, str] = str.maketrans(
 )
 _ENTITIES = re.compile("&(?:amp|lt|gt|apos);")
 _ENTITY_SIGNS = {"&amp;": "&", "&lt;": "<", "&gt;": ">", "&apos;": "'"}
-
-
-def _same(token: str) -> str:
-    return token
 
 
 def nothing(token: str) -> str:
@@ -157,7 +171,7 @@ class Rule(NamedTuple):
         starts: the characters it can start with, as the inside of a regular expression's class.
         pattern: a regular expression; its first group is the token, what follows it must be seen too, but belongs to
             the next token. Its parts are still in braces: see `compiled`.
-        write: the text of a token -> what stands in the output, empty for nothing.
+        write: the text of a token -> what stands in the output, empty for nothing; `str` leaves it as it is.
     """
 
     starts: str
@@ -177,81 +191,79 @@ _NUMERIC = f"0-9{DIGIT}"
 _APOSTROPHE = "'\x92’&"
 _ANY = r"\s\S"
 
-RULES = tuple(
-    Rule(*rule)
-    for rule in (
-        (f" {SPACES}", "({space}+)", nothing),
-        # Words written together that the Treebank takes apart
-        ("cC", "((?i:can))(?i:not)", _same),
-        ("gGwW", "((?i:gon|wan))(?i:na)", _same),
-        ("gG", "((?i:got))(?i:ta)", _same),
-        ("gGlL", "((?i:gim|lem))(?i:me)", _same),
-        ("'", "('[tT])(?i:is|was)", _same),
-        # Markup
-        # A bracket that a name touches opens a tag, one with a space after it compares.
-        ("<", r"""(<[/!?]?[A-Za-z](?:[\w .:=/-]|"[^"]*"|'[^']*')*>)""", _joined),
-        ("&\x96\x97–—―", "(&[mn]dash;|[\x96\x97–—―])", lambda _: "--"),
-        ("&", "(&(?:amp|lt|gt);)", _sign),
-        ("&", "(&nbsp;)", nothing),
-        ("&", "(&#[0-9]+;)", _same),
-        # Words and their clitics
-        (_WIDE, "({word}){clitic}", _solid),
-        (_ALPHA, "([A-Za-z]*[A-MO-Za-mo-z]){not}", _same),
-        (_WIDE, "({word})", _solid),
-        (_APOSTROPHE, "({apostrophe}[nN]{apostrophe}?)", _solid),
-        ("lLdDjJ", "([lLdDjJ]{apostrophe})", _solid),
-        ("dDsSoO", "((?i:Dunkin|somethin|ol){apostrophe})", _solid),
-        (_APOSTROPHE, "({apostrophe}(?i:em|till?|cause))", _solid),
-        (_APOSTROPHE, "({apostrophe}[2-9]0s)", _solid),
-        ("A-HJ-XZn", "([A-HJ-XZn]{quote}{letter}{2,})", _solid),
-        (_ALPHA + LETTER, "({letter}+[aeiouyAEIOUY]{quote}[aeiouA-Z]{letter}*)", _solid),
-        ("cCnNeE", r"((?i:cont'd\.|nat'l|e'er))", _same),
-        ("cCoO", "((?i:cap){apostrophe}n|(?i:c){apostrophe}(?i:mon|est)|[oO]{quote}[oO])", _solid),
-        ("yY", "([yY]{apostrophe}){letter}", _solid),
-        # Addresses
-        ("hH", "((?i:https?)://{target})", _same),
-        ("wW", r"((?i:www)\.(?:{host}\.)+[A-Za-z]{2,}(?:/{target})?)", _same),
-        (f"a-z{LETTER}", r"((?:{small}\.)+(?i:com|net|org|edu)(?:/{target})?)", _same),
-        (f"{_ALPHA}0-9", "([A-Za-z0-9]{unspaced}*@{domain})", _same),
-        ("@#", "(@[a-zA-Z_][a-zA-Z_0-9]*|#{wide}+)", _same),
-        # Clitics on their own, and a quote that opens a word rather
-        (_APOSTROPHE, "({clitic})[^A-Za-z]", _sign),
-        ("'", f"(')[A-Za-z][^ \n{SPACES}]", _same),
-        (_APOSTROPHE, "({clitic})", _sign),
-        ("nN", r"({not})(?:[^A-Za-z]|\Z)", _sign),
-        # Numbers
-        (_NUMERIC, "({digit}{1,2}[-/]{digit}{1,2}[-/]{digit}{2,4})", _same),
-        (f"-+.,:\xad٫٬{_NUMERIC}", "([-+]?{number})", _solid),
-        ("⁺⁻₊₋⁰¹²³⁴-⁹₀-₉", "([⁺⁻₊₋]?(?:[⁰¹²³⁴-⁹]+|[₀-₉]+))", _same),
-        (_NUMERIC, "({few}(?:{gap}{few})?[/⁄]{few})", _joined),
-        (_APOSTROPHE, "({apostrophe}[0-9][0-9]){end}", _solid),
-        (f"{_ALPHA}0-9", r"({slashed}(?:\\?/{slashed}){1,2})", _same),
-        # Names with signs in them
-        ("-CMpaS", r"(-[RL][RCS]B-|[CM]\.D\.s|pro-|anti-|S(?:&|&amp;)P-500|S(?:&|&amp;)Ls)", _sign),
-        ("A-Z$#", r"([A-Z]*\$|#)", _same),
-        ("cCfF", r"([cCfF]#|C\+\+|c\+\+)", _same),
-        # Abbreviations
-        (_ALPHA, r"({sentence_end}\.)[\s\S][\s\S]", _same),
-        (_ALPHA, r"((?:{sentence_end}|{title}|{acronym})\.)(?:[\s\S]|\Z)", _same),
-        (_ALPHA, r"({before_number}\.){end}?{digit}", _same),
-        (_ALPHA, r"([A-Za-z])\.{end}+{starter}{end}", _same),
-        (_ALPHA, r"({acronym}\.){end}+{starter}{end}", _same),
-        (_WIDE + _NUMERIC, r"((?:{word}|{compound}|{hyphenated}|{ampersand})\.)[,;:、]", _solid),
-        # Compounds
-        (f"{_ALPHA}{LETTER}{_NUMERIC}", "({compound})", _solid),
-        (f"{_ALPHA}0-9", "({hyphenated})", _solid),
-        ("A-Z", "({ampersand})", lambda token: token.replace("&amp;", "&")),
-        # Telephone numbers
-        ("(+0-9", r"((?:\([0-9]{2,3}\)[ \xa0]?|\+?(?:[0-9]{2,4}{gap}){1,2}){line})", _face),
-        # Signs
-        ('"&', '("|&quot;)', lambda _: "''"),
-        (":;=", "({eyes}{nose}?{mouth})[^A-Za-z0-9]", _face),
-        ("-^>", "([-^>]_[-^<])", _same),
-        (".\x85…", r"(\.{3,5}|(?:\.[ \xa0]){2,4}\.|[\x85…])", lambda _: "..."),
-        ("-", "(-+)", lambda token: "--" if 3 <= len(token) <= 4 else token),
-        ("?!", "([?!]+)", _same),
-        (r"@_#*<>\\", r"(@+|_+|#+|\*+|(?:\\\*){1,3}|<<?|>>?)", _same),
-        ("&'`‘’‚‛“”„‟‹›«»\x91-\x94", "([`‘’‚‛“”„‟‹›«»\x91-\x94]{1,2}|''|{apostrophe})", _sign),
-        (_ANY, f"([^\x00-\x20\xad{SPACES}{UNKNOWN}{MARK}{LETTER}{DIGIT}֊‐‑])", _sign),
-    )
+_RULES = (
+    (f" {SPACES}", "({space}+)", nothing),
+    # Words written together that the Treebank takes apart
+    ("cC", "((?i:can))(?i:not)", str),
+    ("gGwW", "((?i:gon|wan))(?i:na)", str),
+    ("gG", "((?i:got))(?i:ta)", str),
+    ("gGlL", "((?i:gim|lem))(?i:me)", str),
+    ("'", "('[tT])(?i:is|was)", str),
+    # Markup
+    # A bracket that a name touches opens a tag, one with a space after it compares.
+    ("<", r"""(<[/!?]?[A-Za-z](?:[\w .:=/-]|"[^"]*"|'[^']*')*>)""", _joined),
+    ("&\x96\x97–—―", "(&[mn]dash;|[\x96\x97–—―])", lambda _: "--"),
+    ("&", "(&(?:amp|lt|gt);)", _sign),
+    ("&", "(&nbsp;)", nothing),
+    ("&", "(&#[0-9]+;)", str),
+    # Words and their clitics
+    (_WIDE, "({word}){clitic}", _solid),
+    (_ALPHA, "([A-Za-z]*[A-MO-Za-mo-z]){not}", str),
+    (_WIDE, "({word})", _solid),
+    (_APOSTROPHE, "({apostrophe}[nN]{apostrophe}?)", _solid),
+    ("lLdDjJ", "([lLdDjJ]{apostrophe})", _solid),
+    ("dDsSoO", "((?i:Dunkin|somethin|ol){apostrophe})", _solid),
+    (_APOSTROPHE, "({apostrophe}(?i:em|till?|cause))", _solid),
+    (_APOSTROPHE, "({apostrophe}[2-9]0s)", _solid),
+    ("A-HJ-XZn", "([A-HJ-XZn]{quote}{letter}{2,})", _solid),
+    (_ALPHA + LETTER, "({letter}+[aeiouyAEIOUY]{quote}[aeiouA-Z]{letter}*)", _solid),
+    ("cCnNeE", r"((?i:cont'd\.|nat'l|e'er))", str),
+    ("cCoO", "((?i:cap){apostrophe}n|(?i:c){apostrophe}(?i:mon|est)|[oO]{quote}[oO])", _solid),
+    ("yY", "([yY]{apostrophe}){letter}", _solid),
+    # Addresses
+    ("hH", "((?i:https?)://{target})", str),
+    ("wW", r"((?i:www)\.(?:{host}\.)+[A-Za-z]{2,}(?:/{target})?)", str),
+    (f"a-z{LETTER}", r"((?:{small}\.)+(?i:com|net|org|edu)(?:/{target})?)", str),
+    (f"{_ALPHA}0-9", "([A-Za-z0-9]{unspaced}*@{domain})", str),
+    ("@#", "(@[a-zA-Z_][a-zA-Z_0-9]*|#{wide}+)", str),
+    # Clitics on their own, and a quote that opens a word rather
+    (_APOSTROPHE, "({clitic})[^A-Za-z]", _sign),
+    ("'", f"(')[A-Za-z][^ \n{SPACES}]", str),
+    (_APOSTROPHE, "({clitic})", _sign),
+    ("nN", r"({not})(?:[^A-Za-z]|\Z)", _sign),
+    # Numbers
+    (_NUMERIC, "({digit}{1,2}[-/]{digit}{1,2}[-/]{digit}{2,4})", str),
+    (f"-+.,:\xad٫٬{_NUMERIC}", "([-+]?{number})", _solid),
+    ("⁺⁻₊₋⁰¹²³⁴-⁹₀-₉", "([⁺⁻₊₋]?(?:[⁰¹²³⁴-⁹]+|[₀-₉]+))", str),
+    (_NUMERIC, "({few}(?:{gap}{few})?[/⁄]{few})", _joined),
+    (_APOSTROPHE, "({apostrophe}[0-9][0-9]){end}", _solid),
+    (f"{_ALPHA}0-9", r"({slashed}(?:\\?/{slashed}){1,2})", str),
+    # Names with signs in them
+    ("-CMpaS", r"(-[RL][RCS]B-|[CM]\.D\.s|pro-|anti-|S(?:&|&amp;)P-500|S(?:&|&amp;)Ls)", _sign),
+    ("A-Z$#", r"([A-Z]*\$|#)", str),
+    ("cCfF", r"([cCfF]#|C\+\+|c\+\+)", str),
+    # Abbreviations
+    (_ALPHA, r"({sentence_end}\.)[\s\S][\s\S]", str),
+    (_ALPHA, r"((?:{sentence_end}|{title}|{acronym})\.)(?:[\s\S]|\Z)", str),
+    (_ALPHA, r"({before_number}\.){end}?{digit}", str),
+    (_ALPHA, r"([A-Za-z])\.{end}+{starter}{end}", str),
+    (_ALPHA, r"({acronym}\.){end}+{starter}{end}", str),
+    (_WIDE + _NUMERIC, r"((?:{word}|{compound}|{hyphenated}|{ampersand})\.)[,;:、]", _solid),
+    # Compounds
+    (f"{_ALPHA}{LETTER}{_NUMERIC}", "({compound})", _solid),
+    (f"{_ALPHA}0-9", "({hyphenated})", _solid),
+    ("A-Z", "({ampersand})", lambda token: token.replace("&amp;", "&")),
+    # Telephone numbers
+    ("(+0-9", r"((?:\([0-9]{2,3}\)[ \xa0]?|\+?(?:[0-9]{2,4}{gap}){1,2}){line})", _face),
+    # Signs
+    ('"&', '("|&quot;)', lambda _: "''"),
+    (":;=", "({eyes}{nose}?{mouth})[^A-Za-z0-9]", _face),
+    ("-^>", "([-^>]_[-^<])", str),
+    (".\x85…", r"(\.{3,5}|(?:\.[ \xa0]){2,4}\.|[\x85…])", lambda _: "..."),
+    ("-", "(-+)", lambda token: "--" if 3 <= len(token) <= 4 else token),
+    ("?!", "([?!]+)", str),
+    (r"@_#*<>\\", r"(@+|_+|#+|\*+|(?:\\\*){1,3}|<<?|>>?)", str),
+    ("&'`‘’‚‛“”„‟‹›«»\x91-\x94", "([`‘’‚‛“”„‟‹›«»\x91-\x94]{1,2}|''|{apostrophe})", _sign),
+    (_ANY, f"([^\x00-\x20\xad{SPACES}{UNKNOWN}{MARK}{LETTER}{DIGIT}֊‐‑])", _sign),
 )
+RULES = tuple(starmap(Rule, _RULES))

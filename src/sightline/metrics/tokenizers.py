@@ -17,29 +17,13 @@ remain:
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
-from importlib import resources
 from itertools import accumulate, chain
 from typing import NamedTuple
 
 from sightline.errors import SightlineError
-from sightline.metrics.ptb_rules import (
-    DIGIT,
-    LETTER,
-    MARK,
-    PLAIN_RUN,
-    ROLES,
-    RULES,
-    SPACES,
-    SYMBOL,
-    TAKEN_APART,
-    UNKNOWN,
-    compiled,
-    nothing,
-    plain_words,
-)
+from sightline.metrics.ptb_rules import PLAIN_RUN, RULES, SHAPES, TAKEN_APART, compiled, nothing, plain_words
 from sightline.scripts import characters, is_latin, words_are_separate
 from sightline.vocabulary import split_words
 
@@ -53,27 +37,6 @@ _LOOKAHEAD = 32
 _SAMPLE = 1000  # captions that `fitting` looks at
 _LINE_END = re.compile("[\n\r\x0b\x0c\u2028\u2029]")
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
-
-
-class _Shapes(dict[int, str]):
-    """A table for `str.translate`: a character -> itself if a rule names it, else the stand-in for its class."""
-
-    def __init__(self) -> None:
-        super().__init__((code, chr(code)) for code in (*range(127), *map(ord, SPACES + ROLES)))
-        stand_ins = {"letter": LETTER, "mark": MARK, "digit": DIGIT, "symbol": SYMBOL}
-        table = resources.files("sightline.metrics").joinpath("ptb_characters.txt").read_text(encoding="utf-8")
-        lines = [line.split() for line in table.splitlines() if line and line[0] != "#"]
-        spans = [(*span.split("-"), stand_ins[name]) for name, *spans in lines for span in spans]
-        edges = {0: UNKNOWN}
-        for first, last, kind in sorted((int(span[0], 16), int(span[-2], 16), span[-1]) for span in spans):
-            edges |= {first: kind, last + 1: UNKNOWN}
-        self._edges, self._kinds = list(edges), list(edges.values())
-
-    def __missing__(self, code: int) -> str:
-        return self.setdefault(code, self._kinds[bisect_right(self._edges, code) - 1])
-
-
-_SHAPES = _Shapes()
 
 
 def tokenize(caption: str) -> str:
@@ -108,7 +71,7 @@ def _ptb(line: str, after: str) -> str:
     else:
         # The reference counts in UTF-16 units, and some rules ask for two characters.
         units, more = _split_surrogates(line), _split_surrogates(after)
-        words = " ".join(_scan(units + more, (units + more).translate(_SHAPES), len(units)))
+        words = " ".join(_scan(units + more, (units + more).translate(SHAPES), len(units)))
         words = words.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return " ".join([word for word in words.lower().rstrip().split(" ") if word and word not in PUNCTUATION])
 

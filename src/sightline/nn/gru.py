@@ -28,8 +28,7 @@ class GRUDecoder(Decoder):
     ``"hidden_and_word"`` it does: alpha = attention(a, h, embedding(y)), and after "red" it can look for red things.
 
     Args:
-        vocabulary_size: V.
-        feature_size: D, the width of an annotation vector.
+        vocabulary_size, feature_size: V, and D, the width of an annotation vector.
         hidden_size, embedding_size, attention_size: widths of the GRU, of a word and of the attention's tanh layer.
         dropout: probability, on the GRU's output.
         attention: ``"every_step"``, or ``"once"``: while training, the attention of the first hidden state serves the
@@ -108,7 +107,7 @@ class GRUDecoder(Decoder):
         return hidden, alpha, (hidden,)
 
     def _hidden_weight(self) -> Tensor:
-        """(A + 3H, H): attention's query, doubled as `AdditiveAttention.query` is, and the gates, by one product."""
+        # (A + 3H, H): attention's query, doubled as `AdditiveAttention.query` is, and the gates, by one product.
         return torch.cat([2 * self.attention.W_h.weight, self.hidden_gates.weight])
 
     def teacher_force(self, memory: Memory, tree: PrefixTree) -> tuple[Tensor, Tensor]:

@@ -21,8 +21,7 @@ class LSTMDecoder(Decoder):
     Products with z are linear in it, so ``W_z a_i`` and ``L_z a_i`` are computed once a photo and averaged every word.
 
     Args:
-        vocabulary_size: V.
-        feature_size: D, the width of an annotation vector.
+        vocabulary_size, feature_size: V, and D, the width of an annotation vector.
         hidden_size, embedding_size, attention_size: widths of the LSTM, of a word and of the attention's tanh layer.
         dropout: probability, on what the output layer reads.
         gate: whether to compute beta, which scales the context at each word; otherwise it is 1.

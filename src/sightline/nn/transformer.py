@@ -24,8 +24,7 @@ class TransformerDecoder(Decoder):
     Teacher forcing runs a whole prefix tree at once; generation caches the keys and values of the words so far.
 
     Args:
-        vocabulary_size: V.
-        feature_size: D, the width of an annotation vector.
+        vocabulary_size, feature_size: V, and D, the width of an annotation vector.
         hidden_size: H, the width of a word in all layers; a multiple of ``heads``.
         layers, heads: how many of each.
         dropout: probability, on embeddings and on the output of each sublayer.

@@ -110,23 +110,15 @@ def _write(root: Path, settings: dict[str, int], progress: Callable[[int, int], 
         captions += [(name, str(rng.choice(sorted(choices)))) for choices in true_captions(objects[name])]
         if progress:
             progress(index + 1, photos)
-    for file, text in _texts(captions, objects).items():
-        (root / file).write_text(text, encoding="utf-8", newline="\n")
-    (root / SETTINGS).write_text(json.dumps(settings) + "\n", encoding="utf-8")
-
-
-def _texts(captions: list[tuple[str, str]], objects: dict[str, list[dict[str, Any]]]) -> dict[str, str]:
-    """The dataset's text files: name -> contents."""
     names = list(objects)
-    train = [name for index, name in enumerate(names) if index % 10 < 8]
-    lists = {"train": train, "dev": names[8::10], "test": names[9::10]}
+    lists = {"train": [name for index, name in enumerate(names) if index % 10 < 8]}
+    lists |= {"dev": names[8::10], "test": names[9::10]}
     rows = "".join(f"{name},{caption}\n" for name, caption in captions)
-    photos = ",\n".join(f"{json.dumps(name)}: {json.dumps(items)}" for name, items in objects.items())
-    return {
-        "captions.txt": f"image,caption\n{rows}",
-        OBJECTS: f"{{\n{photos}\n}}\n",
-        **{f"shapes.{split}Images.txt": "".join(f"{name}\n" for name in part) for split, part in lists.items()},
-    }
+    lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(items)}" for name, items in objects.items())
+    texts = {f"shapes.{split}Images.txt": "".join(f"{name}\n" for name in part) for split, part in lists.items()}
+    texts |= {"captions.txt": f"image,caption\n{rows}", OBJECTS: f"{{\n{lines}\n}}\n"}
+    for file, text in {**texts, SETTINGS: json.dumps(settings) + "\n"}.items():
+        (root / file).write_text(text, encoding="utf-8", newline="\n")
 
 
 def _draw_photo(rng: np.random.Generator) -> tuple[Image.Image, list[dict[str, Any]]]:
