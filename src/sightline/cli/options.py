@@ -20,9 +20,7 @@ PATH = click.Path(path_type=Path)
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 
 model_option = click.option(
-    "--model",
-    type=PATH,
-    help="The model's folder, or hf://USER/NAME[@REVISION]; without it, the model in the package.",
+    "--model", type=PATH, help="The model's folder, or hf://USER/NAME[@REVISION]; without it, the model in the package."
 )
 regions_option = click.option(
     "--regions",

@@ -56,11 +56,8 @@ def silence() -> None:
 def put(*lines: str) -> None:
     """Print a result's lines to stdout and flush, so that an interruption loses nothing and no reader has to wait.
 
-    A terminal is shown what it would obey as an escape; a file or a pipe gets the lines as they are.
-
-    Raises:
-        SightlineError: they cannot be written.
-        click.exceptions.Exit: the reader has left, which is no failure to talk about.
+    A terminal is shown what it would obey as an escape; a file or a pipe gets the lines as they are. Raises
+    `SightlineError` where they cannot be written, `Exit` where the reader has left, which is no failure to talk about.
     """
     if _silent:
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -17,6 +18,8 @@ from sightline.data.regions.nouns import boxes_by_noun, nouns_of, singular
 from sightline.nn.prefix_tree import PrefixTree
 from sightline.vocabulary import PAD, Vocabulary
 
+Boxes: TypeAlias = Sequence[NDArray[np.float32]]  # of each photo, (B, 4)
+
 _VISIBLE = 1e-3  # in cells: boxes that cover less than this are not visible
 
 
@@ -24,9 +27,8 @@ _VISIBLE = 1e-3  # in cells: boxes that cover less than this are not visible
 class AttentionTargets(ABC):
     """Where attention should lie at some words about the photos of a batch.
 
-    Attributes:
-        shares: float32 (R, L), the share of each of R things' boxes that lies in each cell; each row sums to one, or is
-            zero where nothing of the thing is visible.
+    ``shares`` float32 (R, L) is the share of each of R things' boxes that lies in each cell; a row sums to one, or is
+    zero where nothing of the thing is visible.
     """
 
     shares: Tensor
@@ -43,14 +45,8 @@ class AttentionTargets(ABC):
 
         The negative log-probability that attention falls on the thing, anywhere on it. The cross-entropy between shares
         and attention (Liu et al. 2017, "Attention Correctness in Neural Image Captioning", eq. 10) is an upper bound
-        (Jensen): it also asks attention to spread over the whole box, corners included.
-
-        Args:
-            attention: (N, L), at all real nodes of ``tree``.
-            tree: the captions that attention was computed for.
-
-        Raises:
-            ValueError: these targets belong to other captions than those of ``tree``.
+        (Jensen): it also asks attention to spread over the whole box, corners included. ``attention`` (N, L) is that at
+        all real nodes of ``tree``. Raises `ValueError` where these targets belong to other captions.
         """
         nodes, rows = self.rows(tree)
         inside = (attention[nodes].float() * self.shares[rows]).sum(1)
@@ -59,17 +55,11 @@ class AttentionTargets(ABC):
 
 @dataclass
 class PhraseTargets(AttentionTargets):
-    """Targets at the words of annotated phrases, in the captions that were annotated.
+    """Targets at the words of annotated phrases, in the captions that were annotated."""
 
-    Attributes:
-        captions: int64 (P, C, T), `PrefixTree.targets` of the annotated captions.
-        nodes: int64 (S,), the node of each word in their tree.
-        phrases: int64 (S,), the word's row of ``shares``.
-    """
-
-    captions: Tensor
-    nodes: Tensor
-    phrases: Tensor
+    captions: Tensor  # int64 (P, C, T), `PrefixTree.targets` of the annotated captions
+    nodes: Tensor  # int64 (S,), the node of each word in their tree
+    phrases: Tensor  # int64 (S,), the word's row of ``shares``
 
     def rows(self, tree: PrefixTree) -> tuple[Tensor, Tensor]:
         if not torch.equal(tree.targets, self.captions):
@@ -79,14 +69,9 @@ class PhraseTargets(AttentionTargets):
 
 @dataclass
 class NounTargets(AttentionTargets):
-    """Targets at every noun, in any captions of these photos, such as those that a model samples.
+    """Targets at every noun, in any captions of these photos, such as those that a model samples."""
 
-    Attributes:
-        row_of_word: int64 (P, V), the row of ``shares`` for each word of the vocabulary in a caption of each photo; -1
-            where the word names nothing with boxes.
-    """
-
-    row_of_word: Tensor
+    row_of_word: Tensor  # int64 (P, V), each word's row of ``shares`` in a photo; -1 where it names nothing with boxes
 
     def rows(self, tree: PrefixTree) -> tuple[Tensor, Tensor]:
         photos = torch.arange(len(self.row_of_word), device=self.row_of_word.device)[:, None, None]
@@ -97,13 +82,8 @@ class NounTargets(AttentionTargets):
 class PhraseBoxes:
     """The boxes of the phrases that a split's captions are annotated with: supervision of teacher forcing.
 
-    Args:
-        examples: the split, with regions.
-        grid: (h, w), of the annotation vectors.
-        vocabulary: the model's; its units are the words of the targets.
-
-    Attributes:
-        boxes: for each photo its phrases' boxes, float32 (B, 4), see `sightline.data.example.Box`.
+    ``grid`` is (h, w) of the annotation vectors; a target is a unit of ``vocabulary``. ``boxes`` are those of each
+    photo's phrases, float32 (B, 4), see `sightline.data.example.Box`.
     """
 
     def __init__(self, examples: Sequence[Example], grid: tuple[int, int], vocabulary: Vocabulary) -> None:
@@ -117,16 +97,10 @@ class PhraseBoxes:
             self._owners.append(np.array([number for number, _ in owned], np.int64))
             self.boxes.append(np.array([box for _, box in owned], np.float32).reshape(-1, 4))
 
-    def targets(
-        self, photos: Sequence[int], tree: PrefixTree, boxes: Sequence[NDArray[np.float32]] | None = None
-    ) -> PhraseTargets:
-        """The targets of a batch.
+    def targets(self, photos: Sequence[int], tree: PrefixTree, boxes: Boxes | None = None) -> PhraseTargets:
+        """The targets of a batch: ``photos`` are P indices into the split, ``tree`` their captions.
 
-        Args:
-            photos: P indices into the split.
-            tree: their captions.
-            boxes: the photos' ``boxes`` after augmentation, in the same order; None: as they are. A phrase whose boxes
-                are cropped away has no target.
+        ``boxes`` are the photos' after augmentation; a phrase whose boxes are cropped away has no target.
         """
         boxes = [self.boxes[photo] for photo in photos] if boxes is None else boxes
         spans = [self._spans[photo] for photo in photos]
@@ -174,9 +148,7 @@ class NounBoxes:
             self._owners.append(np.repeat(np.arange(len(named)), [len(boxes) for _, boxes in named]))
             self.boxes.append(np.concatenate([np.zeros((0, 4), np.float32), *(boxes for _, boxes in named)]))
 
-    def targets(
-        self, photos: Sequence[int], tree: PrefixTree, boxes: Sequence[NDArray[np.float32]] | None = None
-    ) -> NounTargets:
+    def targets(self, photos: Sequence[int], tree: PrefixTree, boxes: Boxes | None = None) -> NounTargets:
         """As `PhraseBoxes.targets`; they do not depend on ``tree``."""
         boxes = [self.boxes[photo] for photo in photos] if boxes is None else boxes
         words = [self._words[photo] for photo in photos]
@@ -190,15 +162,9 @@ class NounBoxes:
 
 
 def _shares(
-    boxes: Sequence[NDArray[np.float32]],
-    owners: Sequence[NDArray[np.int64]],
-    counts: Sequence[int],
-    grid: tuple[int, int],
+    boxes: Boxes, owners: Sequence[NDArray[np.int64]], counts: Sequence[int], grid: tuple[int, int]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """For each photo its boxes (B, 4), which of its ``counts`` things each belongs to (B,) -> R things' rows.
-
-    (R, L), the share of a thing's boxes in each cell, summing to one where any is visible, and (R,), cells they cover.
-    """
+    """Each of R things' share of boxes in each cell (R, L), the cells they cover (R,); ``owners``: each box's thing."""
     first = np.cumsum([0, *counts])
     rows = np.concatenate([each + base for each, base in zip(owners, first, strict=False)])
     cells = np.zeros((first[-1], *grid), np.float32)

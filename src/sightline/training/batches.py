@@ -39,21 +39,13 @@ Ids: TypeAlias = NDArray[np.unsignedinteger[Any]]
 
 
 class Batch(NamedTuple):
-    """P photos and their captions.
+    """P photos and their captions."""
 
-    Attributes:
-        inputs: float32, annotation vectors (P, L, D) of a frozen encoder, or pixels (P, 3, size, size).
-        captions: teacher forcing's inputs and targets.
-        photos: int64 (P,), their indices in the split.
-        share: which photos of the whole batch these are, where several processes share it.
-        attention_targets: where attention should lie, if it is supervised.
-    """
-
-    inputs: Tensor
-    captions: PrefixTree
-    photos: Tensor
-    share: Share
-    attention_targets: AttentionTargets | None = None
+    inputs: Tensor  # float32, annotation vectors (P, L, D) of a frozen encoder, or pixels (P, 3, size, size)
+    captions: PrefixTree  # teacher forcing's inputs and targets
+    photos: Tensor  # int64 (P,), their indices in the split
+    share: Share  # which photos of the whole batch these are, where several processes share it
+    attention_targets: AttentionTargets | None = None  # where attention should lie, if it is supervised
 
 
 def encode_captions(examples: Sequence[Example], vocabulary: Vocabulary, max_words: int) -> Ids:
@@ -116,10 +108,7 @@ class CachedFeatures(Dataset[Batch]):
 class Pixels(Dataset[Batch]):
     """Batches whose inputs are decoded from the photos, for encoders that are trained.
 
-    Attributes:
-        targets: see `encode_captions`.
-        augment_seed: None shows every photo as it is; otherwise `augment` changes it, differently in each epoch.
-        things: if attention is supervised.
+    Without ``augment_seed`` a photo is shown as it is; otherwise `augment` changes it, differently in each epoch.
     """
 
     examples: Sequence[Example]

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from sightline.data.example import Example
 from sightline.data.provenance import difference, fingerprint
 from sightline.errors import SightlineError
-from sightline.model_folder import CONFIG, ModelConfig, load_description
+from sightline.model_folder import CONFIG, VOCABULARY, ModelConfig, load_description, replacing
 from sightline.nn.encoder import Encoder
 from sightline.nn.library_encoders import make_encoder
 from sightline.nn.model import CaptionModel
@@ -23,6 +23,7 @@ from sightline.training.data import TrainingData
 from sightline.training.module import CaptioningModule
 from sightline.training.objective import CrossEntropy, Objective
 from sightline.training.recipe import Recipe
+from sightline.training.run_folder import RECIPE
 from sightline.training.self_critical import Penalty, SelfCritical, TruncatedCaption, UnknownNouns
 from sightline.training.validation_metrics import GreedyCaptionScores
 from sightline.training.vocabulary import choose_vocabulary, extend_weights
@@ -34,9 +35,7 @@ def new_model(
 ) -> tuple[CaptionModel, ModelConfig, Vocabulary]:
     """The model that a training starts with: fresh, or the one in the folder ``init`` with its vocabulary extended.
 
-    Raises:
-        SightlineError: the encoder's weights or ``init`` cannot be loaded or do not fit the recipe; see
-            `choose_vocabulary`.
+    Raises as `choose_vocabulary`, and where the encoder's weights or ``init`` cannot be loaded or do not fit.
     """
     if recipe.training.objective == "self_critical" and init is None:
         raise SightlineError("self-critical training improves a model that can write: name its folder with --init")
@@ -64,10 +63,8 @@ def resumed_model(
 ) -> tuple[CaptionModel, ModelConfig, Vocabulary]:
     """The model of an interrupted training, as its last finished epoch left it.
 
-    Neither the encoder's first weights nor the model of --init are needed again: they may have moved.
-
-    Raises:
-        SightlineError: no checkpoint can be read, or ``data`` is not what the training started with.
+    Neither the encoder's first weights nor the model of --init are needed again: they may have moved. Raises
+    `SightlineError` where no checkpoint can be read, or ``data`` is not what the training started with.
     """
     config, vocabulary = load_description(out)
     changed = difference(config.training, data.examples)
@@ -85,6 +82,13 @@ def resumed_model(
     if reason := _load_state(model, {name.removeprefix("model."): tensor for name, tensor in state.items()}):
         raise SightlineError(f"{last_checkpoint(out)}: not of the model in {out / CONFIG} ({reason})")
     return model, config, vocabulary
+
+
+def write_description(out: Path, recipe: Recipe, config: ModelConfig, vocabulary: Vocabulary) -> None:
+    """Write to ``out`` what `resumed_model` needs beside the checkpoint; raises `SightlineError` where that fails."""
+    for name, save in ((RECIPE, recipe.save), (CONFIG, config.save), (VOCABULARY, vocabulary.save)):
+        with replacing(out / name) as path:
+            save(path)
 
 
 def make_objective(
@@ -112,11 +116,7 @@ def make_module(
 
 
 def load_encoder_weights(encoder: Encoder, weights: str) -> None:
-    """Fill the encoder; ``weights`` as in `EncoderRecipe`.
-
-    Raises:
-        SightlineError: no such file or package, a file that does not fit, or no network to download by.
-    """
+    """Fill the encoder; ``weights`` as in `EncoderRecipe`; raises `SightlineError` where there are none that fit."""
     if weights == "none":
         return
     if Path(weights).is_dir():
@@ -153,11 +153,7 @@ def _config(recipe: Recipe, encoder: Encoder, data: TrainingData, init: Path | N
         grid=encoder.grid,
         max_words=recipe.vocabulary.max_words,
         preprocessing=encoder.preprocessing,
-        training={
-            **data.record,
-            "init": init.name if init else None,
-            "fingerprint": fingerprint(data.examples),
-        },
+        training={**data.record, "init": init.name if init else None, "fingerprint": fingerprint(data.examples)},
     )
 
 

@@ -25,15 +25,9 @@ _AFTER_DIVERGENCE = "lower training.learning_rate or set training.gradient_clip,
 class EpochRecord(Callback):
     """Records each epoch's values and duration in metrics.csv and in the checkpoint, so that resuming continues both.
 
-    A value that is infinite or not a number ends the training, before that epoch's checkpoint.
-
-    Args:
-        path: of metrics.csv.
-        value: the objective's value: its columns are ``train_`` and ``val_`` and this name.
-        scores: of held-out captions, each with a column ``val_`` and its name.
-
-    Attributes:
-        rows: column -> number, one dictionary an epoch.
+    A value that is infinite or not a number ends the training, before that epoch's checkpoint. The objective's
+    ``value`` has the columns ``train_`` and ``val_`` and its name, and each of the ``scores`` of held-out captions has
+    ``val_`` and its name. ``rows``: column -> number, one dictionary an epoch.
     """
 
     def __init__(self, path: Path, value: str, scores: Sequence[str] = ()) -> None:

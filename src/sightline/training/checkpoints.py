@@ -46,9 +46,7 @@ def resume_advice(out: Path) -> str:
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """A checkpoint, on the CPU. Only tensors and plain values are read: a pickle may call any function otherwise.
 
-    Raises:
-        DamagedCheckpoint: the file is missing or damaged.
-        SightlineError: it holds objects of a class or calls to a function that no checkpoint of ours has.
+    Raises `DamagedCheckpoint` where it is missing or damaged, `SightlineError` where it holds what may run code.
     """
     try:
         return dict(torch.load(path, map_location="cpu", weights_only=True))

@@ -47,17 +47,15 @@ def read_data(
     say: Callable[[str], None],
     regions: Mapping[str, Path] | None = None,
 ) -> TrainingData:
-    """Read the datasets in ``folders``; each needs a train and a val split.
+    """Read the datasets in ``folders``, each of another name; each needs a train and a val split.
 
     A photo in the test split of one dataset is left out of all train and val splits, one in a val split out of all
     train splits. Photos with the same bytes are the same photo.
 
     Args:
-        folders: of any layout, each with another name.
         repeats: a folder's name -> how often an epoch shows each of its training photos, above 0; by default 1. With
             2.5, an epoch shows every photo twice and a random half of them once more.
         boxes: whether training photos must have regions.
-        say: called with lines on sizes, splits, regions, and photos left out.
         regions: a folder's name -> where its regions are, if not in it; see `Dataset`.
 
     Raises:
@@ -100,10 +98,7 @@ def read_data(
 
 
 def _check_names(
-    folders: Sequence[Path],
-    datasets: Mapping[str, Dataset],
-    repeats: Mapping[str, float],
-    regions: Mapping[str, Path],
+    folders: Sequence[Path], datasets: Mapping[str, Dataset], repeats: Mapping[str, float], regions: Mapping[str, Path]
 ) -> None:
     if len(datasets) < len(folders):
         name, _ = Counter(folder.resolve().name for folder in folders).most_common(1)[0]
@@ -117,9 +112,7 @@ def _check_names(
 
 
 def _leave_out(
-    datasets: Mapping[str, Dataset],
-    examples: Mapping[str, dict[str, Sequence[Example]]],
-    say: Callable[[str], None],
+    datasets: Mapping[str, Dataset], examples: Mapping[str, dict[str, Sequence[Example]]], say: Callable[[str], None]
 ) -> None:
     """Remove from ``examples`` the photos that another dataset holds out; ``say`` how many, and how many are in two."""
     homes = _homes(datasets)

@@ -41,19 +41,13 @@ _trainings = count()
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process among those that train together; by default it is the only one.
-
-    Attributes:
-        rank, world_size: its number, from 0, and how many there are.
-        local_rank, local_world_size: the same among those on this machine.
-        store: where the processes exchange notes; None for a single process.
-    """
+    """This process among those that train together; by default it is the only one."""
 
     rank: int = 0
     world_size: int = 1
-    local_rank: int = 0
+    local_rank: int = 0  # among those on this machine
     local_world_size: int = 1
-    store: dist.Store | None = None
+    store: dist.Store | None = None  # where the processes exchange notes; None for a single process
     _meetings: Iterator[int] = field(default_factory=count, compare=False)
 
     @property
@@ -62,10 +56,7 @@ class Ranks:
         return self.rank == 0
 
     def shares(self) -> list[tuple[int, int]]:
-        """(number, of how many): this process's shares of work whose results are files in a folder.
-
-        Its share among all processes, then that among its machine's: machines may have a folder each.
-        """
+        """(number, of how many): this process among all, then among its machine's; machines may have a folder each."""
         among_all, here = (self.rank, self.world_size), (self.local_rank, self.local_world_size)
         return [among_all] if here == among_all else [among_all, here]
 
@@ -137,15 +128,9 @@ def joined(devices: int | Literal["auto"], work: Callable[[], object], out: Path
     """In the block, this process trains together with the others, if there are any; gives its `Ranks`.
 
     The launcher's environment decides how many there are, where torchrun or another one sets it. Otherwise this process
-    is rank zero and starts one more for each further device.
-
-    Args:
-        devices: the recipe's ``training.devices``.
-        work: what processes started here call, which enters this block in turn; it is pickled.
-        out: the run folder.
-
-    Raises:
-        SightlineError: there are fewer devices; or another process failed, with its reason.
+    is rank zero and starts one more for each further one of the recipe's ``devices``: these call ``work``, which is
+    pickled and enters this block in turn. ``out`` is the run folder. Raises `SightlineError` where there are fewer
+    devices, or another process failed, with its reason.
     """
     launched, gpus = ranks_of_environment(), torch.cuda.device_count()
     here = launched.local_world_size if launched else max(1, gpus) if devices == "auto" else devices

@@ -53,9 +53,8 @@ class FeatureCache:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise SightlineError(
-                f"{self.folder}: no features can be kept there ({error.strerror}); name another --cache"
-            ) from None
+            reason = f"no features can be kept there ({error.strerror})"
+            raise SightlineError(f"{self.folder}: {reason}; name another --cache") from None
         self._names = self.folder / "rows.sha256"
         self._data = self.folder / "rows.f16"
 
@@ -69,9 +68,7 @@ class FeatureCache:
 
         Photos that have no row yet are encoded first; ``progress(done, total)`` is told of these. The processes of one
         training, ``ranks``, all ask for the same photos, and encode a share each. Others may ask at once, but wait.
-
-        Raises:
-            SightlineError: a photo cannot be read, or the cache cannot be written.
+        Raises `SightlineError` where a photo cannot be read, or the cache cannot be written.
         """
         if not os.access(self.folder, os.W_OK):
             raise SightlineError(f"{self.folder}: this cache cannot be written to; name another --cache")

@@ -40,15 +40,9 @@ _NEEDLESS_WARNINGS = (
 
 
 class CaptioningModule(L.LightningModule):
-    """A `CaptionModel` that is trained by an objective.
+    """A `CaptionModel` that is trained by an objective; where its encoder is frozen, inputs may be annotation vectors.
 
     With several processes, the loss is the mean over the words of the whole batch, as one process would have it.
-
-    Args:
-        model: what is trained. Where the recipe's encoder is frozen, a batch's inputs may be annotation vectors.
-        objective: what is minimised, and how the model is judged on held-out photos.
-        recipe: decides which weights are trained, at which rates, and the seed.
-        scores: of greedy captions of held-out photos; None for none.
     """
 
     def __init__(
@@ -180,10 +174,8 @@ def make_trainer(
 def shares_batch_statistics(module: nn.Module, ranks: Ranks) -> bool:
     """Whether several processes take the statistics of batch normalisation over the whole batch: `nn.SyncBatchNorm`.
 
-    ``module`` is in training mode; layers in evaluation mode keep their statistics.
-
-    Raises:
-        SightlineError: they should and cannot: it needs GPUs, and layers that do nothing but batch normalisation.
+    ``module`` is in training mode; layers in evaluation mode keep their statistics. Raises `SightlineError` where they
+    should and cannot: it needs GPUs, and layers that do nothing but batch normalisation.
     """
     learning = [each for each in module.modules() if isinstance(each, nn.BatchNorm2d) and each.training]
     if ranks.world_size == 1 or not learning:

@@ -14,48 +14,29 @@ from sightline.vocabulary import PAD
 
 
 class Step(NamedTuple):
-    """An objective's result for a batch.
+    """An objective's result for a batch."""
 
-    Attributes:
-        loss: (), to minimise, a mean over ``words``.
-        words: the number of words.
-        value: (), reported and recorded for each epoch, a mean over ``weight`` words or sentences.
-        weight: the number of words or sentences.
-    """
-
-    loss: Tensor
+    loss: Tensor  # (), to minimise, a mean over ``words``
     words: int
-    value: Tensor
+    value: Tensor  # (), reported and recorded for each epoch, a mean over ``weight`` words or sentences
     weight: int
 
 
 class Objective(Protocol):
-    """A training objective.
+    """A training objective."""
 
-    Attributes:
-        value: the name of the recorded value: ``train_{value}`` and ``val_{value}``.
-        better: whether the best epoch has the lowest or the highest held-out value.
-        label: the value with its unit, for axes and messages.
-    """
-
-    value: str
-    better: Literal["min", "max"]
-    label: str
+    value: str  # the name of the recorded value: ``train_{value}`` and ``val_{value}``
+    better: Literal["min", "max"]  # whether the best epoch has the lowest or the highest held-out value
+    label: str  # the value with its unit, for axes and messages
 
     def training(self, model: CaptionModel, features: Tensor, batch: Batch, seed: int) -> Step:
-        """One training batch.
+        """One training batch, with ``features`` (P, L, D) of its photos, and the model in training mode.
 
-        Args:
-            model: in training mode.
-            features: (P, L, D), of the batch's photos.
-            batch: the photos and their captions.
-            seed: differs from step to step, and is the same in all processes that share the batch.
+        The ``seed`` differs from step to step, and is the same in all processes that share the batch.
         """
-        ...
 
     def held_out(self, model: CaptionModel, features: Tensor, batch: Batch) -> Step:
         """One held-out batch; ``loss`` is not used."""
-        ...
 
 
 @dataclass(eq=False)

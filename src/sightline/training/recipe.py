@@ -9,17 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 import yaml
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    ValidationError,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, Discriminator, Field, Tag, ValidationError, model_validator
 
 from sightline.errors import SightlineError
 from sightline.metrics import SCORES
@@ -42,7 +32,7 @@ _RENAMED = (
 class Section(BaseModel):
     """A part of a recipe; unknown keys and values of the wrong type are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = {"extra": "forbid", "frozen": True, "strict": True}
 
 
 def _option(default: Any, description: str, **bounds: Any) -> Any:
@@ -66,7 +56,7 @@ def _score_name(name: str) -> str:
     return name
 
 
-Score = Annotated[str, AfterValidator(_score_name), WithJsonSchema({"type": "string", "enum": _SCORES})]
+Score = Annotated[str, AfterValidator(_score_name), Field(json_schema_extra={"enum": [*_SCORES]})]
 
 
 class EncoderRecipe(Section):
@@ -277,15 +267,11 @@ _TYPES = {"boolean": "true | false", "integer": "integer", "number": "number", "
 
 
 class Option(NamedTuple):
-    """An option of a recipe, described for people.
+    """An option of a recipe, described for people."""
 
-    ``key`` is ``section.name``, ``default`` in YAML (for a name that chooses the decoder, that name), and ``values``
-    are the possible ones in words, such as ``"number above 0, up to 1, or null"``.
-    """
-
-    key: str
-    default: str
-    values: str
+    key: str  # section.name
+    default: str  # in YAML; for a name that chooses the decoder, that name
+    values: str  # the possible ones in words, such as "number above 0, up to 1, or null"
     description: str
 
 
@@ -319,9 +305,8 @@ def _values(schema: dict[str, Any]) -> str:
 def load_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
     """Read a recipe file, also of an earlier version, and override it by ``section.key=value`` settings.
 
-    Raises:
-        SightlineError: the file is missing or no YAML, a key is unknown or its value is impossible, or an option is
-            given by its old and its new name; the message names key and file.
+    Raises `SightlineError`, which names file and key, where the file is missing or no YAML, a key is unknown or its
+    value is impossible, or an option is given by its old and its new name.
     """
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -13,20 +13,10 @@ import torch.distributed as dist
 from filelock import FileLock, Timeout
 
 from sightline.errors import SightlineError
-from sightline.model_folder import (
-    CONFIG,
-    ONNX,
-    VOCABULARY,
-    WEIGHTS,
-    ModelConfig,
-    make_folder,
-    naming_write_errors,
-    replacing,
-)
+from sightline.model_folder import ONNX, WEIGHTS, make_folder, naming_write_errors
 from sightline.training.checkpoints import last_checkpoint, resume_advice
 from sightline.training.distributed import SINGLE, Ranks
 from sightline.training.recipe import Recipe, load_recipe
-from sightline.vocabulary import Vocabulary
 
 RECIPE = "recipe.yaml"
 _LOCK = ".lock"
@@ -50,22 +40,13 @@ def check_resumable(out: Path, recipe: Recipe) -> None:
         raise SightlineError(f"{out}: was begun with another recipe (its {RECIPE}); resume with that one")
 
 
-def write_description(out: Path, recipe: Recipe, config: ModelConfig, vocabulary: Vocabulary) -> None:
-    """Write to ``out`` what resuming needs beside the checkpoint; raises `SightlineError` where that fails."""
-    for name, save in ((RECIPE, recipe.save), (CONFIG, config.save), (VOCABULARY, vocabulary.save)):
-        with replacing(out / name) as path:
-            save(path)
-
-
 @contextmanager
 def run_lock(out: Path, ranks: Ranks = SINGLE) -> Iterator[None]:
     """Make the folder ``out`` where it is missing, and keep other trainings out of it during the block.
 
     The lock ends with its process. A folder made here in which nothing was written is removed again. Of several
-    processes that train one model, rank zero holds the lock for all.
-
-    Raises:
-        SightlineError: another training holds the lock, or the folder cannot be written.
+    processes that train one model, rank zero holds the lock for all. Raises `SightlineError` where another training
+    holds it, or the folder cannot be written.
     """
     if not ranks.is_rank_zero:
         ranks.meet()
@@ -106,9 +87,8 @@ def interruptible(out: Path) -> Iterator[None]:
     # A loading process that dies while it hands over a batch raises ConnectionError or EOFError.
     except (RuntimeError, ConnectionError, EOFError) as error:
         if isinstance(error, dist.DistError) or "gloo" in str(error):  # gloo raises plain RuntimeErrors that name it
-            raise SightlineError(
-                f"another process of this training was ended from outside; {resume_advice(out)}"
-            ) from None
+            reason = "another process of this training was ended from outside"
+            raise SightlineError(f"{reason}; {resume_advice(out)}") from None
         if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
             raise
         raise SightlineError(

@@ -28,16 +28,11 @@ _WINDOW = 4_000_000_000  # bytes
 
 
 class Share(NamedTuple):
-    """Which photos of a batch this process has, where several processes share it: every n-th.
-
-    Attributes:
-        rank, world_size: this process's number, and how many there are.
-        whole: photos in the whole batch.
-    """
+    """Which photos of a batch this process has, where several processes share it: every n-th."""
 
     rank: int
     world_size: int
-    whole: int
+    whole: int  # photos in the whole batch
 
     @property
     def counts(self) -> bool:
@@ -61,17 +56,11 @@ class Draw(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Shards:
-    """Shards that are shuffled in windows.
+    """Shards that are shuffled in windows."""
 
-    Attributes:
-        of_photo: int32 (N,), the number of the photo's shard.
-        sizes: float64 (S,), bytes of the photos in each shard.
-        window: bytes that are shuffled at once; at least one shard.
-    """
-
-    of_photo: NDArray[np.int32]
-    sizes: NDArray[np.float64]
-    window: float = _WINDOW
+    of_photo: NDArray[np.int32]  # (N,), the number of the photo's shard
+    sizes: NDArray[np.float64]  # (S,), bytes of the photos in each shard
+    window: float = _WINDOW  # bytes that are shuffled at once; at least one shard
 
     def windows(self, random: np.random.Generator) -> NDArray[np.int32]:
         """int32 (N,): the number of each photo's window; which shards share a window is random."""
@@ -104,8 +93,7 @@ class LengthSampler(Sampler[Draw]):
         targets: (N, C, T), see `sightline.training.batches.encode_captions`.
         batch_size: photos a batch, of all processes together.
         seed: None keeps one fixed order, longest first, for held-out photos.
-        rank, world_size: this process and how many there are; each gets every ``world_size``-th photo of each batch;
-            where there are fewer, see `Share.counts`.
+        rank, world_size: this process and how many there are, see `Share`.
         shown: float (N,), how often an epoch shows each photo; None: once. Which photos get the fraction is drawn anew
             in every epoch; their number stays the same.
         shards: which shard each photo is in, where they are shuffled in windows.

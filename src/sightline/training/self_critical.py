@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ from sightline.nn.model import CaptionModel
 from sightline.nn.prefix_tree import PrefixTree
 from sightline.nn.sampling import sample, without_specials
 from sightline.nn.search import search
-from sightline.training.batches import Batch
+from sightline.training.batches import Batch, Ids
 from sightline.training.objective import Step
 from sightline.training.recipe import TrainingRecipe
 from sightline.vocabulary import END, PAD, UNKNOWN, Vocabulary
@@ -39,21 +39,17 @@ class Penalty(Protocol):
     def count(self, drawn: Tensor, references: Tensor) -> Tensor:
         """How often the fault occurs in each sampled caption, int64 (P, C).
 
-        Args:
-            drawn: int64 (P, C, T), ids of the sampled captions.
-            references: int64 (P, K, U), ids of people's captions of the same photos.
+        ``drawn`` int64 (P, C, T) are their ids, ``references`` (P, K, U) those of people's captions of the same photos.
         """
-        ...
+
+
+Penalties: TypeAlias = Sequence[tuple[Penalty, float]]  # what one occurrence takes from a caption's reward
 
 
 class UnknownNouns:
     """Hallucinated nouns: those that no caption by people of the photo has, in singular or plural.
 
-    Counted as by `sightline.evaluation.hallucination`.
-
-    Args:
-        examples: the training photos, with regions; their nouns are those of `nouns_of`.
-        vocabulary: the model's.
+    Counted as by `sightline.evaluation.hallucination`; nouns are those of `nouns_of` the training photos.
     """
 
     def __init__(self, examples: Sequence[Example], vocabulary: Vocabulary) -> None:
@@ -73,10 +69,8 @@ class UnknownNouns:
 class TruncatedCaption:
     """Captions that end where people's never do (`sightline.metrics.diversity`), such as before their noun.
 
-    A caption counts once; one that was cut off at its greatest length not at all.
-
-    Args:
-        targets: (N, C, T), of the training captions, see `encode_captions`.
+    A caption counts once; one that was cut off at its greatest length not at all. ``targets``: (N, C, T), of the
+    training captions.
     """
 
     def __init__(self, targets: NDArray[np.integer[Any]]) -> None:
@@ -106,7 +100,6 @@ class SelfCritical:
             the sampled words, whatever the reward. The cross-entropy of people's captions, ``cross_entropy_weight``,
             keeps words in use that the reward alone would drop; without it captions become alike.
         max_words: the longest caption that is sampled.
-        penalties: each with its weight: what one occurrence takes from a caption's reward.
     """
 
     value: str = "cider"
@@ -114,12 +107,7 @@ class SelfCritical:
     label: str = "CIDEr-D (training: of samples; held out: greedy)"
 
     def __init__(
-        self,
-        train_targets: NDArray[np.integer[Any]],
-        val_targets: NDArray[np.integer[Any]],
-        recipe: TrainingRecipe,
-        max_words: int,
-        penalties: Sequence[tuple[Penalty, float]] = (),
+        self, train_targets: Ids, val_targets: Ids, recipe: TrainingRecipe, max_words: int, penalties: Penalties = ()
     ) -> None:
         self._references = ReferenceNgrams(_words(train_targets))
         self._cider, self._held_out = CiderD(self._references), CiderD(_words(val_targets))

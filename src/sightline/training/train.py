@@ -12,7 +12,7 @@ import torch
 from sightline.export.export import export_into
 from sightline.model_folder import cache_folder
 from sightline.training.batches import encode_captions, make_loaders
-from sightline.training.build import make_module, make_objective, new_model, resumed_model
+from sightline.training.build import make_module, make_objective, new_model, resumed_model, write_description
 from sightline.training.callbacks import EpochRecord, check_learned
 from sightline.training.checkpoints import last_checkpoint
 from sightline.training.cpu import keep_freed_memory
@@ -21,7 +21,7 @@ from sightline.training.distributed import is_rank_zero, joined
 from sightline.training.module import make_trainer
 from sightline.training.recipe import Recipe
 from sightline.training.results import write_results
-from sightline.training.run_folder import check_new, check_resumable, interruptible, run_lock, write_description
+from sightline.training.run_folder import check_new, check_resumable, interruptible, run_lock
 
 
 def train(

@@ -56,9 +56,8 @@ class CaptionScore(Metric):
         `SightlineError` if these are not strings, and lists of strings, of the same number of photos.
         """
         if len(preds) != len(target):
-            raise SightlineError(
-                f"{len(preds)} captions, but references of {len(target)} photos; pass those of a batch"
-            )
+            count = len(target)
+            raise SightlineError(f"{len(preds)} captions, but references of {count} photos; pass those of a batch")
         for caption, references in zip(preds, target, strict=True):
             if isinstance(references, str) or not all(isinstance(text, str) for text in (caption, *references)):
                 raise SightlineError(
@@ -82,13 +81,9 @@ class CaptionScore(Metric):
 
 
 class GreedyCaptionScores(MetricCollection):
-    """Scores of the model's greedy captions of held-out photos, logged as ``val_CIDEr`` and so on.
+    """Scores ``names`` of the model's greedy captions of held-out photos, logged as ``val_CIDEr`` and so on.
 
-    Args:
-        names: the scores.
-        held_out: the photos, whose captions are the references; they also decide on the tokenizer, see `fitting`.
-        vocabulary: the model's.
-        max_words: the longest caption.
+    The captions of ``held_out`` are the references, and decide on the tokenizer, see `fitting`.
     """
 
     def __init__(

@@ -32,14 +32,8 @@ def choose_vocabulary(
 ) -> Vocabulary:
     """The vocabulary that a training on ``data`` uses, checked before any model is built.
 
-    Args:
-        recipe, data: those of the training; of the data, its training captions.
-        known: the vocabulary of the model that training starts from; its words keep their ids, new ones follow.
-        say: called with a line where units are not words, or words are new.
-
-    Raises:
-        SightlineError: as `learn_vocabulary`; nouns are needed and units are not words; no training caption has a word
-            of the vocabulary.
+    ``known`` is that of the model that training starts from; its words keep their ids, new ones follow. Raises as
+    `learn_vocabulary`, and where nouns are needed and units are not words, or no training caption has a known word.
     """
     training, examples = recipe.training, data.examples["train"]
     rewards = training.objective == "self_critical"
@@ -69,14 +63,12 @@ def learn_vocabulary(
     known: Vocabulary | None,
     say: Callable[[str], None],
 ) -> Vocabulary:
-    """The vocabulary of the training captions alone.
+    """The vocabulary of the training ``captions`` alone, which are iterated over several times.
 
     Args:
         recipe: ``unit: auto`` means words if `words_are_separate`, otherwise subwords.
-        captions: returns an iterator over the training captions; called several times.
         known: the vocabulary of the model that training starts from, which decides the unit. Of characters and
             subwords only new characters are returned then: new subwords would change how known words are split.
-        say: called with a line where units are not words.
 
     Raises:
         SightlineError: subwords are wanted and SentencePiece is not installed, or ``recipe`` wants another unit than
@@ -128,10 +120,7 @@ def _frequent(counts: Counter[str], min_count: int) -> list[str]:
 
 
 def _subwords(written: Counter[str], size: int, longest: int) -> list[str]:
-    """At most ``size`` units of two to ``longest`` characters, by byte-pair encoding (Sennrich et al. 2016).
-
-    SentencePiece sees one private code point for each character with its combining marks, so no unit splits one.
-    """
+    """At most ``size`` units of two to ``longest`` characters, by byte-pair encoding (Sennrich et al. 2016)."""
     if not find_spec("sentencepiece"):
         raise SightlineError(
             "subwords of these captions need SentencePiece: pip install sentencepiece, or set vocabulary.unit to"
@@ -139,7 +128,7 @@ def _subwords(written: Counter[str], size: int, longest: int) -> list[str]:
         )
     import sentencepiece
 
-    codes = {BLANK: " "}
+    codes = {BLANK: " "}  # a private code point for each character with its combining marks: no unit splits one
     for text in written:
         for character in characters(text):
             codes.setdefault(character, chr(_PRIVATE + len(codes)))
@@ -202,13 +191,8 @@ def extend_weights(
     """Weights for an extended vocabulary: known rows are kept, new words start from the ``<unk>`` row.
 
     Where a row holds the bias of a score before softmax, all new words and ``<unk>`` share its probability: each gets
-    b - log(1 + number of new words).
-
-    Args:
-        state: the trained model's.
-        shapes: state of the model to fill; a tensor has a row for each word if its length differs as V does.
-        known: V of ``state``.
-        words: V of ``shapes``.
+    b - log(1 + number of new words). ``state`` is of the trained model, with V ``known``; ``shapes`` of the one to
+    fill, with V ``words``: a tensor has a row for each word if its length differs as V does.
     """
     share = math.log(1 + words - known)
     rows = {}
