@@ -24,7 +24,6 @@ class ScorePair:
     paired: bootstrap.Difference | None
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
         test = self.paired and {"interval": [self.paired.low, self.paired.high], "p_value": self.paired.p_value}
         return {"a": self.first, "b": self.second, "difference": self.first - self.second, **(test or {})}
 
@@ -46,7 +45,6 @@ class Comparison:
     notes: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
         metrics = {pair.name: pair.as_dict() for pair in self.scores}
         return {"photos": self.photos, "metrics": metrics, "verdict": self.verdict, "notes": list(self.notes)}
 

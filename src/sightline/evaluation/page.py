@@ -15,7 +15,7 @@ import numpy as np
 from sightline._version import __version__
 from sightline.evaluation.pointing import Look, by_noun
 from sightline.evaluation.protocol import Evaluation
-from sightline.evaluation.scores import Scores, in_print
+from sightline.evaluation.scores import in_print
 from sightline.explain.page import article, fill
 from sightline.metrics import METRICS, Corpus, Score
 
@@ -40,7 +40,10 @@ def write_report_page(path: Path, evaluation: Evaluation) -> None:
     people = {score.name: score for score in METRICS["diversity"](firsts)}
     variety = ((name, _cell(scores.scores[name]), _cell(score)) for name, score in people.items())
     often, rarely = _contrasts(_shares(model), _shares(references))
-    best, worst = _extremes(scores)
+    per_photo = scores.per_photo("CIDEr")
+    assert per_photo is not None
+    ciders = dict(zip(scores.photos, per_photo, strict=True))
+    best, worst = _extremes(ciders)
     page = fill(
         _template("page.html"),
         TITLE=html.escape(f"{protocol.model['name']} on {protocol.data['name']}, {protocol.split}"),
@@ -52,8 +55,8 @@ def write_report_page(path: Path, evaluation: Evaluation) -> None:
         VARIETY=_beside_people(variety),
         OFTEN=_beside_people(often),
         SELDOM=_beside_people(rarely),
-        BEST="".join(_photo(evaluation, photo) for photo in best),
-        WORST="".join(_photo(evaluation, photo) for photo in worst),
+        BEST="".join(_photo(evaluation, photo, ciders[photo]) for photo in best),
+        WORST="".join(_photo(evaluation, photo, ciders[photo]) for photo in worst),
         POINTING=pointing_section(evaluation),
         VERSION=__version__,
     )
@@ -174,26 +177,21 @@ def _contrasts(model: Mapping[str, float], people: Mapping[str, float]) -> list[
     ]
 
 
-def _extremes(scores: Scores) -> tuple[list[str], list[str]]:
+def _extremes(ciders: Mapping[str, float]) -> tuple[list[str], list[str]]:
     """The photos with the highest CIDEr, best first, and with the lowest, worst first; none is in both."""
-    ciders = scores.scores["CIDEr"].per_photo
-    assert ciders is not None
-    order = [scores.photos[index] for index in np.argsort(-ciders, kind="stable")]
+    order = sorted(ciders, key=lambda photo: -ciders[photo])
     best = order[: min(EXTREMES, (len(order) + 1) // 2)]
     return best, order[len(best) :][-EXTREMES:][::-1]
 
 
-def _photo(evaluation: Evaluation, photo: str) -> str:
+def _photo(evaluation: Evaluation, photo: str, cider: float) -> str:
     example = evaluation.examples[photo]
-    per_photo = evaluation.scores.scores["CIDEr"].per_photo
-    assert per_photo is not None
-    cider = in_print("CIDEr", per_photo[evaluation.scores.photos.index(photo)])
     references = "".join(f'<li dir="auto">{html.escape(caption)}</li>\n' for caption in example.captions)
     return article(
         example.photo,
         photo,
         replace(evaluation.captions[photo], alternatives=(), evidence=None),
-        facts=f"<span>CIDEr <b>{cider}</b></span>",
+        facts=f"<span>CIDEr <b>{in_print('CIDEr', cider)}</b></span>",
         below=f'<h3>People wrote</h3>\n<ul class="references">\n{references}</ul>\n',
     )
 

@@ -14,13 +14,7 @@ from sightline.metrics import check_photos
 
 @dataclass(frozen=True)
 class Pair:
-    """What can be scored.
-
-    Attributes:
-        hypotheses: photo -> caption, by the references' names.
-        references: the same photos -> their captions.
-        remarks: what a reader of the scores should know about the two files, a sentence each.
-    """
+    """What can be scored, by the references' names; ``remarks`` for a reader of the scores are a sentence each."""
 
     hypotheses: Mapping[str, str]
     references: Mapping[str, list[str]]
@@ -33,8 +27,7 @@ def read_pair(
     """Read both files and match their photos.
 
     Args:
-        hypotheses: a file that `read_hypotheses` reads.
-        references: a file that `read_references` reads.
+        hypotheses, references: files that `read_hypotheses` and `read_references` read.
         split: of references in Karpathy's JSON.
         subset: accept hypotheses for a part of the references' photos, and score that part.
 

@@ -24,14 +24,7 @@ SCORES, HYPOTHESES, REFERENCES, PAGE = "scores.json", "hypotheses.json", "refere
 
 @dataclass(frozen=True)
 class Result:
-    """A report as a comparison reads it.
-
-    Attributes:
-        folder: where it was read from.
-        hypotheses: photo -> the model's caption.
-        references: the same photos -> their references.
-        facts: the content of scores.json; empty if there is none.
-    """
+    """A report as a comparison reads it; ``facts`` are the content of its scores.json, empty if there is none."""
 
     folder: Path
     hypotheses: Mapping[str, str]

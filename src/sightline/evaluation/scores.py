@@ -52,11 +52,7 @@ class Scores:
         return intervals(self.scores.values())
 
     def as_dict(self, with_intervals: bool = False) -> dict[str, object]:
-        """The scores as plain numbers, ready for JSON.
-
-        ``missing`` says why a score could not be computed, ``notes`` holds remarks on numbers; ``with_intervals`` adds
-        `intervals`.
-        """
+        """Plain values for JSON: scores, ``notes`` on them, why some are ``missing``, `intervals` where asked for."""
         numbers: dict[str, object] = {
             "photos": len(self.photos),
             "tokenizer": tokenizer_of(self.tokenizer).description,

@@ -39,12 +39,8 @@ def parse_address(text: str) -> Address:
 def fetch(address: str, also: Iterable[str] = ()) -> Path:
     """The local folder of a model on the Hub, downloaded unless this revision is in the cache.
 
-    Only the files of a model folder are downloaded, none of which runs code when it is loaded. Offline, or with
-    ``HF_HUB_OFFLINE`` set, the last downloaded copy of that revision is used.
-
-    Args:
-        address: what `parse_address` takes.
-        also: further files, such as the weights for training on.
+    Only the files of a model folder, and ``also`` others, are downloaded, none of which runs code when it is loaded.
+    Offline, or with ``HF_HUB_OFFLINE`` set, the last downloaded copy of that revision is used.
 
     Raises:
         SightlineError: there is no such model or revision, it is not a sightline model, or the Hub cannot be reached.

@@ -16,13 +16,10 @@ _BLOCK = 100  # resamples at a time, so that memory does not grow with their num
 
 @dataclass(frozen=True)
 class Difference:
-    """The difference of one score between two results on the same photos.
+    """One corpus score minus another's on the same photos, and the ends of the interval of this difference.
 
-    Attributes:
-        value: the first corpus score minus the second.
-        low, high: ends of the interval.
-        p_value: two-sided share of resamples on the wrong side of zero, in (0, 1]; small means that the difference
-            is unlikely to come from the choice of photos.
+    ``p_value``: two-sided share of resamples on the wrong side of zero, in (0, 1]; small means that the difference is
+    unlikely to come from the choice of photos.
     """
 
     value: float
@@ -34,9 +31,8 @@ class Difference:
 def resample(statistics: Sequence[Resampled], photos: int, resamples: int = 1000, seed: int = 0) -> Floats:
     """Each of S statistics under draws of ``photos`` photos with replacement, float64 ``(S, resamples)``.
 
-    All statistics, and all calls with the same seed, use the same draws: that makes comparisons paired.
-
-    ``ValueError`` if there is no photo or no draw.
+    All statistics, and all calls with the same seed, use the same draws: that makes comparisons paired. ``ValueError``
+    if there is no photo or no draw.
     """
     if photos < 1 or resamples < 1:
         raise ValueError(f"{photos} photos drawn {resamples} times: both must be 1 or more")

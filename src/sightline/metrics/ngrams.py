@@ -17,13 +17,7 @@ _HALF = 32  # two ids share one int64: the first in its upper half
 
 
 class Counts(NamedTuple):
-    """Counts of the n-grams of one order in captions: M rows, in order of caption, then n-gram.
-
-    Attributes:
-        caption: int64 ``(M,)``, index of the caption.
-        ngram: int64 ``(M,)``, id of the n-gram.
-        times: int64 ``(M,)``, >= 1.
-    """
+    """Counts, >= 1, of one order's n-grams in captions: int64 ``(M,)`` each, by index of caption, then n-gram id."""
 
     caption: Ints
     ngram: Ints

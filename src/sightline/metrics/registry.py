@@ -149,8 +149,7 @@ def _check_tokenized(name: str, captions: Iterable[str]) -> None:
     for caption in captions:
         if (caption != caption.lower() or _UNTOKENIZED.search(caption)) and tokenize(caption) != caption:
             raise SightlineError(
-                f"{name}: {caption!r:.60} is not tokenized; pass it through sightline.metrics.tokenize, "
-                "or use Corpus.of_captions, which does"
+                f"{name}: {caption!r:.60} is not tokenized; pass it through sightline.metrics.tokenize"
             )
 
 
@@ -201,13 +200,11 @@ def register(name: str, *scores: str) -> Callable[[Metric], Metric]:
 
 
 def compute(corpus: Corpus, names: Iterable[str]) -> dict[str, Score]:
-    """Scores by name, in the order of ``names``, which are of metrics (``bleu``) or of single scores (``BLEU-4``).
+    """Scores by name, in the order of ``names``, each as `metric_of` takes it: ``bleu``, or a single score, ``BLEU-4``.
 
     >>> scores = compute(Corpus(["a dog runs"], [["a dog is running", "the dog runs"]]), ["BLEU-2", "length"])
     >>> {name: round(score.value, 3) for name, score in scores.items()}
     {'BLEU-2': 1.0, 'length': 3.0}
-
-    Raises `SightlineError` if a name is unknown.
     """
     scores: dict[str, Score] = {}
     computed: dict[str, tuple[Score, ...]] = {}

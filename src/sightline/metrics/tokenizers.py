@@ -114,12 +114,7 @@ def _split_surrogates(text: str) -> str:
 
 
 class Tokenizer(NamedTuple):
-    """A way to split captions into words.
-
-    Attributes:
-        description: its name in reports.
-        apply: captions that are scored together -> the words of each, one space between them.
-    """
+    """A way to split captions that are scored together into words, one space between them, and its name in reports."""
 
     description: str
     apply: Callable[[Iterable[str]], list[str]]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,39 +19,24 @@ from sightline.errors import SightlineError
 from sightline.nn.encoder import ENCODERS, Encoder
 from sightline.preprocess import INTERPOLATIONS, Preprocessing
 
+Run = Callable[[Any, Tensor], Any]
 # The names of the last parts of torchvision's models: their outputs are classes, no longer locations.
 _CLASSIFIERS = ("classifier", "fc", "head", "heads")
 
 
 class LibraryEncoder(Encoder):
-    """A library's network without its classifier.
+    """A library's network, its tensors named as there, without its classifier; ``parts``: names, first layer first.
 
-    Args:
-        network: the network; its tensors keep the library's names.
-        run: network and pixels -> a map (B, D, h, w) or (B, h, w, D), or tokens (B, skipped + h * w, D).
-        grid: (h, w).
-        feature_size: D.
-        skipped: number of tokens before those of the patches (class token, registers).
-        preprocessing: the library's, without its crop: attention covers the whole photo.
-        published: returns the library's pretrained state.
-        parts: names of the network's parts, first layer first.
+    ``run``: network and pixels -> a map (B, D, h, w) or (B, h, w, D), or tokens (B, skipped + h * w, D), where those
+    before the patches' (class token, registers) are skipped. The preprocessing is the library's, without its crop, as
+    attention covers the whole photo.
     """
 
     def __init__(
-        self,
-        network: nn.Module,
-        run: Callable[[Any, Tensor], Tensor],
-        *,
-        grid: tuple[int, int],
-        feature_size: int,
-        skipped: int,
-        preprocessing: Preprocessing,
-        published: Callable[[], dict[str, Tensor]],
-        parts: Sequence[str],
+        self, network: nn.Module, run: Run, skipped: int, published: Callable[[], dict[str, Tensor]], parts: list[str]
     ) -> None:
         super().__init__()
         self.network, self._run, self._skipped, self._published, self._parts = network, run, skipped, published, parts
-        self.preprocessing, self.grid, self.feature_size = preprocessing, grid, feature_size
 
     def feature_map(self, pixels: Tensor) -> Tensor:
         output = self._run(self.network, pixels)
@@ -123,16 +109,14 @@ def _from_timm(name: str) -> LibraryEncoder:
     preprocessing = _preprocessing(data["input_size"][-1], data["mean"], data["std"], data["interpolation"])
     output = _run_once(network, _timm_features, preprocessing.size)
     width, skipped = network.num_features, getattr(network, "num_prefix_tokens", 0)
-    return LibraryEncoder(
-        network,
-        _timm_features,
-        grid=_grid(f"timm/{name}", output, width, skipped),
-        feature_size=width,
-        skipped=skipped,
-        preprocessing=preprocessing,
-        published=lambda: timm.create_model(name, pretrained=True, num_classes=0).state_dict(),
-        parts=list(_parts(network)),
-    )
+
+    def published() -> dict[str, Tensor]:
+        return timm.create_model(name, pretrained=True, num_classes=0).state_dict()
+
+    encoder = LibraryEncoder(network, _timm_features, skipped, published, list(_parts(network)))
+    encoder.grid, encoder.feature_size = _grid(f"timm/{name}", output, width, skipped), width
+    encoder.preprocessing = preprocessing
+    return encoder
 
 
 def _from_torchvision(name: str) -> LibraryEncoder:
@@ -147,16 +131,12 @@ def _from_torchvision(name: str) -> LibraryEncoder:
     skipped = int(isinstance(model, models.VisionTransformer))
     node, output = _last_spatial_node(model, preprocessing.size, skipped)
     width = output.shape[2 if output.dim() == 3 else 1]
-    return LibraryEncoder(
-        create_feature_extractor(model, {node: "vectors"}),
-        lambda network, pixels: network(pixels)["vectors"],
-        grid=_grid(f"torchvision/{name}", output, width, skipped),
-        feature_size=width,
-        skipped=skipped,
-        preprocessing=preprocessing,
-        published=lambda: weights.get_state_dict(progress=True, check_hash=True),
-        parts=list(_parts(model)),
-    )
+    network = create_feature_extractor(model, {node: "vectors"})
+    published = partial(weights.get_state_dict, progress=True, check_hash=True)
+    encoder = LibraryEncoder(network, lambda network, x: network(x)["vectors"], skipped, published, list(_parts(model)))
+    encoder.grid, encoder.feature_size = _grid(f"torchvision/{name}", output, width, skipped), width
+    encoder.preprocessing = preprocessing
+    return encoder
 
 
 # A package -> what makes the encoder of one of its names, with fresh weights.
@@ -181,7 +161,7 @@ def _preprocessing(size: int, mean: Any, std: Any, interpolation: str) -> Prepro
 
 
 @torch.no_grad()
-def _run_once(network: nn.Module, run: Callable[[Any, Tensor], Any], size: int) -> Any:
+def _run_once(network: nn.Module, run: Run, size: int) -> Any:
     """The network's output for one black photo, in evaluation mode; it is left in training mode, as it came."""
     output = run(network.eval(), torch.zeros(1, 3, size, size))
     network.train()

@@ -19,11 +19,9 @@ def sample(
     places: slice = slice(None),
     whole: int | None = None,
 ) -> Tensor:
-    """Draw ``sentences`` of each of ``memory``'s P photos from p(word | photo, words before).
+    """Draw C = ``sentences`` of each of ``memory``'s P photos from p(word | photo, words before).
 
     Args:
-        decoder, memory: the decoder and its memory of the photos.
-        sentences: C.
         max_words: the longest sentence, ``<end>`` included.
         generator: random numbers; None for torch's global generator.
         places, whole: the photos' indices in a global batch of ``whole`` photos that several processes share: with

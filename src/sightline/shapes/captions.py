@@ -32,8 +32,7 @@ RELATION_DISTANCE = 10
 def true_captions(objects: Sequence[Object]) -> tuple[frozenset[str], ...]:
     """The true captions that name every object of a photo, in five sets, one for each kind of sentence; none is empty.
 
-    Args:
-        objects: one object, or two whose centres are `RELATION_DISTANCE` apart along an axis.
+    ``objects``: one, or two whose centres are `RELATION_DISTANCE` apart along an axis.
     """
     if len(objects) == 1:
         return _about_one(objects[0])
