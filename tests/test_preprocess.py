@@ -12,6 +12,7 @@ import sys
 import time
 import tracemalloc
 import warnings
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -469,3 +470,40 @@ def test_heic_photos_are_named_where_it_is_not(monkeypatch):
     with pytest.raises(SightlineError, match=r'^photo: a HEIC photo; pip install "sightline\[heif\]" to read it$'):
         open_photo(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(60))
     _register_heic.cache_clear()
+
+
+def _chunk(kind: bytes, data: bytes = b"") -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def _many_parts(kind: str) -> bytes:
+    photo = saved(
+        four_corners().resize((1200, 800)), "JPEG" if kind in ("scans", "segments", "EXIF") else kind, progressive=True
+    )
+    if kind == "scans":
+        last = photo.rindex(b"\xff\xda")
+        return photo[:last] + 3_000 * photo[last:-2] + photo[-2:]
+    if kind == "segments":
+        return photo[:2] + 200_000 * b"\xff\xe5\0\2" + photo[2:]
+    if kind == "EXIF":  # a thousand tags in 600 kB, each of which names all of it
+        tags = [struct.pack("<HHII", tag, 1, 500_000, 8) for tag in range(1000)]
+        tiff = b"II*\0\x08\0\0\0" + struct.pack("<H", 1000) + b"".join(tags) + bytes(600_000)
+        pieces = [b"Exif\0\0" + tiff[at : at + 60_000] for at in range(0, len(tiff), 60_000)]
+        return photo[:2] + b"".join(b"\xff\xe1" + struct.pack(">H", len(p) + 2) + p for p in pieces) + photo[2:]
+    return photo[:33] + 200_000 * _chunk(b"aaAa") + photo[33:]
+
+
+@pytest.mark.parametrize("kind", ["scans", "segments", "EXIF", "PNG"])
+def test_a_photo_that_asks_for_too_much_work_is_refused_at_once(kind):
+    photo = _many_parts(kind)
+    start = time.process_time()
+    with pytest.raises(SightlineError, match=r"takes too long.*; save it anew") as refused:
+        open_photo(photo)
+    assert "\n" not in str(refused.value)
+    assert time.process_time() - start < 3
+
+
+def test_usual_and_large_progressive_photos_are_no_such_work(photo):
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (300, 300, 3), np.uint8)).resize((1500, 1500))
+    for image in (photo, noise):
+        assert_alike(open_photo(saved(image, "JPEG", progressive=True, quality=95)), image, within=6)

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from sightline.errors import SightlineError
+from sightline.images.bounds import CountedFile, check_work, counted
 from sightline.images.colour import declared_depth, reduced, to_eight_bits, to_rgb
-from sightline.images.formats import DRAWING, OpenedSource, UnreadablePhoto, identify, reason, size_of, with_article
+from sightline.images.formats import DRAWING, UnreadablePhoto, identify, reason, size_of, with_article
 from sightline.images.source import ImageSource
 
 _File: TypeAlias = str | os.PathLike[str] | ImageSource | bytes | bytearray | memoryview | IO[bytes]
@@ -153,10 +154,12 @@ def _decode(
     with _open(photo, formats, opened) as image:
         _check_size(image, max_pixels)
         _check_codec(image)
+        check_work(image)
         # Asking for a smaller scale takes time, even where there is none.
         if size is not None and min(image.size) >= 4 * size:
             image.draft(None, (2 * size, 2 * size))  # type: ignore[arg-type]
         if large := image.width * image.height > _LARGE:
+            opened.callback(_give_memory_back)
             opened.enter_context(_decoding_large.setdefault(os.getpid(), threading.Lock()))
         depth = declared_depth(image)
         image.load()
@@ -200,12 +203,12 @@ def _open(photo: Photo, formats: Sequence[str] | None, opened: contextlib.ExitSt
     return image
 
 
-def _source(photo: object, opened: contextlib.ExitStack) -> OpenedSource:
-    """What Pillow is to open: a regular file's path, or a file in memory."""
+def _source(photo: object, opened: contextlib.ExitStack) -> CountedFile:
+    """What Pillow is to open: a regular file, or a file in memory."""
     if isinstance(photo, bytes):
-        return io.BytesIO(photo)
+        return counted(photo)
     if isinstance(photo, (bytearray, memoryview)):
-        return io.BufferedReader(opened.enter_context(_MemoryFile(photo)), 65536)
+        return counted(opened.enter_context(_MemoryFile(photo)))
     if isinstance(photo, (str, os.PathLike)):
         path = os.fsdecode(photo)
         if not path:
@@ -216,7 +219,7 @@ def _source(photo: object, opened: contextlib.ExitStack) -> OpenedSource:
             raise IsADirectoryError
         if not stat.S_ISREG(mode):
             raise UnreadablePhoto("not a regular file, but a pipe or a device")
-        return path
+        return counted(opened.enter_context(io.FileIO(path)))
     if not callable(read := getattr(photo, "read", None)):
         raise SightlineError(
             "a photo is a path, an image file's bytes, an open file, a PIL image or an array; this is"
@@ -226,7 +229,7 @@ def _source(photo: object, opened: contextlib.ExitStack) -> OpenedSource:
         photo.seek(0)  # type: ignore[attr-defined]
     if isinstance(data := read(), str):
         raise UnreadablePhoto("opened as text; open it in binary mode, 'rb'")
-    return io.BytesIO(data)
+    return counted(bytes(data))
 
 
 class _MemoryFile(io.RawIOBase):
@@ -287,6 +290,12 @@ def silence_pillow() -> None:
     """
     warnings.filterwarnings("ignore", module=r"PIL\.", append=True)
     logging.getLogger("PIL").addHandler(logging.NullHandler())
+
+
+def _give_memory_back() -> None:
+    """Hand freed memory back to the system, which glibc keeps for each thread; after large photos that is much."""
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library, another system
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @functools.cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import importlib.util
 import io
@@ -10,12 +9,9 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO
 
 from PIL import Image, UnidentifiedImageError, features
-
-OpenedSource: TypeAlias = str | BinaryIO
-"""What Pillow opens: the path of a regular file, or a seekable binary file."""
 
 # What Pillow lists but cannot decode by itself, or what is no picture.
 _NO_PHOTOS = frozenset({"BUFR", "EPS", "FITS", "GRIB", "HDF5", "IPTC", "MPEG", "WMF"})
@@ -148,7 +144,7 @@ class UnreadablePhoto(Exception):
     """A reason not to open a photo; its message is passed on as it is."""
 
 
-def identify(source: OpenedSource, formats: Sequence[str] | None) -> Image.Image:
+def identify(source: BinaryIO, formats: Sequence[str] | None) -> Image.Image:
     """The image in a file, its header read by the one reader of ``formats`` (None: all) that will decode it.
 
     Raises `UnreadablePhoto` where none of them takes it.
@@ -159,7 +155,7 @@ def identify(source: OpenedSource, formats: Sequence[str] | None) -> Image.Image
         raise UnreadablePhoto(_unidentified(source, formats)) from None
 
 
-def _identify(source: OpenedSource, formats: Sequence[str] | None) -> Image.Image:
+def _identify(source: BinaryIO, formats: Sequence[str] | None) -> Image.Image:
     try:
         image = Image.open(source, formats=None if formats is None else list(formats))
     except UnidentifiedImageError:
@@ -207,7 +203,7 @@ def reason(error: Exception) -> str:
     return _damaged_or_unsupported(error)
 
 
-def _unidentified(source: OpenedSource, formats: Sequence[str] | None) -> str:
+def _unidentified(source: BinaryIO, formats: Sequence[str] | None) -> str:
     """What a file is that Pillow's readers of ``formats`` (None: all) do not take, where its first bytes tell."""
     beginning = _first_bytes(source)
     if not beginning:
@@ -221,17 +217,14 @@ def _unidentified(source: OpenedSource, formats: Sequence[str] | None) -> str:
     return _complaint_of_its_reader(source, beginning, formats) or otherwise
 
 
-def _first_bytes(source: OpenedSource) -> bytes:
-    if isinstance(source, str):
-        with open(source, "rb") as file:  # noqa: PTH123
-            return file.read(512)
+def _first_bytes(source: BinaryIO) -> bytes:
     source.seek(0)
     return source.read(512)
 
 
-def size_of(source: OpenedSource) -> int:
+def size_of(source: BinaryIO) -> int:
     """The size in bytes."""
-    return os.path.getsize(source) if isinstance(source, str) else source.seek(0, io.SEEK_END)  # noqa: PTH202
+    return source.seek(0, io.SEEK_END)
 
 
 def _damaged_or_unsupported(error: Exception) -> str:
@@ -252,15 +245,14 @@ def _message(error: Exception) -> str:
     return message if worded and message else "its data make no sense"
 
 
-def _complaint_of_its_reader(source: OpenedSource, beginning: bytes, formats: Sequence[str] | None) -> str | None:
+def _complaint_of_its_reader(source: BinaryIO, beginning: bytes, formats: Sequence[str] | None) -> str | None:
     """What the reader raises that recognises the first bytes, which `Image.open` swallows; None if none does."""
     for name in Image.OPEN if formats is None else formats:
         reader, accepts = Image.OPEN[name]
         if accepts and accepts(beginning[:16].ljust(16, b"\0")) is True:
             try:
-                with open(source, "rb") if isinstance(source, str) else contextlib.nullcontext(source) as file:  # noqa: PTH123
-                    file.seek(0)
-                    reader(file, "")
+                source.seek(0)
+                reader(source, "")
             except Exception as error:
                 return _damaged_or_unsupported(error)
     return None
