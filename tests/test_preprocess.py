@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import os
+import re
 import socket
 import struct
 import subprocess
@@ -106,7 +107,7 @@ def test_a_large_jpeg_decoded_small_looks_the_same(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF"])
-@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.85])
 def test_truncated_files_are_refused(kind, share, tmp_path):
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
     whole = saved(noise, kind)
@@ -507,3 +508,41 @@ def test_usual_and_large_progressive_photos_are_no_such_work(photo):
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (300, 300, 3), np.uint8)).resize((1500, 1500))
     for image in (photo, noise):
         assert_alike(open_photo(saved(image, "JPEG", progressive=True, quality=95)), image, within=6)
+
+
+@pytest.mark.parametrize("kind", [b"zTXt", b"iTXt", b"iCCP"])
+@pytest.mark.parametrize("after", [33, -12])
+def test_megabytes_of_metadata_do_not_cost_a_png(photo, kind, after):
+    png = saved(photo, "PNG")
+    head = {b"zTXt": b"Comment\0\0", b"iTXt": b"XML:com.adobe.xmp\0\1\0\0\0", b"iCCP": b"x\0\0"}[kind]
+    metadata = _chunk(kind, head + zlib.compress(bytes(3_000_000)))
+    assert_alike(open_photo(png[:after] + metadata + png[after:]), photo, within=0)
+
+
+def test_thousands_of_profiles_are_not_unpacked(photo):
+    png, profile = saved(photo, "PNG"), _chunk(b"iCCP", b"x\0\0" + zlib.compress(bytes(1_000_000)))
+    start = time.process_time()
+    assert_alike(open_photo(png[:33] + 5_000 * profile + png[33:]), photo, within=0)
+    assert time.process_time() - start < 3
+
+
+def test_a_jpeg_that_ends_early_is_decoded_with_a_note_unless_much_is_missing():
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (400, 400, 3), np.uint8))
+    jpeg = saved(image, "JPEG")
+    whole = open_photo(jpeg)
+    without_end = open_photo(jpeg[:-2])
+    assert (without_end.info["note"], whole.info) == ("the file ends early", {})
+    assert_alike(without_end, whole, within=0.1)
+    assert re.search("last [4-7]% of the photo is missing", open_photo(jpeg[: int(0.95 * len(jpeg))]).info["note"])
+    with pytest.raises(SightlineError, match="truncated"):
+        open_photo(jpeg[: int(0.8 * len(jpeg))])
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
+def test_of_an_animation_that_begins_blank_a_frame_that_shows_something_is_taken(kind):
+    shown = four_corners()
+    frames = [Image.blend(Image.new("RGB", shown.size), shown, share) for share in (0, 0, 0.1, 0.5, 1)]
+    data = saved(frames[0], kind, save_all=True, append_images=frames[1:], duration=[40, 50, 60, 70, 80], lossless=True)
+    picture = open_photo(data)
+    assert_alike(picture, shown)
+    assert "begins blank" in picture.info["note"]

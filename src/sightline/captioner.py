@@ -19,7 +19,7 @@ from sightline.caption import Caption, read_captions
 from sightline.errors import SightlineError
 from sightline.images.formats import with_article
 from sightline.model_folder import CONFIG, ONNX, VOCABULARY, identity, load_description
-from sightline.preprocess import Photo, is_blank, preprocess
+from sightline.preprocess import Photo, is_blank, preprocess_noted
 from sightline.sessions import BEAM_SIZE, LENGTH_PENALTY, Pixels, Sessions, available_cores, run_search
 
 if TYPE_CHECKING:
@@ -122,8 +122,8 @@ class Captioner:
             'the photo is blank, one colour all over: the caption says nothing about it'
         """
         options = _checked(beam_size, length_penalty, evidence)
-        pixels = preprocess(photo, self.config.preprocessing)[None]
-        (caption,) = self._search(self._sessions.get(self._cores), pixels, options)
+        pixels, note = preprocess_noted(photo, self.config.preprocessing)
+        (caption,) = self._search(self._sessions.get(self._cores), pixels[None], [note], options)
         return caption.with_photo(photo)
 
     def stream(
@@ -198,28 +198,33 @@ class Captioner:
 
     def _batch(self, photos: Sequence[Photo], options: _Options, **limits: Any) -> list[Caption | SightlineError]:
         decoded = [self._decode(photo, **limits) for photo in photos]
-        readable = [pixels for pixels in decoded if not isinstance(pixels, SightlineError)]
+        readable = [item for item in decoded if not isinstance(item, SightlineError)]
         # One thread a batch: cores that share a batch spend much of their time waiting for each other.
         session = self._sessions.get(threads=1)
-        captions = iter(self._search(session, np.stack(readable), options) if readable else ())
+        pixels, notes = zip(*readable, strict=True) if readable else ((), ())
+        captions = iter(self._search(session, np.stack(pixels), notes, options) if readable else ())
         return [
             item if isinstance(item, SightlineError) else next(captions).with_photo(photo)
             for photo, item in zip(photos, decoded, strict=True)
         ]
 
-    def _decode(self, photo: Photo, **limits: Any) -> Pixels | SightlineError:
+    def _decode(self, photo: Photo, **limits: Any) -> tuple[Pixels, str] | SightlineError:
         try:
-            return preprocess(photo, self.config.preprocessing, **limits)
+            return preprocess_noted(photo, self.config.preprocessing, **limits)
         except SightlineError as error:
             error.photo = photo
             return error.with_traceback(None)  # its frames would keep the pixels of the whole batch alive
 
-    def _search(self, session: InferenceSession, pixels: Pixels, options: _Options) -> list[Caption]:
+    def _search(
+        self, session: InferenceSession, pixels: Pixels, notes: Sequence[str], options: _Options
+    ) -> list[Caption]:
         outputs = run_search(session, pixels, *options)
         del outputs["lengths"]
         return [
-            replace(caption, note=BLANK) if is_blank(photo, self.config.preprocessing) else caption
-            for caption, photo in zip(read_captions(self.vocabulary, self.config.grid, **outputs), pixels, strict=True)
+            replace(caption, note=BLANK if is_blank(photo, self.config.preprocessing) else note)
+            for caption, photo, note in zip(
+                read_captions(self.vocabulary, self.config.grid, **outputs), pixels, notes, strict=True
+            )
         ]
 
 

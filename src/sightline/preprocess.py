@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from sightline.errors import SightlineError
-from sightline.images.bounds import CountedFile, check_work, counted
+from sightline.images.bounds import CountedFile, check_work, counted, lean_png
 from sightline.images.colour import declared_depth, reduced, to_eight_bits, to_rgb
-from sightline.images.formats import DRAWING, UnreadablePhoto, identify, reason, size_of, with_article
+from sightline.images.formats import DRAWING, PNG_SIGNATURE, UnreadablePhoto, identify, reason, size_of, with_article
 from sightline.images.source import ImageSource
 
 _File: TypeAlias = str | os.PathLike[str] | ImageSource | bytes | bytearray | memoryview | IO[bytes]
@@ -32,6 +32,9 @@ Photo: TypeAlias = _File | Image.Image | NDArray[np.generic]
 # that claims more than this many pixels per byte of the file is taken for damaged.
 _LARGE = 20_000_000
 _PIXELS_A_BYTE = 20_000
+_MISSING = 0.1  # the greatest part of a JPEG that may be missing at its end
+_ANIMATED = ("AVIF", "GIF", "PNG", "WEBP")
+_FRAMES = 32  # the most that are looked at if the first is blank
 _COMPRESSION = 259  # TIFF's tag
 # One lock per process: a forked child must not wait for a lock that a thread of its parent held.
 _decoding_large: dict[int, threading.Lock] = {}
@@ -92,6 +95,10 @@ def open_photo(
             header is read once, and the reader that read it decodes the photo.
         max_pixels: the most pixels that the photo may have, by its header, before anything is decoded.
 
+    Returns:
+        The picture; ``info["note"]`` is there if a person should know something: up to a tenth of a JPEG is missing at
+        its end, or an animation begins blank, of which another frame is taken.
+
     Raises:
         TooManyPixels: it has more than ``max_pixels``, or more than 178 million pixels.
         SightlineError: the photo is missing, is no image, is of none of ``formats``, is truncated, or has no pixels.
@@ -116,7 +123,13 @@ def preprocess(photo: Photo, preprocessing: Preprocessing, **limits: Any) -> NDA
 
     ``limits`` (``formats``, ``max_pixels``), and what is raised, as with `open_photo`.
     """
+    return preprocess_noted(photo, preprocessing, **limits)[0]
+
+
+def preprocess_noted(photo: Photo, preprocessing: Preprocessing, **limits: Any) -> tuple[NDArray[np.float32], str]:
+    """What `preprocess` returns, and `open_photo`'s note; usually empty."""
     image = open_photo(photo, preprocessing.size, **limits)
+    note = image.info.get("note", "")
     side = preprocessing.size
     if image.size != (side, side):
         image = image.resize((side, side), INTERPOLATIONS[preprocessing.interpolation], reducing_gap=3.0)
@@ -126,7 +139,7 @@ def preprocess(photo: Photo, preprocessing: Preprocessing, **limits: Any) -> NDA
     pixels = np.asarray(image).transpose(2, 0, 1).astype(np.float32, order="C")
     pixels *= 1 / (255 * std)
     pixels -= mean / std
-    return pixels
+    return pixels, note
 
 
 def is_blank(pixels: NDArray[np.float32], preprocessing: Preprocessing) -> bool:
@@ -162,11 +175,61 @@ def _decode(
             opened.callback(_give_memory_back)
             opened.enter_context(_decoding_large.setdefault(os.getpid(), threading.Lock()))
         depth = declared_depth(image)
-        image.load()
+        note = _load(image)
         with contextlib.suppress(Exception):  # a broken orientation does not cost the photo
             ImageOps.exif_transpose(image, in_place=True)
         # A large photo is reduced first: the conversions would need its memory again.
-        return _without_info(to_rgb(reduced(image, size) if large else image, depth, size))
+        picture = to_rgb(reduced(image, size) if large else image, depth, size)
+        if image.format in _ANIMATED and _spread(picture) <= 2:
+            picture, note = _visible_frame(image, picture, size) or (picture, note)
+        return _without_info(picture, note)
+
+
+def _load(image: Image.Image) -> str:
+    """Decode an opened image; returns a note if something of it is missing."""
+    try:
+        image.load()
+        return ""
+    except OSError as error:
+        if image.format not in ("JPEG", "MPO") or "truncated" not in str(error):
+            raise
+        return _load_truncated(image, error)
+
+
+def _load_truncated(image: Any, error: OSError) -> str:
+    """Decode what there is of a JPEG that ends early; raises ``error`` if more than a tenth is missing."""
+    image.fp.seek(0)
+    image.fp = counted(image.fp.read() + b"\xff\xd9")  # the decoder fills the rest with grey
+    image.load()
+    pixels = np.asarray(image)
+    grey = (pixels == 128).reshape(*pixels.shape[:2], -1).all(axis=2)
+    complete = len(grey) - int(np.append(~grey[::-1, -1], True).argmax())  # the rows that reach the right edge
+    missing = float(grey[complete:].sum() / grey.size)
+    if missing > _MISSING:
+        raise error
+    return "the file ends early" + (
+        f": the last {max(1, round(100 * missing))}% of the photo is missing" * bool(missing)
+    )
+
+
+def _spread(picture: Image.Image) -> float:
+    """How much of a picture is to be seen: the standard deviation of some of its pixels' values; 0 for a blank one."""
+    step = 1 + max(picture.size) // 256
+    return float(np.asarray(picture)[::step, ::step].std(axis=(0, 1)).max())
+
+
+def _visible_frame(image: Image.Image, first: Image.Image, size: int | None) -> tuple[Image.Image, str] | None:
+    """Of an animation whose first frame is blank, the next frame that shows most, and a note; None if none does."""
+    best, most, shown = 0, 2.0, first
+    frames = min(_FRAMES, _LARGE // (image.width * image.height))
+    with contextlib.suppress(Exception):  # the last frame, or damage
+        for frame in range(1, frames + 1):
+            image.seek(frame)
+            image.load()
+            picture = to_rgb(image, None, size)
+            if (spread := _spread(picture)) > most:
+                best, most, shown = frame, spread, picture.copy()
+    return (shown, f"an animation that begins blank: the caption is of frame {best + 1}") if best else None
 
 
 def _check_size(image: Image.Image, max_pixels: int | None) -> None:
@@ -186,9 +249,9 @@ def _check_codec(image: Image.Image) -> None:
             raise NotImplementedError(f"compression {image.info.get('compression')} is not supported")
 
 
-def _without_info(image: Image.Image) -> Image.Image:
+def _without_info(image: Image.Image, note: str = "") -> Image.Image:
     # A profile or rotation that was applied must not be applied again, here or by whoever opens the saved image.
-    image.info = {}
+    image.info = {"note": note} if note else {}
     return image
 
 
@@ -196,7 +259,12 @@ def _open(photo: Photo, formats: Sequence[str] | None, opened: contextlib.ExitSt
     if isinstance(photo, np.ndarray):
         return _from_array(photo)
     source = _source(photo, opened)
+    profile = None
+    if source.read(8) == PNG_SIGNATURE:
+        source, profile = lean_png(source)
     image = identify(source, formats)
+    if profile:
+        image.info["icc_profile"] = profile
     pixels = image.width * image.height
     if pixels > _LARGE and pixels > _PIXELS_A_BYTE * (size := size_of(source)):
         raise UnreadablePhoto(f"damaged image ({size} bytes that claim to be {image.width} x {image.height} pixels)")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import zlib
 from typing import Any, TypeAlias
 
 from PIL import Image
@@ -20,6 +22,8 @@ _BYTES = 1 << 32
 _SCANS = 32
 _SCANNED_PIXELS = 1_000_000_000
 _READS_IN_PYTHON = 8_000_000  # of decoders that read byte by byte, such as QOI's; seconds
+
+_TEXT, _PROFILE, _TEXTS = 1 << 20, 1 << 24, 64  # the most bytes of a PNG's text and profile, and how many are read
 
 
 class _Counted:
@@ -91,3 +95,41 @@ def _scans_are_many(image: Any) -> bool:
         last = data[-1:]
     image.fp.seek(after)
     return scans > limit
+
+
+def lean_png(file: CountedFile) -> tuple[CountedFile, bytes | None]:
+    """A PNG without the texts and profiles for which Pillow would refuse it or unpack megabytes; its profile, if large.
+
+    Pillow's own limit on them is the whole process's.
+    """
+    kept, start, texts, profile = bytearray(), 0, 0, None
+    end = 8
+    file.seek(end)
+    while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
+        at, end = end, end + 12 + int.from_bytes(head[:4], "big")
+        if head[4:] in (b"iCCP", b"zTXt", b"iTXt"):
+            texts += 1
+            unpacked = _unpacked(head[4:], file.read(end - at - 12)) if texts <= _TEXTS else None
+            if unpacked is None or len(unpacked) >= _TEXT:
+                profile = unpacked if head[4:] == b"iCCP" and profile is None else profile
+                file.seek(start)
+                kept += file.read(at - start)
+                start = end
+        file.seek(end)
+    file.seek(start)
+    if not start:
+        return file, None
+    return counted(bytes(kept + file.read())), profile
+
+
+def _unpacked(kind: bytes, content: bytes) -> bytes | None:
+    """A text's or profile's bytes, up to a limit; None where they are more."""
+    packed = content.partition(b"\0")[2]
+    if kind == b"iTXt":
+        if packed[:1] == b"\0":
+            return content
+        packed = packed[1:].split(b"\0", 2)[-1]  # behind the language and the translated keyword
+    unpacker = zlib.decompressobj()
+    with contextlib.suppress(zlib.error):
+        content = unpacker.decompress(packed[1:], _PROFILE if kind == b"iCCP" else _TEXT)
+    return None if unpacker.unconsumed_tail else content

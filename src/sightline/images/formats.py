@@ -61,8 +61,9 @@ _BEGINNINGS = {
     ARCHIVE: (b"PK\3\4", b"\x1f\x8b"),
     POINTER: (b"version https://git-lfs",),
 }
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _SIGNATURES = {
-    "PNG": (b"\x89PNG\r\n\x1a\n",),
+    "PNG": (PNG_SIGNATURE,),
     "JPEG": (b"\xff\xd8\xff",),
     "GIF": (b"GIF87a", b"GIF89a"),
     "TIFF": (b"II*\0", b"MM\0*"),
