@@ -14,8 +14,6 @@ from sightline.model_folder import CARD, CONFIG, ONNX, VOCABULARY
 # One slash too: `Path` turns two into one.
 _ADDRESS = re.compile(r"(?:hf:/{1,2})?(?P<name>[\w.-]+/[\w.-]+?)(?:@(?P<revision>[^@\s]+))?")
 
-_FILES_TO_CAPTION = (CONFIG, VOCABULARY, ONNX, CARD)
-
 
 class Address(NamedTuple):
     """``hf://USER/NAME@REVISION``; the revision is a branch, a tag or a commit, None the newest on the main branch."""
@@ -49,7 +47,7 @@ def fetch(address: str, also: Iterable[str] = ()) -> Path:
     with hub_errors(parsed):
         from huggingface_hub import snapshot_download
 
-        files = [*_FILES_TO_CAPTION, *also]
+        files = [CONFIG, VOCABULARY, ONNX, CARD, *also]
         folder = Path(snapshot_download(parsed.name, revision=parsed.revision, allow_patterns=files))
     if missing := [name for name in (CONFIG, VOCABULARY, *also) if not (folder / name).is_file()]:
         raise SightlineError(f"{parsed}: not a model pushed by sightline (no {missing[0]}); name another model")

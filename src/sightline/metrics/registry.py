@@ -149,7 +149,8 @@ def _check_tokenized(name: str, captions: Iterable[str]) -> None:
     for caption in captions:
         if (caption != caption.lower() or _UNTOKENIZED.search(caption)) and tokenize(caption) != caption:
             raise SightlineError(
-                f"{name}: {caption!r:.60} is not tokenized; pass it through sightline.metrics.tokenize"
+                f"{name}: {caption!r:.60} is not tokenized; pass it through sightline.metrics.tokenize, "
+                "or use Corpus.of_captions, which does"
             )
 
 
@@ -200,7 +201,7 @@ def register(name: str, *scores: str) -> Callable[[Metric], Metric]:
 
 
 def compute(corpus: Corpus, names: Iterable[str]) -> dict[str, Score]:
-    """Scores by name, in the order of ``names``, each as `metric_of` takes it: ``bleu``, or a single score, ``BLEU-4``.
+    """Scores by name in the order of ``names``: metrics (``bleu``) or scores (``BLEU-4``); else `SightlineError`.
 
     >>> scores = compute(Corpus(["a dog runs"], [["a dog is running", "the dog runs"]]), ["BLEU-2", "length"])
     >>> {name: round(score.value, 3) for name, score in scores.items()}
