@@ -80,9 +80,7 @@ class CaptionFile:
 
 
 def read_references(path: str | os.PathLike[str], split: str = "test") -> dict[str, list[str]]:
-    """Photo -> its captions, in the order of the file.
-
-    ``split``: which one of a file in Karpathy's JSON; the literature scores test.
+    """Photo -> its captions, in the order of the file; of Karpathy's JSON, those of ``split``.
 
     Raises:
         SightlineError: the file cannot be read, has no captions, or an entry makes no sense.
@@ -116,10 +114,7 @@ def read_captions(path: str | os.PathLike[str], split: str = "test") -> CaptionF
 def read_table(path: Path) -> CaptionRows | None:
     """The rows of a dataset's table, by its suffix: JSON lines, a JSON list of objects, Parquet, or delimited text.
 
-    None if it names no column for the photo or none for the caption.
-
-    Raises:
-        SightlineError: the text is not UTF-8, or Parquet cannot be read.
+    None if it names no column for the photo or none for the caption; `SightlineError` if it cannot be read.
     """
     suffix = path.suffix.lower()
     if suffix in PARQUET:
@@ -218,10 +213,7 @@ def _of_split(path: Path, rows: list[Row], split: str) -> tuple[list[Row], str]:
 
 
 def _strict(path: Path, rows: Iterable[Row], split: str = "", tolerant: bool = False) -> CaptionFile:
-    """The content of rows; the first that makes no sense is raised.
-
-    ``tolerant``: leave such rows out while they are no more than one in a hundred.
-    """
+    """The content of rows; the first that makes no sense is raised, or, if ``tolerant``, up to 1% of them left out."""
     content, left_out = CaptionFile([], split=split), []
     for row in rows:
         problem = row.problem

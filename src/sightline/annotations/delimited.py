@@ -35,10 +35,7 @@ class Table(NamedTuple):
 def parse_table(text: str, photo_names: Sequence[str], caption_names: Sequence[str]) -> Table | None:
     """The table in ``text``; None if its first line names no column for the photo or none for the caption.
 
-    Args:
-        text: with any of the usual line ends.
-        photo_names: lower-case names of the photo's column; the first one present is used (`columns.find_column`).
-        caption_names: the same for the caption's.
+    Of a column's lower-case names, the first one present is used, see `sightline.images.columns.find_column`.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\n")
     header = text.partition("\n")[0]

@@ -22,11 +22,7 @@ from sightline.images.columns import PHOTO_COLUMNS
 
 
 def parse_json(text: str, unique: bool = False) -> Any:
-    """The value; ``unique``: no object may have a key twice, of which Python would keep the last.
-
-    Raises:
-        ValueError: it is no JSON, or has a key twice.
-    """
+    """The value; `ValueError` if it is no JSON or, if ``unique``, has a key twice, of which Python keeps the last."""
     try:
         return json.loads(text, object_pairs_hook=_unique_keys if unique else None)
     except _RepeatedKey:
@@ -77,9 +73,8 @@ def rows_of_json(content: object, photo_names: Sequence[str] = PHOTO_COLUMNS) ->
 
 def coco_file_names(content: object) -> dict[str, set[str]]:
     """COCO's file_name -> ids, each as text, of annotations; empty for any other JSON."""
-    images = content.get("images") if isinstance(content, dict) else None
     names: dict[str, set[str]] = {}
-    for image in images if isinstance(images, list) else ():
+    for image in karpathy_images(content) or ():
         if isinstance(image, dict) and isinstance(image.get("file_name"), str) and "id" in image:
             names.setdefault(image["file_name"], set()).add(str(image["id"]))
     return names

@@ -26,6 +26,7 @@ _COCO_FILE = re.compile(r"(?:COCO_\w+_)?(\d{12})")
 _COCO_NAME = re.compile(r"(?:COCO_\w+_)?(\d{1,12})")
 
 Key = Callable[[str], str]
+_same: Key = str  # the file's name itself
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,6 @@ class Matching:
         contested: name -> the target it could mean, and the other names that could mean it.
 
     Args:
-        names: the names to match.
         paths: the targets' paths, as `plain_path` gives them.
         targets: what the paths stand for, aligned; a target may have several paths. Without, the paths themselves.
         unique: file names are unique, so that a folder called for another split does not rule a target out.
@@ -80,13 +80,7 @@ class Matching:
                 self._take(name, target)
 
     def match(self, key: Key, target_key: Key | None = None, fits: Callable[[str, str], bool] | None = None) -> None:
-        """Match names and targets whose file names have the same key.
-
-        Args:
-            key: file name -> key; an empty key matches nothing.
-            target_key: the same for targets, if it differs.
-            fits: whether a name's and a target's path may match at all.
-        """
+        """Match names and targets of the same key, by their file names; an empty key, or paths unfit, match nothing."""
         if not self.left:
             return
         index: dict[str, list[tuple[str, str]]] = {}
@@ -136,7 +130,6 @@ def find_photos(root: Path, named: Collection[str], *, whole: bool = False, uniq
     matched with a name under ``val/``. No file is opened, and folders are listed once.
 
     Args:
-        root: the dataset's folder.
         named: what its files call the photos; ``\\`` is read as ``/``.
         whole: all photos right in ``root`` are the dataset's, even if none is named.
         unique: file names are unique, so that a folder's name says nothing.
@@ -176,10 +169,7 @@ def pair_photos(
     folder; the same without regard to case; a name with a suffix and one without; a number and the file that COCO names
     by it.
 
-    Args:
-        names: the photos of the hypotheses, each once.
-        references: the photos of the references.
-        aliases: another name of a reference -> the references that have it.
+    ``aliases``: another name of a reference -> the references that have it.
 
     Raises:
         SightlineError: a name fits several references, or several names fit one.
@@ -209,9 +199,7 @@ def as_named(
 ) -> dict[str, tuple[str, ...]]:
     """The same lists with the names as in ``named``, where only one there has the same file name but for its suffix.
 
-    Unlike `Matching`, several entries may mean one name: a photo in two lists is the caller's to find.
-
-    ``only``: leave out names that match nothing.
+    Unlike in `Matching`, several entries may mean one name. ``only``: leave out names that match nothing.
     """
     if all(name in named for names in listed.values() for name in names):
         return {split: tuple(dict.fromkeys(names)) for split, names in listed.items()}
@@ -230,7 +218,6 @@ def _list_files(root: Path, paths: Collection[str]) -> dict[str, str]:
     """Path as it is compared -> path to open, of photos and named files in ``root`` and the folders of ``paths``."""
     files: dict[str, str] = {}
     wanted = {base_of(path) for path in paths}
-
     listed = {folder: (path, names) for folder, path, names in walk(os.fspath(root))}
     for folder in sorted({folder_of(path) for path in paths} - {"", *listed}):
         path = os.path.join(root, folder)  # noqa: PTH118
@@ -273,10 +260,6 @@ def base_of(path: str) -> str:
 def _shared(one: str, other: str) -> int:
     here, there = (reversed(folder_of(path).casefold().split("/")) for path in (one, other))
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(here, there, strict=False)))
-
-
-def _same(base: str) -> str:
-    return base
 
 
 def stem_of(base: str) -> str:

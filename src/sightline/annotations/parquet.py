@@ -5,16 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from sightline.annotations.records import CaptionRows, Row, RowMaker
 from sightline.errors import SightlineError
 from sightline.images.columns import CAPTION_COLUMNS, PHOTO_COLUMNS, find_column, plain_column
+from sightline.images.containers import holds_bytes
 from sightline.images.source import ImageSource, ParquetSource
-
-if TYPE_CHECKING:
-    import pyarrow
-    from pyarrow.parquet import ParquetFile
 
 
 def read_parquet(path: Path) -> CaptionRows | None:
@@ -40,20 +37,12 @@ def read_parquet(path: Path) -> CaptionRows | None:
     return CaptionRows(cells.rows(), cells.photos) if cells.caption and (cells.of_bytes or cells.photo) else None
 
 
-def _holds_bytes(kind: pyarrow.DataType) -> bool:
-    import pyarrow as pa
-
-    if pa.types.is_struct(kind):
-        return any(part.name == "bytes" and _holds_bytes(part.type) for part in kind)
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
-
-
 class _Cells:
     """The cells of one file, read in order without the photos' bytes."""
 
-    def __init__(self, path: Path, file: ParquetFile) -> None:
+    def __init__(self, path: Path, file: Any) -> None:
         self.path, self.file, schema = path, file, file.schema_arrow
-        self.of_bytes = next((name for name in schema.names if _holds_bytes(schema.field(name).type)), None)
+        self.of_bytes = next((name for name in schema.names if holds_bytes(schema.field(name).type)), None)
         parts = [part.name for part in schema.field(self.of_bytes).flatten()] if self.of_bytes else []
         self.is_struct, self.has_path = parts != [self.of_bytes], f"{self.of_bytes}.path" in parts
         self.plain = {name: plain_column(name) for name in schema.names if name != self.of_bytes}

@@ -94,8 +94,7 @@ def with_captions(place: str, photo: str, captions: object, split: str = "") -> 
 def rows_of_objects(entries: Iterable[tuple[str, object]], photo_names: Sequence[str]) -> Iterator[Row]:
     """The rows of (place, JSON value): objects with a field for the photo and one for the caption.
 
-    A `ValueError` in the place of a value is its problem. ``photo_names``: names of the photo's field, the first that
-    is there counts.
+    A `ValueError` in the place of a value is its problem. Of ``photo_names`` the first that is there counts.
     """
     makers: dict[tuple[str, ...], tuple[list[str], RowMaker | str]] = {}
     for place, entry in entries:

@@ -14,12 +14,9 @@ from sightline.errors import SightlineError
 
 
 def read_text(path: Path) -> str:
-    """The file's text, UTF-8 or UTF-16, without a byte order mark and in Unicode's composed form.
+    """The file's text, UTF-8 or UTF-16 (else `SightlineError`), in Unicode's composed form, without a byte order mark.
 
     Composed, because some file systems and editors write ``ü`` as two characters, and names would not match.
-
-    Raises:
-        SightlineError: the file is of another encoding.
     """
     data = path.read_bytes()
     try:

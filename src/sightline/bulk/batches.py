@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from sightline.bulk.rows import COLUMNS, Row, as_text, caption_row
+from sightline.bulk.rows import COLUMNS, as_text, caption_row
 from sightline.captioner import Captioner, load
 from sightline.errors import SightlineError
 from sightline.images.containers import Content, named_bytes, read_content
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Batch = TypeVar("Batch", "dict[str, Any]", "pandas.DataFrame")
 
 _READ_AT_ONCE = 16  # of photos far away: each is waited for, and takes little of the processor
+_captioner = functools.cache(load)
 
 
 class CaptionBatches:
@@ -71,23 +72,12 @@ class CaptionBatches:
         return _captioner(*self._load)
 
     def __call__(self, batch: Batch) -> Batch:
-        """The rows of a batch's photos.
-
-        Raises:
-            SightlineError: the batch has no column of photos.
-        """
+        """The rows of a batch's photos; `SightlineError` if it has no column of them."""
         if self._photo not in batch:
-            raise SightlineError(
-                f"no column {self._photo!r} in a batch of {', '.join(map(str, batch))}; name one: photo="
-            )
+            columns = ", ".join(map(str, batch))
+            raise SightlineError(f"no column {self._photo!r} in a batch of {columns}; name one: photo=")
         names = [str(name) for name in batch[self._photo]]
-        contents = _column(batch, self._content, len(names))
-        rows = self._rows(names, contents, _column(batch, "error", len(names)))
-        columns = {name: np.fromiter((row[name] for row in rows), object, len(rows)) for name in COLUMNS}
-        columns["score"] = columns["score"].astype(float)
-        return columns if isinstance(batch, dict) else type(batch)(columns)
-
-    def _rows(self, names: Sequence[str], contents: Sequence[Any], errors: Sequence[Any]) -> list[Row]:
+        contents, errors = (_column(batch, name, len(names)) for name in (self._content, "error"))
         photos = [_photo(*cells) for cells in zip(names, contents, errors, strict=True)]
         with ThreadPoolExecutor(_READ_AT_ONCE) as pool:
             fetched = [
@@ -95,13 +85,11 @@ class CaptionBatches:
                 for photo in photos
             ]
             photos = [photo.result() if isinstance(photo, Future) else photo for photo in fetched]
-        rows = map(caption_row, self.captioner.stream(photos, *self._options))
-        return [{**row, "photo": as_text(row["photo"])} for row in rows]
-
-
-@functools.cache
-def _captioner(model: str | None, threads: int, device: str) -> Captioner:
-    return load(model, threads, device)
+        results = map(caption_row, self.captioner.stream(photos, *self._options))
+        rows = [{**row, "photo": as_text(row["photo"])} for row in results]
+        cells = {name: np.fromiter((row[name] for row in rows), object, len(rows)) for name in COLUMNS}
+        cells["score"] = cells["score"].astype(float)
+        return cells if isinstance(batch, dict) else type(batch)(cells)
 
 
 def _photo(name: str, content: Any, error: Any) -> Content:

@@ -31,13 +31,11 @@ class PhotoSource(Datasource):
         self._pieces = pieces
 
     def estimate_inmemory_data_size(self) -> int | None:
-        """Unknown before it is read."""
         return None
 
     def get_read_tasks(
         self, parallelism: int, per_task_row_limit: int | None = None, data_context: Any = None
     ) -> list[ReadTask]:
-        """See `Datasource`."""
         nothing = BlockMetadata(num_rows=None, size_bytes=None, exec_stats=None, input_files=None)
         return [ReadTask(partial(_tables, piece), nothing, None, per_task_row_limit) for piece in self._pieces]
 

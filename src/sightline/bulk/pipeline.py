@@ -86,13 +86,7 @@ def caption_photos(
 
 
 def divide(finder: PhotoFinder, pieces: int = 16, at_most: int = 1024) -> list[Iterable[Content]]:
-    """The photos of a finder as pieces of work.
-
-    Args:
-        finder: what to divide.
-        pieces: into how many the photos are divided that are files of their own,
-        at_most: of so many photos, and so into more pieces. Each shard, and each row group of a table, is a piece.
-    """
+    """A finder's files as ``pieces``, or as more of ``at_most`` photos, and a piece for each shard and row group."""
     photos: list[ImageSource] = []
     containers: list[Iterable[Content]] = []
     for file in finder.files(once=True):

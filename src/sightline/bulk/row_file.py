@@ -43,12 +43,7 @@ class RowFile:
     """
 
     def __init__(self, path: Path, made_by: str, overwrite: bool = False) -> None:
-        """Open the file, or make it.
-
-        Args:
-            path: its suffix names the format.
-            made_by: as `sightline.bulk.rows.made_by`.
-            overwrite: whether to empty it.
+        """Open the file, whose suffix names the format, or make it; ``overwrite`` empties it.
 
         Raises:
             SightlineError: there is no such format; the file holds something else, or rows made by another model or

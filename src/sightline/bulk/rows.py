@@ -102,7 +102,6 @@ class CsvTable:
                 yield {**row, **sizes, "error": row["error"] or None}
 
     def write(self, path: Path, rows: Iterator[Row]) -> None:
-        """Write rows into a new file."""
         with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
             writer = csv.writer(file)
             writer.writerow(KEPT)
@@ -134,7 +133,6 @@ class ParquetTable:
                 yield from batch.to_pylist()
 
     def write(self, path: Path, rows: Iterator[Row]) -> None:
-        """Write rows into a new file."""
         import pyarrow as pa
         from pyarrow.parquet import ParquetWriter
 

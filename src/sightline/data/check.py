@@ -8,7 +8,7 @@ import re
 import unicodedata
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from typing import Literal
 from sightline.annotations.split_names import SPLITS
 from sightline.data.dataset import SplitSource, name_splits
 from sightline.data.example import Example
-from sightline.data.layout import Source, read_source
+from sightline.data.layout import Progress, Source, read_source
 from sightline.data.regions.base import Located, read_regions
 from sightline.data.regions.entities import hint_beside
 from sightline.errors import SightlineError
@@ -29,7 +29,6 @@ from sightline.preprocess import open_photo
 from sightline.scripts import characters, words_are_separate
 from sightline.vocabulary import split_words
 
-Progress = Callable[[int, int], None]
 Splits = Mapping[str, tuple[str, ...]]
 
 Level = Literal["error", "warning"]
@@ -65,8 +64,6 @@ class DatasetReport:
     """The result of `check_dataset`.
 
     Attributes:
-        root: the dataset's folder.
-        layout: the name of its layout.
         read: the files that were read for captions and splits, relative to the folder.
         photos: the number of photos, captioned or not.
         captions: the number of captions, usable or not.
@@ -107,7 +104,6 @@ def check_dataset(
     """Read every caption and decode every photo of the dataset in the folder ``root``.
 
     Args:
-        root: the dataset's folder, of any registered layout.
         progress: called with (photos decoded, photos) after each photo.
         indexing: called with (shards read, shards) after each new shard.
         regions: the folder or file of its regions; None: they are looked for in ``root``.
@@ -202,10 +198,8 @@ def find_nothing_to_learn(
     fill a batch.
 
     Args:
-        captions: all captions of the training photos.
         photos: the number of training photos with a caption.
-        min_count: how often a word must occur to be in the vocabulary (`vocabulary.min_count` of a recipe).
-        batch_size: photos a batch (`training.batch_size`).
+        min_count, batch_size: `vocabulary.min_count` and `training.batch_size` of a recipe.
     """
     captions = [caption for caption in captions if caption.strip()]
     words = chain.from_iterable(map(split_words, captions))

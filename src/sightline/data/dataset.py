@@ -30,8 +30,6 @@ class Dataset:
     """The usable photos of a dataset, by split.
 
     Attributes:
-        root: the dataset's folder.
-        layout: the name of its layout.
         splits: "train", "val", "test" -> its examples; without the splits that the files do not list.
         split_source: "files" if the dataset's own files say which photo is in which split, "derived" if each photo's
             file name decided.
@@ -71,9 +69,7 @@ class Dataset:
     def located_split(self, name: str, say: Callable[[str], None] = lambda line: None) -> Sequence[Example]:
         """`split` with the known regions of its photos; takes seconds.
 
-        Args:
-            name: "train", "val" or "test".
-            say: told where the regions come from, or that Flickr30k Entities beside the dataset are not used.
+        ``say`` is told where the regions come from, or that Flickr30k Entities beside the dataset are not used.
 
         Raises:
             SightlineError: there is no such split, or the regions cannot be read; see `read_regions`.

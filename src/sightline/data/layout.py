@@ -74,8 +74,7 @@ def complete(
 
     Args:
         root: where to look for photos; ``whole`` and ``unique`` as in `find_photos`.
-        records: what the caption files say.
-        read: these files.
+        read: the caption files.
         lists_in: folders whose split lists, or Karpathy's JSON, come before splits that the caption files name.
     """
     listed, lists = find_splits(lists_in, records.captions) if lists_in else (None, ())
@@ -186,31 +185,27 @@ def read_source(root: Path, progress: Progress = lambda done, total: None) -> tu
         SightlineError: ``root`` is no folder, no layout fits it, or a file in it cannot be read or understood.
     """
     try:
-        return _read_first_that_fits(root, progress)
+        if not root.is_dir():
+            problem = "is not a folder" if root.exists() else "there is no such folder"
+            raise SightlineError(f"{root}: {problem}; give the folder that holds a dataset's photos and captions")
+        ordered = sorted(LAYOUTS.values(), key=lambda layout: layout.rank)
+        empty: tuple[str, Source] | None = None
+        for layout in ordered:
+            try:
+                source = layout.read(root, progress)
+            except SightlineError:
+                if empty is None:
+                    raise
+                continue
+            # A folder may also hold caption files of photos that are elsewhere.
+            if source is not None and (source.packed or any(name in source.photos for name in source.captions)):
+                return layout.name, source
+            if source is not None and empty is None:
+                empty = layout.name, source
+        if empty is not None:
+            return empty
+        looked_for = "; ".join(f"{layout.looks_for} ({layout.name})" for layout in ordered)
+        raise SightlineError(f"{root}: this folder is of no known dataset layout; looked for {looked_for}")
     except OSError as error:
         problem = f"cannot be read ({error.strerror}); look at its permissions"
         raise SightlineError(f"{error.filename or root}: {problem}") from None
-
-
-def _read_first_that_fits(root: Path, progress: Progress) -> tuple[str, Source]:
-    if not root.is_dir():
-        problem = "is not a folder" if root.exists() else "there is no such folder"
-        raise SightlineError(f"{root}: {problem}; give the folder that holds a dataset's photos and captions")
-    ordered = sorted(LAYOUTS.values(), key=lambda layout: layout.rank)
-    empty: tuple[str, Source] | None = None
-    for layout in ordered:
-        try:
-            source = layout.read(root, progress)
-        except SightlineError:
-            if empty is None:
-                raise
-            continue
-        # A folder may also hold caption files of photos that are elsewhere.
-        if source is not None and (source.packed or any(name in source.photos for name in source.captions)):
-            return layout.name, source
-        if source is not None and empty is None:
-            empty = layout.name, source
-    if empty is not None:
-        return empty
-    looked_for = "; ".join(f"{layout.looks_for} ({layout.name})" for layout in ordered)
-    raise SightlineError(f"{root}: this folder is of no known dataset layout; looked for {looked_for}")

@@ -79,7 +79,8 @@ def _fingerprint(examples: Sequence[Example]) -> dict[str, Any]:
     keys, captions = array("Q"), hashlib.sha256()
     for example in examples:
         key = _key(example)
-        captions.update((b"\n" if keys else b"") + key + _json(example.captions))
+        texts = ", ".join(map(encode_basestring_ascii, example.captions))  # as json.dumps, but with one encoder for all
+        captions.update((b"\n" if keys else b"") + key + f"[{texts}]".encode())
         keys.append(int.from_bytes(key, "big"))
     ordered = np.frombuffer(keys, np.uint64)
     smallest = _sorted_bytes(np.unique(ordered)[:_SAMPLE])
@@ -89,11 +90,6 @@ def _fingerprint(examples: Sequence[Example]) -> dict[str, Any]:
         "captions": captions.hexdigest()[:20],
         "sample": base64.b64encode(smallest.tobytes()).decode(),
     }
-
-
-def _json(texts: Iterable[str]) -> bytes:
-    """`json.dumps` of a list of strings, without creating an encoder each time."""
-    return f"[{', '.join(map(encode_basestring_ascii, texts))}]".encode()
 
 
 def _keys(examples: Iterable[Example]) -> NDArray[np.uint64]:

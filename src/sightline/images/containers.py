@@ -124,7 +124,6 @@ def table_photos(table: str, column: str | None = None, with_paths: bool = True)
     another path or URL, the row is a `BrokenSource`.
 
     Args:
-        table: its path or URL.
         column: the photos' column; by default the first of the names that datasets usually give it.
         with_paths: whether a table of paths counts.
 
@@ -144,7 +143,7 @@ def table_photos(table: str, column: str | None = None, with_paths: bool = True)
                         yield _named_by_table(table, row, path)
                     row += 1
             return
-        if not _holds_bytes(kind):
+        if not holds_bytes(kind):
             raise NoPhotoColumn(f"{table}: column {name!r} holds neither bytes nor paths, but {kind}; name another")
         sizes = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
     for number, (first, size) in enumerate(zip(accumulate(sizes, initial=0), sizes, strict=False)):
@@ -251,8 +250,7 @@ def _named_by_table(table: str, row: int, path: str) -> ImageSource:
         if os.path.abspath(joined).startswith(inside):  # noqa: PTH100
             return FileSource(joined)
     return BrokenSource(
-        f"{table}#{row}",
-        f"{path!r} leads out of the table's folder; give paths that you trust as a list on stdin (-)",
+        f"{table}#{row}", f"{path!r} leads out of the table's folder; give paths that you trust as a list on stdin (-)"
     )
 
 
@@ -265,11 +263,12 @@ def _photo_column(table: str, schema: Any, column: str | None) -> str:
     return name
 
 
-def _holds_bytes(kind: Any) -> bool:
+def holds_bytes(kind: Any) -> bool:
+    """Whether a column's Arrow type is binary, or Hugging Face's struct with binary ``bytes``."""
     import pyarrow as pa
 
     if pa.types.is_struct(kind):
-        return any(part.name == "bytes" for part in kind)
+        return any(part.name == "bytes" and holds_bytes(part.type) for part in kind)
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 

@@ -1,7 +1,7 @@
 """Which photos a person's arguments mean: one finder for `caption`, `explain`, `export` and every bulk engine."""
 
 # Half a million names are many, and Path.is_dir raises where a folder above may not be entered:
-# ruff: noqa: PTH100, PTH112, PTH114, PTH116, PTH118, PTH123, PTH207
+# ruff: noqa: PTH100, PTH110, PTH112, PTH113, PTH114, PTH116, PTH118, PTH123, PTH207
 from __future__ import annotations
 
 import codecs
@@ -9,7 +9,6 @@ import glob
 import logging
 import math
 import os
-import stat
 import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
@@ -70,7 +69,6 @@ class PhotoFinder:
         """Prepare to look; nothing is listed yet.
 
         Args:
-            names: the arguments.
             tell: is called with a line about whatever is left out; by default it is logged as a warning.
             column: of Parquet files, the photos' column, see `table_photos`.
             absolute: whether paths become absolute, as other processes need them.
@@ -196,7 +194,7 @@ class PhotoFinder:
             if os.path.isdir(path):
                 if not (recursive and os.path.islink(path)):  # which ** has entered
                     folders.append(path)
-            elif _is_regular(path):
+            elif os.path.isfile(path) or not os.path.exists(path):  # no pipe; of a broken link, only reading can tell
                 files.add(path)
         for path in sorted(files.union(self._paths(folders))):
             is_known = is_photo(path) or unsupported_format(path) or path not in files
@@ -245,10 +243,7 @@ def walk(
 ) -> Iterator[tuple[str, list[str]]]:
     """Folders with the names of their files, nothing hidden; linked folders come last, and none twice.
 
-    Args:
-        tops: where to begin.
-        failed: is called with the error where a folder cannot be read; ``filename`` is the folder.
-        depth: how many folders deep to go below ``tops``.
+    ``failed`` is called with the error where a folder cannot be read; ``depth``: of the folders below ``tops``.
     """
     waiting, linked = deque[tuple[str, int]](), deque[tuple[str, int]]()
     seen = set[tuple[int, int]]()
@@ -339,11 +334,3 @@ def _identity(file: File, is_absolute: bool) -> object:
     if isinstance(file, RowGroup) and not is_remote(file.table):
         return os.path.abspath(file.table), file.number
     return file
-
-
-def _is_regular(path: str) -> bool:
-    """False for pipes and devices; True where only reading can tell, as of a broken link."""
-    try:
-        return stat.S_ISREG(os.stat(path).st_mode)
-    except OSError:
-        return True

@@ -236,8 +236,7 @@ def open_binary(place: str) -> IO[bytes]:
     if not is_remote(place):
         return open(place, "rb")  # noqa: PTH123
     system, path = file_system(place)
-    file: IO[bytes] = system.open(path, "rb")
-    return file
+    return system.open(path, "rb")
 
 
 def read_bounded(file: IO[bytes]) -> bytes:

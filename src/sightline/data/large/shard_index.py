@@ -17,6 +17,7 @@ import tempfile
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from glob import glob
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,7 +28,7 @@ from sightline.annotations.split_names import SPLITS, derive_split
 from sightline.data.large.packed import CHUNK, PackedSources, Texts, record, to_bytes
 from sightline.errors import SightlineError
 from sightline.images.formats import is_photo
-from sightline.images.source import ImageSource, TarSource
+from sightline.images.source import ImageSource, TarSource, next_member
 from sightline.model_folder import cache_folder
 
 Progress = Callable[[int, int], None]
@@ -50,7 +51,6 @@ class Shard:
     Attributes:
         name: its path, relative to the dataset's folder.
         size, time: its file's size in bytes and modification time in nanoseconds.
-        photos: the number of photos in it.
         torn: why not all of it could be read; empty if it could.
         problems: members that make no sense and are left out.
     """
@@ -118,23 +118,18 @@ def open_index(root: Path, names: Sequence[str], progress: Progress = lambda don
     for home in homes:
         if index := _opened(root, home / wanted):
             return index
-    old = [index for home in homes for index in _others(root, home, wanted)]
+    others = (home / name for home in homes for name in glob("*", root_dir=home) if name != wanted)  # noqa: PTH207
+    old = [index for folder in others if (index := _opened(root, folder))]
     reasons = []
     for home in homes:
         try:
             home.mkdir(parents=True, exist_ok=True)
-            scratch = Path(tempfile.mkdtemp(prefix=".new-", dir=home))
+            with tempfile.TemporaryDirectory(prefix=".new-", dir=home, ignore_cleanup_errors=True) as scratch:
+                _build(root, shards, old, Path(scratch), progress)
+                _take_place(Path(scratch), home / wanted)
         except OSError as error:
             reasons.append(f"{home} ({error.strerror})")
             continue
-        try:
-            _build(root, shards, old, scratch, progress)
-            _take_place(scratch, home / wanted)
-        except OSError as error:
-            reasons.append(f"{home} ({error.strerror})")
-            continue
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
         if index := _opened(root, home / wanted):
             return index
     raise SightlineError(f"{root}: its index cannot be written: {'; '.join(reasons)}; make room, or set XDG_CACHE_HOME")
@@ -155,15 +150,6 @@ def _opened(root: Path, folder: Path) -> Index | None:
 
 def _mapped(path: Path, dtype: np.dtype[Any]) -> NDArray[Any]:
     return np.asarray(np.memmap(path, dtype, "r")) if path.stat().st_size else np.zeros(0, dtype)
-
-
-def _others(root: Path, home: Path, wanted: str) -> list[Index]:
-    """Indexes of an earlier state of the shards."""
-    try:
-        folders = [path for path in home.iterdir() if path.name != wanted and not path.name.startswith(".")]
-    except OSError:
-        return []
-    return [index for folder in folders if (index := _opened(root, folder))]
 
 
 def _take_place(new: Path, target: Path) -> None:
@@ -297,9 +283,8 @@ def read_samples(path: Path) -> Iterator[Sample]:
 
 
 def _next(tar: tarfile.TarFile) -> tarfile.TarInfo | None:
-    tar.members.clear()  # type: ignore[attr-defined]  # it would keep a million headers
     try:
-        return tar.next()
+        return next_member(tar)
     except (tarfile.TarError, ValueError, OverflowError, EOFError):
         return None
 

@@ -8,13 +8,13 @@ import os
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sightline.data.dataset import Dataset, read_dataset
 from sightline.data.example import Example
-from sightline.data.large.shard_index import BLOCK, read_samples
+from sightline.data.large.shard_index import BLOCK, Progress, read_samples
 from sightline.data.provenance import fingerprint
 from sightline.data.regions.shards import regions_to_json
 from sightline.errors import SightlineError
@@ -23,17 +23,13 @@ from sightline.model_folder import as_path, replacing
 PLAN = "shards.json"
 _SAMPLES = 10_000  # at most in a shard
 
-Progress = Callable[[int, int], None]
-
 
 @dataclass(frozen=True)
 class WrittenShards:
     """The result of `write_shards`.
 
     Attributes:
-        photos: the number of photos in all shards.
-        shards: the number of shards.
-        before: how many of these an earlier call wrote.
+        before: how many of the ``shards`` an earlier call wrote.
         left_out: the photos that could not be read by this call, each with the reason.
     """
 
@@ -60,7 +56,6 @@ def write_shards(
     A shard appears once it is complete. Called again, this continues after the shards that exist.
 
     Args:
-        root: the dataset's folder, of any layout.
         out: a new or empty folder, or one where this was interrupted.
         shard_bytes: bytes of photos in a shard, 1 or more; a shard has ten thousand photos at most.
         progress: called with (photos done, photos) after each.
@@ -85,16 +80,12 @@ def write_shards(
         if path.exists():
             before, photos = before + 1, photos + sum(1 for _ in read_samples(path))
         else:
-            unreadable = _write(path, first, part, partial(_report, progress, done, total))
+            unreadable = _write(path, first, part, progress, done, total)
             left_out += unreadable
             photos += len(part) - len(unreadable)
         shards, done = shards + 1, done + len(part)
         progress(done, total)
     return WrittenShards(photos, shards, before, tuple(left_out))
-
-
-def _report(progress: Progress, before: int, total: int, count: int) -> None:
-    progress(before + count, total)
 
 
 def _begin(dataset: Dataset, out: Path, shard_bytes: int) -> None:
@@ -147,7 +138,7 @@ def _parts(examples: Sequence[Example], shard_bytes: int) -> Iterator[list[Examp
         yield part
 
 
-def _write(path: Path, first: int, part: Sequence[Example], progress: Callable[[int], None]) -> list[str]:
+def _write(path: Path, first: int, part: Sequence[Example], progress: Progress, done: int, total: int) -> list[str]:
     """Write a shard; returns the photos that are left out, with the reasons."""
     left_out = []
     located = any(example.regions for example in part)
@@ -166,7 +157,7 @@ def _write(path: Path, first: int, part: Sequence[Example], progress: Callable[[
             _add(tar, key + PurePosixPath(example.name).suffix.lower(), photo)
             _add(tar, f"{key}.txt", lines.encode(errors="replace"))
             _add(tar, f"{key}.json", json.dumps(facts).encode())
-            progress(count + 1)
+            progress(done + count + 1, total)
     return left_out
 
 

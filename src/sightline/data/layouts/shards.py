@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import UserDict
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -76,21 +77,12 @@ def _named(record: str) -> tuple[str, tuple[str, ...]]:
     return name, tuple(captions)
 
 
-class _Lazy(Mapping[str, Value], Generic[Value]):
+class _Lazy(UserDict[str, Value]):
     """A dictionary created when it is first used; training on millions of photos never does."""
 
     def __init__(self, make: Callable[[], dict[str, Value]]) -> None:
         self._make = make
 
     @cached_property
-    def _made(self) -> dict[str, Value]:
+    def data(self) -> dict[str, Value]:  # type: ignore[override]
         return self._make()
-
-    def __getitem__(self, name: str) -> Value:
-        return self._made[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._made)
-
-    def __len__(self) -> int:
-        return len(self._made)

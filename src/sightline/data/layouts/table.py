@@ -59,11 +59,7 @@ def read(root: Path, progress: Progress) -> Source | None:
 
 
 def _read_tables(root: Path, folders: Iterable[str], is_wanted: Callable[[str], bool]) -> dict[str, CaptionRows]:
-    """Path relative to ``root`` -> rows, of the tables in the first of ``folders``, patterns, that has any.
-
-    Raises:
-        SightlineError: there are several that are neither one a split nor numbered parts of one.
-    """
+    """Path relative to ``root`` -> rows, of the tables in the first of ``folders``, patterns, that has any."""
     for pattern in folders:
         paths = [path for path in files_in(root, pattern) if is_wanted(base_of(path))]
         tables = {path: table for path in paths if (root / path).is_file() and (table := read_table(root / path))}
@@ -77,11 +73,7 @@ def _read_tables(root: Path, folders: Iterable[str], is_wanted: Callable[[str], 
 
 
 def _source_of(root: Path, tables: dict[str, CaptionRows], beside: bool = False) -> Source:
-    """Collect tables, path relative to ``root`` -> rows, and find their photos.
-
-    The splits come from a column "split", else from words of the tables' paths, else of the photos' folders.
-    ``beside``: photos' names are relative to their table's folder. In a folder named for a split they always are.
-    """
+    """Collect rows and find their photos; ``beside``: named relative to their table, as in a split's folder always."""
     splits = {path: split_in(path) for path in tables}
     several = len(set(splits.values())) > 1
     collector = Collector()

@@ -53,7 +53,6 @@ def register_regions(name: str, *, looks_for: str, rank: int) -> Callable[[Read]
     """Make a reader known under ``name``.
 
     Args:
-        name: of the source.
         looks_for: the files that it reads, as an error message names them.
         rank: sources are tried in this order, and the first that is there is used: 0 for regions in the dataset's own
             shards, 1 for those drawn with it, 2 for boxes that people gave to the captions' phrases (Flickr30k
@@ -68,15 +67,7 @@ def register_regions(name: str, *, looks_for: str, rank: int) -> Callable[[Read]
 
 
 def read_regions(root: Path, examples: Sequence[Example], path: Path | None = None) -> Located | None:
-    """The regions of ``examples``, from the source of the lowest rank.
-
-    Args:
-        root: the dataset's folder, where sources are looked for.
-        examples: of the dataset.
-        path: a folder or file to look in instead of ``root``.
-
-    Returns:
-        None if there is no source in ``root``.
+    """The regions of ``examples``, from the source of the lowest rank in ``root``, or in ``path``; None without one.
 
     Raises:
         SightlineError: the source cannot be read, or ``path`` is none.

@@ -81,10 +81,7 @@ def _boxes(document: bytes) -> tuple[Boxes, list[str]]:
 
 
 def _of_captions(captions: Sequence[str], text: str, boxes: Boxes) -> Regions:
-    """The regions of captions, from the sentence with the same letters; none for a caption without such a sentence.
-
-    Only letters and digits are compared and counted, so that differences of tokenization do not matter.
-    """
+    """The regions of captions, from the sentence with the same letters and digits, however it is tokenized."""
     phrases = dict(map(_phrases, text.splitlines()))
     regions = []
     for caption in captions:

@@ -12,22 +12,9 @@ from sightline.data.example import Example
 from sightline.vocabulary import split_words
 
 _IRREGULAR = {
-    "men": "man",
-    "women": "woman",
-    "children": "child",
-    "people": "person",
-    "feet": "foot",
-    "teeth": "tooth",
-    "geese": "goose",
-    "mice": "mouse",
-    "leaves": "leaf",
-    "knives": "knife",
-    "wolves": "wolf",
-    "calves": "calf",
-    "scarves": "scarf",
-    "shelves": "shelf",
-    "buses": "bus",
-    "skis": "ski",
+    **{"men": "man", "women": "woman", "children": "child", "people": "person", "feet": "foot", "teeth": "tooth"},
+    **{"geese": "goose", "mice": "mouse", "leaves": "leaf", "knives": "knife", "wolves": "wolf", "calves": "calf"},
+    **{"scarves": "scarf", "shelves": "shelf", "buses": "bus", "skis": "ski"},
 }
 
 
