@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sightline.model_folder import OUTPUTS, ModelConfig
+from sightline.model_folder import ModelConfig
+from sightline.nn.decoder import Memory
 from sightline.nn.evidence import evidence
 from sightline.nn.model import CaptionModel
 from sightline.nn.search import search
@@ -20,7 +21,8 @@ from sightline.sessions import available_cores, open_session, run_search
 TOLERANCE = 1e-4
 """The largest difference of a log-probability, score, attention weight or evidence that an fp32 export may show."""
 
-_BEAMS_AND_PENALTIES = ((1, 0.0), (3, 0.0), (3, 0.7))
+# Beam size, length penalty, and whether evidence is compared, which costs a decoder's step for each location and word.
+_SEARCHES = ((1, 0.0, False), (3, 0.0, True), (3, 0.7, False))
 _RANDOM_PHOTOS = 8
 _BATCH = 8
 
@@ -64,10 +66,12 @@ def compare(model: CaptionModel, config: ModelConfig, path: Path, pixels: Sequen
     captions = captions_apart = beams_apart = 0
     difference = 0.0
     for batch in _batches(pixels):
-        for beam_size, penalty in _BEAMS_AND_PENALTIES:
-            ours = _torch_search(model, config, batch, beam_size, penalty)
-            theirs = run_search(session, batch, beam_size, penalty, evidence=True)
-            same, apart = _differences(ours, theirs)
+        with torch.inference_mode():
+            memory = model.prepare(model.features(torch.from_numpy(batch)))
+        for beam_size, penalty, explain in _SEARCHES:
+            by_torch = _torch_search(model, config, memory, beam_size, penalty, explain)
+            by_runtime = run_search(session, batch, beam_size, penalty, evidence=explain)
+            same, apart = _differences(by_torch, by_runtime)
             captions += len(batch)
             captions_apart += int((~same[:, 0]).sum())
             beams_apart += int((~same).sum())
@@ -82,32 +86,36 @@ def _batches(pixels: Sequence[NDArray[np.float32]]) -> Iterable[NDArray[np.float
 
 @torch.inference_mode()
 def _torch_search(
-    model: CaptionModel, config: ModelConfig, pixels: NDArray[np.float32], beam_size: int, penalty: float
+    model: CaptionModel, config: ModelConfig, memory: Memory, beam_size: int, penalty: float, explain: bool
 ) -> dict[str, NDArray[np.generic]]:
-    memory = model.prepare(model.features(torch.from_numpy(pixels)))
+    """The outputs of model.onnx by name, by torch."""
     sentences, scores = search(model.decoder, memory, beam_size, config.max_words, penalty)
-    others = {"scores": scores, "evidence": evidence(model.decoder, memory, sentences.tokens[:, 0])}
-    return {name: (others[name] if name in others else getattr(sentences, name)).numpy() for name in OUTPUTS}
+    outputs = {**sentences._asdict(), "scores": scores}
+    if explain:
+        outputs["evidence"] = evidence(model.decoder, memory, sentences.tokens[:, 0])
+    return {name: tensor.numpy() for name, tensor in outputs.items()}
 
 
-def _differences(ours: dict[str, NDArray], theirs: dict[str, NDArray]) -> tuple[NDArray[np.bool_], float]:  # type: ignore[type-arg]
+def _differences(by_torch: dict[str, NDArray], by_runtime: dict[str, NDArray]) -> tuple[NDArray[np.bool_], float]:  # type: ignore[type-arg]
     """Which sentences (P, K) are the same, and the largest difference of a number in those of the very same words."""
-    if np.isnan(ours["log_probs"][:, 0]).any():
-        return np.zeros(ours["scores"].shape, bool), math.nan
-    parted = ours["tokens"] != theirs["tokens"]  # (P, K, T)
-    equal = ~parted.any(2) & (ours["lengths"] == theirs["lengths"])
-    none = (ours["scores"] < -1e8) & (theirs["scores"] < -1e8)
+    if np.isnan(by_torch["log_probs"][:, 0]).any():
+        return np.zeros(by_torch["scores"].shape, bool), math.nan
+    parted = by_torch["tokens"] != by_runtime["tokens"]  # (P, K, T)
+    equal = ~parted.any(2) & (by_torch["lengths"] == by_runtime["lengths"])
+    none = (by_torch["scores"] < -1e8) & (by_runtime["scores"] < -1e8)
     real = equal & ~none
     numbers = [
-        np.abs(ours[name][real] - theirs[name][real]).max(initial=0) for name in ("log_probs", "attention", "scores")
+        np.abs(by_torch[name][real] - by_runtime[name][real]).max(initial=0)
+        for name in ("log_probs", "attention", "scores")
     ]
-    longest = theirs["evidence"].shape[1]
-    numbers.append(np.abs(ours["evidence"][:, :longest] - theirs["evidence"])[equal[:, 0]].max(initial=0))
-    return equal | none | _tied(ours["log_probs"], theirs["log_probs"], parted), float(max(numbers))
+    if "evidence" in by_runtime:
+        longest = by_runtime["evidence"].shape[1]
+        numbers.append(np.abs(by_torch["evidence"][:, :longest] - by_runtime["evidence"])[equal[:, 0]].max(initial=0))
+    return equal | none | _tied(by_torch["log_probs"], by_runtime["log_probs"], parted), float(max(numbers))
 
 
-def _tied(ours: NDArray, theirs: NDArray, parted: NDArray[np.bool_]) -> NDArray[np.bool_]:  # type: ignore[type-arg]
+def _tied(by_torch: NDArray, by_runtime: NDArray, parted: NDArray[np.bool_]) -> NDArray[np.bool_]:  # type: ignore[type-arg]
     """Where two sentences part at words that were equally good, so that rounding alone decided: bool (P, K)."""
     first = parted.argmax(2)[..., None]
-    apart = np.take_along_axis(ours.cumsum(2), first, 2) - np.take_along_axis(theirs.cumsum(2), first, 2)
+    apart = np.take_along_axis(by_torch.cumsum(2), first, 2) - np.take_along_axis(by_runtime.cumsum(2), first, 2)
     return (np.abs(apart) <= TOLERANCE / 10).squeeze(2)

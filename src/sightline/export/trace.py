@@ -110,6 +110,7 @@ def _cut(whole: ModelProto, part: str) -> ModelProto:
     for node in reversed(whole.graph.node):
         if needed.intersection(node.output):
             nodes.append(node)
+            node.ClearField("metadata_props")  # half a megabyte of stack traces, with paths of this machine
             needed.update(node.input)
     graph.node.extend(reversed(nodes))
     graph.initializer.extend(weight for weight in whole.graph.initializer if weight.name in needed)
