@@ -44,6 +44,8 @@ def fingerprint(splits: Mapping[str, Sequence[Example]]) -> dict[str, dict[str, 
 
 def difference(training: Mapping[str, Any], splits: Mapping[str, Sequence[Example]]) -> str:
     """How ``splits`` differ from what a training began with (`ModelConfig.training`), in words; "" if they do not."""
+    if "fingerprint" not in training:
+        return "its config.json keeps no fingerprint of them"
     for split, now in fingerprint(splits).items():
         then = training["fingerprint"][split]
         if then["photos"] != now["photos"]:
