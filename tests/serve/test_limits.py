@@ -137,3 +137,23 @@ def test_what_is_no_form_is_a_mistake_of_the_client(service, body, kind, status,
     headers = {"Content-Type": kind} if kind else {}
     told = service.client.post(f"{service.url}/v1/captions", content=body, headers=headers)
     assert (told.status_code, told.json()["error"]["code"]) == (status, code)
+
+
+@pytest.mark.parametrize(
+    ("query", "headers", "status", "code"),
+    [
+        ("?beam_size=5", {}, 422, "bad_option"),
+        ("", {"Content-Encoding": "gzip"}, 415, "encoded"),
+    ],
+)
+def test_what_would_not_be_read_is_refused(service, query, headers, status, code):
+    headers = {"Content-Type": "multipart/form-data; boundary=x", **headers}
+    told = service.client.post(f"{service.url}/v1/captions{query}", content=b"--x--\r\n", headers=headers)
+    assert (told.status_code, told.json()["error"]["code"]) == (status, code)
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+def test_head_is_answered_as_get_without_a_body(service, path):
+    told = service.client.head(service.url + path)
+    assert (told.status_code, told.content) == (200, b"")
+    assert told.headers["Content-Type"] == service.get(path).headers["Content-Type"]

@@ -37,7 +37,7 @@ def _limit(option: str, field: str, help_text: str, unit: int = 1) -> Callable[[
 @_limit("--megapixels", "pixels", "Million pixels per photo.", MB)
 @_limit("--photos", "photos", "Photos per request.")
 @_limit("--queue", "queue", "Requests that a worker accepts at once; more get status 429.")
-@_limit("--seconds", "seconds", "Seconds per request, from its first byte to its answer.")
+@_limit("--seconds", "seconds", "Seconds per request, first byte to answer; and for a silent connection.")
 @_limit("--max-beam-size", "beam_size", "The largest beam size that may be asked for.")
 def serve(host: str, port: int, model: Path | None, workers: int, **limits: int) -> None:
     """Caption photos over HTTP: POST /v1/captions, described at /docs.

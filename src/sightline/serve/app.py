@@ -157,10 +157,13 @@ def _options(upload: Upload, limits: Limits) -> CaptionOptions:
 
 
 def _add_health(app: FastAPI, service: CaptionService, metrics: Metrics) -> None:
+    # HEAD is what many health checks send; described once, as GET.
+    @app.head("/healthz", include_in_schema=False)
     @app.get("/healthz", response_model=Health, summary="Whether the process is alive", tags=["operation"])
     async def alive() -> Health:
         return Health(status="alive")
 
+    @app.head("/readyz", include_in_schema=False)
     @app.get(
         "/readyz",
         response_model=Health,
@@ -172,6 +175,7 @@ def _add_health(app: FastAPI, service: CaptionService, metrics: Metrics) -> None
         response.status_code = 503 if service.stopping else 200
         return Health(status="stopping" if service.stopping else "ready")
 
+    @app.head("/metrics", include_in_schema=False)
     @app.get(
         "/metrics",
         response_class=Response,

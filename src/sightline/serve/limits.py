@@ -9,7 +9,7 @@ MB = 1_000_000
 
 # Why a photo or a request was refused, for programs.
 PhotoCode: TypeAlias = Literal["empty", "unreadable", "too_large", "too_many_pixels", "failed"]
-FormCode: TypeAlias = Literal["no_photos", "too_many_photos", "bad_option", "malformed", "not_multipart"]
+FormCode: TypeAlias = Literal["no_photos", "too_many_photos", "bad_option", "malformed", "not_multipart", "encoded"]
 StateCode: TypeAlias = Literal["queue_full", "stopping", "too_slow", "timeout", "not_found", "method_not_allowed"]
 Code: TypeAlias = Literal[PhotoCode, FormCode, StateCode]
 
@@ -24,7 +24,7 @@ class Limits:
         pixels: of one photo, by its header, before anything is decoded.
         photos: in one request.
         queue: requests accepted at once, whether being read, waiting or being captioned; per worker.
-        seconds: a request may take, from its first byte to its answer.
+        seconds: a request may take, from its first byte to its answer; and a connection may have no request.
         beam_size: the largest that a request may ask for.
     """
 

@@ -124,7 +124,7 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
     400: {"model": Refusal, "description": "The body is malformed."},
     408: {"model": Refusal, "description": "The body took too long to arrive."},
     413: {"model": Captions | Refusal, "description": "The request, or every photo of it, has too many bytes."},
-    415: {"model": Refusal, "description": "The body is not a multipart form."},
+    415: {"model": Refusal, "description": "The body is not a multipart form, or is compressed."},
     422: {"model": Captions | Refusal, "description": "No photo is usable, there is none, or an option is impossible."},
     429: {"model": Refusal, "description": "The queue is full.", "headers": _RETRY},
     500: {"model": Captions | Refusal, "description": "The service failed."},

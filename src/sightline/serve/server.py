@@ -15,13 +15,14 @@ from uvicorn.supervisors import Multiprocess
 from sightline.captioner import load
 from sightline.errors import SightlineError
 from sightline.serve.app import create_app, load_app
+from sightline.serve.connections import Connection, Listener, raise_file_limit
 from sightline.serve.limits import Limits
 from sightline.sessions import available_cores
 
 _SECONDS_TO_START = 60
 
 
-class Port(socket.socket):
+class Port(Listener):
     """A bound socket; pickled for another process, it becomes that process's own socket on the same port.
 
     Linux divides connections evenly among sockets that share a port. Processes that shared one socket would race for
@@ -69,8 +70,19 @@ def run(listener: socket.socket, model: Path, limits: Limits, workers: int) -> N
     cores = max(1, available_cores() // workers)
     app = partial(create_app, captioner, limits, cores) if workers == 1 else partial(load_app, model, limits, cores)
     config = uvicorn.Config(
-        app, factory=True, workers=workers, lifespan="on", log_level="warning", access_log=False, server_header=False
+        app,
+        factory=True,
+        workers=workers,
+        loop="asyncio",  # the only one that accepts connections by `Listener`
+        http=Connection,
+        ws="none",
+        lifespan="on",
+        log_level="error",  # a warning tells of a client's mistake: strangers could fill the log
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=limits.seconds,
     )
+    raise_file_limit()
     # Uvicorn raises the signal again after its shutdown, which would end this process with a failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:

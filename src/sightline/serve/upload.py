@@ -33,10 +33,14 @@ async def read_upload(request: Request, limits: Limits) -> Upload:
     """Read a request's body.
 
     Raises:
-        Refused: it is not a multipart form, is malformed or incomplete, is larger than ``limits`` allow, or has a
-            field that is neither photos nor an option.
+        Refused: it is not a multipart form, is compressed, malformed or incomplete, is larger than ``limits`` allow,
+            or has a query parameter or a field that is neither photos nor an option.
         starlette.requests.ClientDisconnect: the client closed the connection.
     """
+    if unknown := next(iter(request.query_params), None):
+        raise Refused(422, "bad_option", f"no query parameter {unknown[:50]!r}: options are fields of the form")
+    if (encoding := request.headers.get("content-encoding", "identity")) != "identity":
+        raise Refused(415, "encoded", f"Content-Encoding {encoding[:50]!r} is not read: send the form as it is")
     kind, parameters = parse_options_header(request.headers.get("content-type"))
     if kind != b"multipart/form-data" or not parameters.get(b"boundary"):
         raise Refused(415, "not_multipart", f"send multipart/form-data, with image files in the field {PHOTOS!r}")

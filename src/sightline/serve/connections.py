@@ -1,0 +1,100 @@
+"""Connections: silent ones are closed, and there are never more than the limit of open files allows."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import sys
+import time
+from typing import Any, ClassVar
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+if sys.platform != "win32":
+    import resource
+
+_MOST = 4096
+_OTHER_FILES = 64  # of the process, which are no connections
+
+_log = logging.getLogger("uvicorn.error")
+
+
+def raise_file_limit() -> None:
+    """Let this process, and those that it starts, have as many open files as they use, where the system allows it."""
+    if sys.platform == "win32":
+        return  # it has no such limit
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST + _OTHER_FILES if hard == resource.RLIM_INFINITY else min(_MOST + _OTHER_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+class Connection(H11Protocol):
+    """Uvicorn's, whose time-out for idle connections holds in every state that no request is in.
+
+    Uvicorn's own begins with the first answer and ends with the next byte, and it waits for clients that do not read.
+    """
+
+    accepted: ClassVar[int] = 0  # in this process, and still open
+    connected: ClassVar[int] = 0  # those of them that the event loop has begun to serve
+    silent: ClassVar[dict[Connection, asyncio.TimerHandle]] = {}  # maybe without a request, longest first: time-outs
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        Connection.connected += 1
+        super().connection_made(transport)
+        self._await_request()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        Connection.connected -= 1
+        Connection.accepted -= 1
+        self._stop_timeout()
+        super().connection_lost(exc)
+
+    def on_response_complete(self) -> None:
+        self._await_request()
+        super().on_response_complete()
+
+    def close_if_silent(self) -> bool:
+        """Close the connection unless a request is under way; whether it is closed."""
+        self._stop_timeout()
+        if self.cycle and not self.cycle.response_complete:
+            return False
+        self.transport.abort()  # does not wait for the client to read
+        return True
+
+    def _await_request(self) -> None:
+        self._stop_timeout()
+        self.silent[self] = self.loop.call_later(self.timeout_keep_alive, self.close_if_silent)
+
+    def _stop_timeout(self) -> None:
+        if timeout := self.silent.pop(self, None):
+            timeout.cancel()
+
+
+class Listener(socket.socket):
+    """A listening socket that accepts no more connections than the limit of open files allows.
+
+    At the limit the longest silent connection makes room for the next. Where none is silent the next is closed: left in
+    the kernel's queue, it would wake the event loop again and again.
+    """
+
+    _next_line: ClassVar[float] = 0
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """Raises BlockingIOError, as if no client waited, where one must wait for the event loop's next turn."""
+        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        most = _MOST if soft == resource.RLIM_INFINITY else min(_MOST, max(soft - _OTHER_FILES, soft // 2))
+        if Connection.accepted < most:
+            client = super().accept()
+            Connection.accepted += 1
+            return client
+        if time.monotonic() >= Listener._next_line:
+            Listener._next_line = time.monotonic() + 60
+            _log.error("%d connections are open, as many as may be: silent ones are closed for new ones", most)
+        while Connection.silent:
+            if next(iter(Connection.silent)).close_if_silent():
+                raise BlockingIOError
+        if Connection.connected == Connection.accepted:
+            super().accept()[0].close()
+        raise BlockingIOError
