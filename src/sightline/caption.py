@@ -46,9 +46,6 @@ class Caption:
         >>> caption = sightline.load()(photo)
         >>> caption.attention.shape == (len(caption.words), 7, 7)
         True
-        >>> top = caption.attention[0].argmax()  # the cell that the first word looked at most
-        >>> 0 <= int(top) < 49
-        True
         >>> caption.figure().mode
         'RGB'
     """
@@ -91,25 +88,17 @@ class Caption:
         }
 
     # explain/ imports this file, and loads slowly: it is imported only when a caption is to be drawn.
-
     def figure(self, photo: Photo | None = None) -> Image.Image:
         """The photo and, for every word, the photo lit by its attention, as one RGB image: `explain.draw_attention`.
 
-        Args:
-            photo: the photo that this caption is about, if the caption has not kept it.
-
-        Raises:
-            SightlineError: there is no photo, or it can no longer be read.
+        Give ``photo`` if the caption has kept none; `SightlineError` if there is none, or it can no longer be read.
         """
         from sightline.explain import draw_attention
 
         return draw_attention(self._shown(photo), self)
 
     def html(self, photo: Photo | None = None) -> str:
-        """A self-contained HTML document: the photo, lit by the attention of the word under the pointer.
-
-        ``photo``, and what is raised, as with `figure`.
-        """
+        """A self-contained HTML document: the photo, lit by the attention of the word pointed at; see `figure`."""
         from sightline.explain import caption_document
 
         return caption_document(self._shown(photo), self)

@@ -71,9 +71,7 @@ class Captioner:
     Threads may share it. It can be pickled, and used after a fork: the other process opens the folder again.
 
     Attributes:
-        folder: the model folder.
-        config: its `ModelConfig`.
-        vocabulary: its `Vocabulary`.
+        folder, config, vocabulary: the model folder, its `ModelConfig` and its `Vocabulary`.
         precision: ``"fp32"``, ``"fp16"`` or ``"int8"``, how the weights are stored.
         device: ``"cpu"`` or ``"cuda"``, where it runs.
     """
@@ -118,8 +116,6 @@ class Captioner:
             >>> caption = sightline.load()(photo, beam_size=2)
             >>> len(caption.words) == len(caption.log_probs), len(caption.alternatives)
             (True, 1)
-            >>> caption.note
-            'the photo is blank, one colour all over: the caption says nothing about it'
         """
         options = _checked(beam_size, length_penalty, evidence)
         pixels, note = preprocess_noted(photo, self.config.preprocessing)

@@ -38,15 +38,12 @@ class ModelConfig:
     """The content of config.json.
 
     Attributes:
-        encoder: name of a registered encoder.
-        projection: width of the linear layer on its annotation vectors, or None.
-        decoder: name of a registered decoder.
-        decoder_options: its constructor's keyword arguments, without the sizes of vocabulary and features.
+        encoder, decoder: registered names, or ``"ensemble"`` if there are ``members``, the models of one.
+        projection: width of the linear layer on the annotation vectors, or None.
+        decoder_options: the decoder's keyword arguments, without the sizes of vocabulary and features.
         grid: ``(h, w)`` of the attention.
         max_words: the longest sentence it writes.
-        preprocessing: how photos must be prepared.
         training: data, epochs, losses and the like, for people to read.
-        members: the models of an ensemble, whose encoder and decoder are named ``"ensemble"``.
     """
 
     encoder: str
@@ -128,10 +125,8 @@ def naming_write_errors(path: Path) -> Iterator[None]:
 def replacing(path: Path) -> Iterator[Path]:
     """A new temporary file beside ``path`` that replaces it when the block ends well, and is deleted otherwise.
 
-    Its permissions are the umask's, less what a file at ``path`` does not permit.
-
-    Raises:
-        SightlineError: nothing can be written there, or the disk is full; what was at ``path`` is still there.
+    Its permissions are the umask's, less what a file at ``path`` does not permit. Raises `SightlineError` if nothing
+    can be written there, or the disk is full; what was at ``path`` is still there.
     """
     temporary = path.parent / f".sightline-{secrets.token_hex(8)}{path.suffix}"
     try:
@@ -173,11 +168,8 @@ def make_folder(folder: Path) -> None:
 def replacing_folder(folder: Path, names: Set[str], what: str) -> Iterator[Path]:
     """A new temporary folder that becomes ``folder`` when the block ends well, and is deleted otherwise.
 
-    Its permissions are the umask's, less what an existing ``folder`` does not permit.
-
-    Raises:
-        SightlineError: it cannot be made, the disk is full, or ``folder`` exists and holds anything but files of these
-            ``names``: it is then no ``what`` ("bundle"), and must not be deleted.
+    Its permissions are the umask's, less what an existing ``folder`` does not permit. Raises `SightlineError` if it
+    cannot be made, the disk is full, or ``folder`` holds other files than ``names``, and so is no ``what`` ("bundle").
     """
     if folder.exists() and (others := _others(folder, names)):
         raise SightlineError(f"{folder}: not a {what} to replace (it holds {others}); name another folder")

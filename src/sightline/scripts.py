@@ -11,17 +11,13 @@ MARK, MIDDLE = "\u0300", "\u00b7"
 _LIKE_MARKS = dict.fromkeys("\u200c\u200d\u05f3\u055b\u055c\u055e", MARK)
 _LIKE_MIDDLES = dict.fromkeys("\u0387\u05f4\u2027", MIDDLE)
 
+# Ranges, as inside a regular expression's brackets, of scripts without spaces between words: Thai, Lao, Burmese,
+# Khmer and the Tai scripts (line-breaking class SA of Unicode Standard Annex 14); kana, bopomofo, the Han characters.
 UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u1950-\u19ff\u1a20-\u1aaf\ua9e0-\ua9ff\uaa60-\uaadf"
     "\u3005-\u3007\u3021-\u3029\u3031-\u3035\u3038-\u303c\u3041-\u312f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf"
     "\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U0001aff0-\U0001b16f\U00020000-\U000323af"
 )
-"""Ranges, as inside a regular expression's brackets, of scripts written without spaces between words.
-
-Thai, Lao, Burmese, Khmer, Tai Le, New Tai Lue, Tai Tham, Tai Viet (line-breaking class SA of Unicode Standard Annex
-14); then kana, bopomofo and the Han characters.
-"""
-
 _BETWEEN_UNSPACED = re.compile(f"(?<=[{UNSPACED}]) (?=[{UNSPACED}])")
 _UNSPACED, _RUN = re.compile(f"[{UNSPACED}]"), re.compile(f"[{UNSPACED}]+")
 _CLUSTER = re.compile(f".{MARK}*", re.DOTALL)

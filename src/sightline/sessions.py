@@ -36,14 +36,8 @@ _log = logging.getLogger(__name__)
 class Sessions:
     """The sessions of one model.onnx, one for each number of threads, opened when first needed; threads may share it.
 
-    After a fork, the child process opens its own.
-
-    Attributes:
-        device: ``"cpu"`` or ``"cuda"``, where they run.
-        metadata: what is recorded in model.onnx.
-
-    Raises:
-        SightlineError: ``device`` is none of `DEVICES`, and what `open_session` raises.
+    After a fork, the child process opens its own. ``device`` is where they run, ``metadata`` what model.onnx records.
+    Raises `SightlineError` if ``device`` is none of `DEVICES`, and what `open_session` raises.
     """
 
     def __init__(self, path: Path, device: str = "cpu") -> None:
@@ -88,11 +82,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def open_session(path: Path, threads: int, device: str = "cpu") -> InferenceSession:
-    """A session of a model.onnx on so many cores.
-
-    Raises:
-        SightlineError: there is no such file, it is damaged, or sightline did not export it.
-    """
+    """A session of a model.onnx on so many cores; `SightlineError` if it is missing, damaged, or not sightline's."""
     if not path.is_file():
         raise SightlineError(f"{path.parent}: no {path.name}; `sightline export {path.parent} --out BUNDLE` makes one")
     try:
@@ -121,16 +111,10 @@ def start_session(path: Path, threads: int, device: str = "cpu") -> InferenceSes
 def run_search(
     session: InferenceSession, pixels: Pixels, beam_size: int, length_penalty: float, evidence: bool = False
 ) -> dict[str, Any]:
-    """Run a model.onnx once, on preprocessed photos.
+    """Run a model.onnx once, on preprocessed photos, float32 (B, 3, size, size); K is the beam size.
 
-    Args:
-        session: as `open_session` gives it.
-        pixels: float32 (B, 3, size, size).
-        beam_size, length_penalty, evidence: as for `Captioner`; K is the beam size.
-
-    Returns:
-        The outputs by name, best beam first: ``tokens``, ``log_probs`` (B, K, T), ``lengths``, ``scores`` (B, K),
-        ``attention`` (B, K, T, L) and, if asked for, ``evidence`` (B, T, L).
+    Returns the outputs by name, best beam first: int64 ``tokens``, ``log_probs`` (B, K, T), ``lengths``, ``scores``
+    (B, K), ``attention`` (B, K, T, L) and, if asked for, ``evidence`` (B, T, L).
     """
     first_scores = np.full(beam_size, -1e9, np.float32)
     first_scores[0] = 0

@@ -85,14 +85,7 @@ def with_blanks(caption: str) -> str:
 
 
 class Reading(NamedTuple):
-    """Decoded ids.
-
-    Attributes:
-        text: the sentence.
-        words: its W words as printed, separated by spaces; in scripts without spaces, each unit.
-        starts: for each word the index of its first unit; the first is 0.
-        units: the number of units.
-    """
+    """Decoded ids: the sentence, its W words as printed, the index of each word's first unit, the number of units."""
 
     text: str
     words: tuple[str, ...]
@@ -175,10 +168,7 @@ class Vocabulary:
         return ids if len(units) > max_words else [*ids, END]
 
     def encode_many(self, captions: Iterable[str], max_words: int) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-        """`encode` many captions in less time: for each thousand or so their ids, concatenated, and their lengths.
-
-        Both are int64, (sum of the lengths,) and (number of captions,).
-        """
+        """`encode` many, fast: per thousand or so the int64 ids, concatenated (sum of lengths,), and lengths (N,)."""
         known = _Known({**self._ids, _BREAK: END})
         each = _split_many(captions) if self.unit == "words" else ([*self.units(one), _BREAK] for one in captions)
         for units in each:

@@ -66,10 +66,7 @@ def explain(photos: tuple[str, ...], model: Path | None, out: Path, font: Path |
 
 
 def sheet_paths(folder: Path, photos: Sequence[ImageSource]) -> dict[str, Path]:
-    """A PNG path in ``folder`` for every photo's name, called after it; no two are alike, and none is a photo.
-
-    Names that differ by case alone count as alike, as they do on many file systems.
-    """
+    """A PNG path in ``folder`` for each photo's name; no two are alike, even where case is ignored; none is a photo."""
     taken = {_identity(Path(photo.file)) for photo in photos if photo.file}
     paths: dict[str, Path] = {}
     for photo in photos:

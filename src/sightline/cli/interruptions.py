@@ -22,10 +22,7 @@ def exit_status() -> int | None:
 
 @contextmanager
 def raised() -> Iterator[None]:
-    """In the block, every signal that asks the process to end raises `KeyboardInterrupt`, so that all is tidied up.
-
-    A signal that this process was told to ignore, as by nohup, stays ignored.
-    """
+    """In the block, a signal that asks the process to end, unless ignored as by nohup, raises `KeyboardInterrupt`."""
     global _number
     _number, before = None, dict[int, Callable[[int, FrameType | None], Any] | int | None]()
     if threading.current_thread() is threading.main_thread():  # the only one that may set handlers

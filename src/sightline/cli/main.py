@@ -29,11 +29,7 @@ for _verb in (
 
 
 def main() -> None:
-    """Run the command line.
-
-    A user's mistake, and what the system refuses, is one line on stderr and exit status 1; Ctrl-C is status 130 and
-    SIGTERM 143.
-    """
+    """Run the command line; a user's mistake, or what the system refuses, is one line on stderr and exit status 1."""
     silence_pillow()  # its warnings name no photo; what matters of them ends in an error that does
     streams.prepare()
     with interruptions.raised():

@@ -54,21 +54,16 @@ tokenizer_option = click.option(
 
 
 class VerbGroup(click.Group):
-    """Lists its verbs in the order they were added, each with the whole first paragraph of its help.
-
-    Click alone would sort them by name and cut what is longer than a line.
-    """
+    """Lists its verbs in the order they were added, unsorted, each with the whole first paragraph of its help."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"context_settings": _SETTINGS, **kwargs})
 
     def add_command(self, cmd: click.Command, name: str | None = None) -> None:
-        """Add a verb."""
         cmd.short_help = (cmd.help or "").partition("\n\n")[0]
         super().add_command(cmd, name)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The verbs' names, the first one added first."""
         return list(self.commands)
 
 

@@ -129,7 +129,6 @@ class ProgressLine:
         self._width = len(text)
 
     def clear(self) -> None:
-        """Empty the line, so that something else can be printed."""
         if self._width:
             _draw(f"\r{'':<{self._width}}\r")
         self._width = 0

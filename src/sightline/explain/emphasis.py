@@ -11,10 +11,8 @@ from sightline.caption import Caption
 # the tint tells lit from merely bright cells; cool and warm are distinct in every common colour blindness.
 SHADE = (14, 18, 32, 0.68)
 TINT = (255, 140, 20, 0.26)
-
 # A peak below this many times the uniform weight is not shown in full, so that uniform attention looks uniform.
 FULL_AT_LEAST = 3.0
-
 # Evidence in nats: a word whose largest value is below this is not shown in full either.
 FULL_EVIDENCE = 0.1
 

@@ -31,24 +31,18 @@ _Text = tuple[str, tuple[int, int, int], Font]
 def draw_attention(photo: Photo, caption: Caption, tile_size: int = 240, font: str | Path | None = None) -> Image.Image:
     """A contact sheet: the sentence, the photo, and for every word the photo lit where the model looked.
 
-    If the caption has evidence, the photo is lit by what each word rests on instead.
-
-    The photo is shown upright and in its own aspect ratio; the attention, which the encoder computed on the photo
-    resized to a square, is stretched back over it. Above each tile are its word and the word's probability.
+    If the caption has evidence, the photo is lit by what each word rests on instead. Above each tile are its word and
+    the word's probability. The attention, which the encoder computed on the photo resized to a square, is stretched
+    back over it.
 
     Args:
         photo: what `sightline.preprocess.open_photo` opens; the photo that ``caption`` is about.
-        caption: T words and their attention, float32 ``(T, h, w)``.
-        tile_size: side in pixels of a square photo's tile; other aspect ratios get the same area. Type and margins
-            scale with it.
+        tile_size: side in pixels of a square photo's tile; other aspect ratios get the same area.
         font: a TrueType or OpenType file; None for an installed font that has all letters of the caption. If none has,
             a warning is logged.
 
-    Returns:
-        an RGB image of T + 1 tiles, from right to left if the sentence is.
-
-    Raises:
-        SightlineError: the photo or the font cannot be read.
+    Returns an RGB image of T + 1 tiles, from right to left if the sentence is. Raises `SightlineError` if the photo or
+    the font cannot be read.
     """
     picture = open_photo(photo, tile_size)
     picture = picture.resize(_tile(picture.size, tile_size), Image.Resampling.LANCZOS)
@@ -75,10 +69,7 @@ def draw_attention(photo: Photo, caption: Caption, tile_size: int = 240, font: s
 
 
 def overlay(photo: Image.Image, light: NDArray[np.float32]) -> Image.Image:
-    """The RGB photo with one word's emphasis laid over it: dimmed where it is 0, warmly tinted where it is 1.
-
-    ``light``: float32 ``(h, w)`` in [0, 1], stretched smoothly over the whole photo.
-    """
+    """The photo with one word's emphasis, float32 ``(h, w)`` in [0, 1], over it: dimmed at 0, warmly tinted at 1."""
     smooth = np.asarray(Image.fromarray(light).resize(photo.size, Image.Resampling.BICUBIC)).clip(0, 1)[..., None]
     shade, tint = (np.array([*color[:3], 255], np.float32) * color[3] for color in (SHADE, TINT))
     layer = shade + (tint - shade) * smooth

@@ -25,10 +25,8 @@ from sightline.preprocess import Photo, open_photo
 
 # Enough for a sharp photo on a page, about 60 kB of JPEG.
 PHOTO_SIDE, JPEG_QUALITY = 720, 80
-
 # Marks a page as written by `write_page`.
 _GENERATOR = b'<meta name="generator" content="sightline explain">'
-
 # Heading of the page, and what the light means.
 _ATTENTION = ("Where the model looked", "where the model looked when it wrote that word")
 _EVIDENCE = (
@@ -57,18 +55,10 @@ def write_page(path: Path, items: Iterable[tuple[Photo, Caption]], title: str | 
     Captions with evidence show what each word rests on, with a switch to where the model looked. The file needs no
     other file and no network. Photos are written as they arrive, so memory does not grow with their number. If an
     interruption or an error of ``items`` ends the writing, the page of the photos so far is kept, if there are any, and
-    the exception raised again.
+    the exception raised again. ``items``: photos, as `sightline.preprocess.open_photo` takes them, each with its
+    caption. Without ``title``, the heading says what the page shows. Raises `SightlineError` for an unreadable one.
 
-    Args:
-        path: the file to write; its folder is created.
-        items: photos, as `sightline.preprocess.open_photo` takes them, each with its caption.
-        title: the page's heading; None for one that says what the page shows.
-
-    Returns:
-        the number of photos on the page.
-
-    Raises:
-        SightlineError: a photo cannot be read.
+    Returns the number of photos on the page.
     """
     items = iter(items)
     first = next(items, None)

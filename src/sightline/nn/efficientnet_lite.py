@@ -1,7 +1,4 @@
-"""EfficientNet-Lite (Tan & Le 2019; Lite: Liu 2020): inverted residuals as in MobileNetV2, depth and widths scaled.
-
-Lite has no squeeze-and-excitation, and ReLU6 instead of swish, for accelerators in phones.
-"""
+"""EfficientNet-Lite (Tan & Le 2019; Liu 2020): MobileNetV2's inverted residuals, ReLU6, no squeeze-and-excitation."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Encoders of timm and torchvision by their names there: any network that gives a feature map or a token a patch.
-
-A network's grid and the width of its vectors are found by running it once, so there is no code for single models here.
-"""
+"""Encoders of timm and torchvision by their names there; a network's grid and width are found by running it once."""
 
 from __future__ import annotations
 
@@ -77,11 +74,7 @@ def check_encoder(name: str) -> None:
 
 
 def make_encoder(name: str) -> Encoder:
-    """The encoder of this name in a recipe, with fresh weights.
-
-    Raises:
-        SightlineError: the name is unknown, its library is not installed, or the network gives no feature map.
-    """
+    """The encoder of this name, with fresh weights; `SightlineError` if unknown, not installed, or without a map."""
     check_encoder(name)
     prefix, slash, network = name.partition("/")
     return LIBRARIES[prefix](network) if slash else ENCODERS[name]()

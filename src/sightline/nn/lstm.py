@@ -23,8 +23,7 @@ class LSTMDecoder(Decoder):
     Args:
         vocabulary_size, feature_size: V, and D, the width of an annotation vector.
         hidden_size, embedding_size, attention_size: widths of the LSTM, of a word and of the attention's tanh layer.
-        dropout: probability, on what the output layer reads.
-        gate: whether to compute beta, which scales the context at each word; otherwise it is 1.
+        dropout, gate: its probability at the output layer; whether to compute beta, otherwise 1.
     """
 
     def __init__(

@@ -28,13 +28,7 @@ class TeacherForced(NamedTuple):
 
 
 class CaptionModel(nn.Module):
-    """A photo's pixels -> annotation vectors -> words.
-
-    Args:
-        encoder: its annotation vectors have width D.
-        decoder: reads vectors of width ``projection``, or D where that is None.
-        projection: width of a linear layer on the annotation vectors; None for no such layer.
-    """
+    """Pixels -> annotation vectors, through a linear layer of width ``projection`` unless that is None -> words."""
 
     def __init__(self, encoder: Encoder, decoder: Decoder, projection: int | None = None) -> None:
         super().__init__()
@@ -102,7 +96,6 @@ class DecoderEnsemble(Decoder):
         self._words = [word.shape[1] for word in words]
 
     def prepare(self, features: Tensor) -> Memory:
-        """``features`` (P, L, D) -> every member's memory."""
         each = zip(self.decoders, self.projections, features.split(self._features, dim=2), strict=True)
         memories = (decoder.prepare(projection(own)) for decoder, projection, own in each)  # type: ignore[operator]
         return tuple(chain.from_iterable(memories))
@@ -112,7 +105,6 @@ class DecoderEnsemble(Decoder):
         return tuple(chain.from_iterable(decoder.initial_state(own) for decoder, own in each))  # type: ignore[operator]
 
     def embed(self, tokens: Tensor) -> Tensor:
-        """``tokens`` int64 (...) -> (..., sum of the members' E)."""
         return torch.cat([decoder.embed(tokens) for decoder in self.decoders], dim=-1)  # type: ignore[operator]
 
     def step(

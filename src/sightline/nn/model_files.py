@@ -66,12 +66,7 @@ def load_model(folder: Path) -> tuple[CaptionModel, ModelConfig, Vocabulary]:
 
 
 def load_ensemble(folders: Sequence[Path]) -> tuple[CaptionModel, ModelConfig, Vocabulary]:
-    """The ensemble of two model folders or more, as `load_model` gives a model; see `DecoderEnsemble`.
-
-    Raises:
-        SightlineError: fewer than two folders, one that is no model folder, or one whose vocabulary, grid or
-            preprocessing differs from the first's.
-    """
+    """`DecoderEnsemble` of two or more folders of one vocabulary, grid and preprocessing, or else `SightlineError`."""
     if len(folders) < 2:
         raise SightlineError("an ensemble needs at least two model folders; add one")
     models, configs, vocabularies = zip(*map(load_model, folders), strict=True)

@@ -21,15 +21,9 @@ def sample(
 ) -> Tensor:
     """Draw C = ``sentences`` of each of ``memory``'s P photos from p(word | photo, words before).
 
-    Args:
-        max_words: the longest sentence, ``<end>`` included.
-        generator: random numbers; None for torch's global generator.
-        places, whole: the photos' indices in a global batch of ``whole`` photos that several processes share: with
-            generators in the same state, each process draws for its photos what a single one would.
-
-    Returns:
-        int64 (P, C, T), T <= ``max_words``: words, ``<end>`` unless the sentence was cut off, then ``<pad>``. Other
-        special tokens are never drawn.
+    Returns int64 (P, C, T), T <= ``max_words``: words, ``<end>`` unless the sentence was cut off, then ``<pad>``. Other
+    special tokens are never drawn. ``places``: the photos' indices in a global batch of ``whole`` photos that several
+    processes share: with generators in the same state, each process draws for its photos what a single one would.
     """
     state = decoder.initial_state(memory)
     photos, device = state[0].shape[0], state[0].device

@@ -26,7 +26,6 @@ class TransformerDecoder(Decoder):
     Args:
         vocabulary_size, feature_size: V, and D, the width of an annotation vector.
         hidden_size: H, the width of a word in all layers; a multiple of ``heads``.
-        layers, heads: how many of each.
         dropout: probability, on embeddings and on the output of each sublayer.
         positions: S, the longest sentence, ``<end>`` included.
     """
@@ -134,10 +133,9 @@ class Layer(nn.Module):
     def rest(
         self, x: Tensor, seen: Tensor, keys: Tensor, values: Tensor, visible: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Add the output of self-attention, then cross-attention to the photo and the feed-forward network.
+        """Add self-attention's output, cross-attention to the photo and the feed-forward network; see `Decoder.step`.
 
-        ``x``, ``seen`` (P, C, H), the photo's ``keys`` and ``values`` (P, L, H) -> (P, C, H), alpha (P, C, L);
-        ``visible`` as in `Decoder.step`.
+        ``x``, ``seen`` (P, C, H), the photo's ``keys`` and ``values`` (P, L, H) -> (P, C, H), alpha (P, C, L).
         """
         x = x + self.dropout(self.words_out(seen))
         query, keys, values = map(self._by_head, (self.photo_query(self.photo_norm(x)), keys, values))
