@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
 
 class AdditiveAttention(nn.Module):
@@ -27,7 +28,7 @@ class AdditiveAttention(nn.Module):
 
     def query(self, hidden: Tensor) -> Tensor:
         """2 W_h h, see `layer`. ``hidden`` (P, C, H) -> (P, C, A)."""
-        return 2 * self.W_h(hidden)
+        return linear(hidden, 2 * self.W_h.weight)
 
     def forward(self, keys: Tensor, query: Tensor, visible: Tensor | None = None) -> Tensor:
         """Weights for C sentences of each of P photos.
