@@ -180,7 +180,7 @@ def test_digests_are_of_the_bytes_and_taken_once(tmp_path, monkeypatch):
     assert any(hashlib.sha256(content).digest().endswith(b"\0") for content in contents)
     for number, content in enumerate(contents):
         (tmp_path / f"{number}.jpg").write_bytes(content)
-    photos = [FileSource(tmp_path / f"{number}.jpg") for number in range(600)]
+    photos = [FileSource(str(tmp_path / f"{number}.jpg")) for number in range(600)]
     with ThreadPoolExecutor(2) as pool:
         expected = [hashlib.sha256(content).hexdigest() for content in contents]
         assert Digests(tmp_path / "known").of(photos, pool) == expected
