@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear
 
 
 class AdditiveAttention(nn.Module):
@@ -28,7 +27,7 @@ class AdditiveAttention(nn.Module):
 
     def query(self, hidden: Tensor) -> Tensor:
         """2 W_h h, see `layer`. ``hidden`` (P, C, H) -> (P, C, A)."""
-        return linear(hidden, 2 * self.W_h.weight)
+        return 2 * self.W_h(hidden)
 
     def forward(self, keys: Tensor, query: Tensor, visible: Tensor | None = None) -> Tensor:
         """Weights for C sentences of each of P photos.

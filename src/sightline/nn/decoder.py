@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from sightline.nn import Registry
 from sightline.nn.prefix_tree import PrefixTree
-from sightline.vocabulary import PAD, START
 
 Memory: TypeAlias = tuple[Tensor, ...]
 """What a decoder computes once a photo; every tensor begins with P photos, the first with (P, L locations)."""
@@ -62,24 +61,6 @@ class Decoder(nn.Module):
             outputs.append(output)
             attentions.append(attention)
         return torch.cat(outputs, dim=1), torch.cat(attentions, dim=1)
-
-    def each_caption(self, memory: Memory, tree: PrefixTree) -> tuple[Tensor, Tensor]:
-        """As `teacher_force`, each caption by itself; output and attention of the tree's real nodes, (N, H), (N, L)."""
-        photos, captions, words = tree.targets.shape
-        memory = tuple(tensor.repeat_interleave(captions, dim=0) for tensor in memory)
-        start = torch.full_like(tree.targets[:, :, :1], START)
-        previous = torch.cat([start, tree.targets], dim=2).reshape(photos * captions, 1, words + 1)
-        state, steps = self.initial_state(memory), []
-        for t in range(words):
-            *step, state = self.step(memory, state, self.embed(previous[:, :, t]))
-            steps.append(step)
-        real = (tree.targets != PAD).flatten().nonzero().squeeze(1)
-        first = torch.full_like(tree.nodes, photos * captions * words)
-        first.scatter_reduce_(
-            0, tree.node_of_word.flatten()[real], real, "amin"
-        )  # of the words with the same beginning
-        output, attention = (torch.cat(each, dim=1).flatten(0, 1)[first] for each in zip(*steps, strict=True))
-        return output, attention
 
     def embed_tree(self, tree: PrefixTree) -> tuple[Tensor, ...]:
         """Every level's embedded words, T tensors (P, N_t, E); each distinct word of the batch is embedded once."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -13,7 +12,6 @@ from torch.nn.functional import conv2d, pad
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from sightline.nn import Registry
-from sightline.nn.shortcuts import agree
 from sightline.preprocess import Preprocessing
 
 
@@ -62,55 +60,21 @@ class Folding(nn.Sequential):
 
     With mean m, variance s^2, scale g and shift b:  g (W x - m) / s + b = (g W / s) x + (b - g m / s), one pass over
     the feature map instead of two. Gradients reach W, g and b as before.
-
-    Attributes:
-        quick: whether it folds; see `sightline.nn.shortcuts`.
     """
 
-    quick = True
-
     def forward(self, x: Tensor) -> Tensor:
-        if not self.quick:
-            return super().forward(x)
         layers = list(self)
         for layer, after in zip(layers, [*layers[1:], None], strict=True):
             if isinstance(layer, nn.Conv2d) and isinstance(after, nn.BatchNorm2d) and not after.training:
-                x = _fold(layer, after, x)
+                assert after.running_mean is not None and after.running_var is not None
+                scale = after.weight * torch.rsqrt(after.running_var + after.eps)
+                bias = after.bias - scale * after.running_mean
+                x = layer._conv_forward(x, layer.weight * scale[:, None, None, None], bias)
             elif isinstance(layer, nn.BatchNorm2d) and not layer.training:
                 continue
             else:
                 x = layer(x)
         return x
-
-    def agrees(self) -> bool:
-        """Whether folding gives what the layers give one after the other."""
-        pairs = [nn.Sequential(*pair) for pair in pairwise(self) if isinstance(pair[1], nn.BatchNorm2d)]
-        pairs = [pair for pair in pairs if isinstance(pair[0], nn.Conv2d)]
-        return all(_agree(partial(_fold, *pair), pair, pair.parameters()) for pair in pairs)
-
-
-def _fold(convolution: nn.Conv2d, norm: nn.BatchNorm2d, x: Tensor) -> Tensor:
-    """``norm(convolution(x))`` with the statistics that ``norm`` has, by one convolution."""
-    assert norm.running_mean is not None and norm.running_var is not None
-    scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
-    bias = norm.bias - scale * norm.running_mean
-    return convolution._conv_forward(x, convolution.weight * scale[:, None, None, None], bias)
-
-
-def _agree(quick: Callable[[Tensor], Tensor], plain: nn.Sequential, weights: Iterable[Tensor]) -> bool:
-    """Whether ``quick`` gives what a convolution, and perhaps its normalisation, give with the statistics kept."""
-    convolution, *norms = plain
-    assert isinstance(convolution, nn.Conv2d)
-    size = 2 * max(convolution.kernel_size) * max(convolution.dilation)
-    pixels = torch.randn(2, convolution.in_channels, size, size, generator=torch.Generator().manual_seed(0))
-    learning = [norm for norm in norms if norm.training]
-    for norm in learning:
-        norm.eval()
-    try:
-        return agree(quick, plain.forward, [pixels.to(convolution.weight)], weights)
-    finally:
-        for norm in learning:
-            norm.train()
 
 
 def fused(encoder: Encoder) -> Encoder:
@@ -123,9 +87,7 @@ def fused(encoder: Encoder) -> Encoder:
         for i, (convolution, norm) in enumerate(pairwise(list(sequence))):
             # timm's subclasses of BatchNorm2d include an activation.
             if isinstance(convolution, nn.Conv2d) and type(norm) is nn.BatchNorm2d:
-                both = fuse_conv_bn_eval(convolution, norm)
-                if _agree(both, nn.Sequential(convolution, norm), ()):
-                    sequence[i], sequence[i + 1] = both, nn.Identity()
+                sequence[i], sequence[i + 1] = fuse_conv_bn_eval(convolution, norm), nn.Identity()
     return encoder
 
 
@@ -174,12 +136,7 @@ class StridedConvolution(nn.Conv2d):
 
     On CPUs the gradient of depthwise convolutions is several times slower with stride 2 than with stride 1; where it is
     needed, this therefore computes stride 1 and keeps every second output.
-
-    Attributes:
-        quick: whether it does so; see `sightline.nn.shortcuts`.
     """
-
-    quick = True
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, groups: int, first: int = 0) -> None:
         super().__init__(inputs, outputs, kernel, stride, padding=kernel // 2, groups=groups, bias=False)
@@ -187,18 +144,12 @@ class StridedConvolution(nn.Conv2d):
 
     def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         around = self.kernel_size[0] // 2
-        if self.quick and self.stride == (2, 2) and self.groups > 1 and gradient_on_cpu(x):
+        if self.stride == (2, 2) and self.groups > 1 and gradient_on_cpu(x):
             every = conv2d(x, weight, bias, padding=around, groups=self.groups)
             return every[:, :, self.first :: 2, self.first :: 2]
         if self.first:
             return conv2d(pad(x, (around - 1, around) * 2), weight, bias, self.stride, groups=self.groups)
         return super()._conv_forward(x, weight, bias)
-
-    def agrees(self) -> bool:
-        """Whether stride 1 with every second output gives what stride 2 gives."""
-        plain = copy.copy(self)  # with the same weights
-        plain.quick = False
-        return self.stride == (1, 1) or self.groups == 1 or _agree(self, nn.Sequential(plain), self.parameters())
 
 
 @ENCODERS.register("small_cnn")

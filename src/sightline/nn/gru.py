@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
 from sightline.nn.attention import AdditiveAttention
 from sightline.nn.decoder import DECODERS, Decoder, Memory, State
 from sightline.nn.gru_sequence import AttentionGRU, gru_update
 from sightline.nn.prefix_tree import PrefixTree
-from sightline.nn.shortcuts import agrees_with_steps
 
 
 @DECODERS.register("gru")
@@ -92,29 +92,30 @@ class GRUDecoder(Decoder):
         """``words`` (P, C, 3H[ + A]), hidden (P, C, H) -> new hidden (P, C, H), alpha (P, C, L), (new hidden,)."""
         (hidden,) = state
         keys, values = memory[:2]
-        if self.word_query is not None:
-            words, word_query = words.split((values.shape[2], self.word_query.out_features), dim=2)
         if len(memory) == 4:
-            alpha = memory[3].expand(-1, words.shape[1], -1)
+            alpha, recurrent = memory[3].expand(-1, words.shape[1], -1), self.hidden_gates(hidden)
         else:
-            query = self.attention.query(hidden)
-            alpha = self.attention(keys, query if self.word_query is None else query + word_query, visible)
+            widths = keys.shape[2], values.shape[2]
+            query, recurrent = linear(hidden, self._hidden_weight()).split(widths, dim=2)
+            recurrent = recurrent + self.hidden_gates.bias
+            if self.word_query is not None:
+                words, word_query = words.split(widths[::-1], dim=2)
+                query = query + word_query
+            alpha = self.attention(keys, query, visible)
         inputs = words + alpha @ values  # (P, C, 3H)
-        hidden = gru_update(inputs, self.hidden_gates(hidden), hidden)
+        hidden = gru_update(inputs, recurrent, hidden)
         return hidden, alpha, (hidden,)
 
-    def teacher_force(self, memory: Memory, tree: PrefixTree) -> tuple[Tensor, Tensor]:
-        """As `Decoder.teacher_force`; by `AttentionGRU` where that agrees: faster, same numbers and gradients."""
-        agrees = agrees_with_steps(self, memory, self.quick)
-        return self.quick(memory, tree) if agrees else super().teacher_force(memory, tree)
+    def _hidden_weight(self) -> Tensor:
+        # (A + 3H, H): attention's query, doubled as `AdditiveAttention.query` is, and the gates, by one product.
+        return torch.cat([2 * self.attention.W_h.weight, self.hidden_gates.weight])
 
-    def quick(self, memory: Memory, tree: PrefixTree) -> tuple[Tensor, Tensor]:
-        """`teacher_force`; attention at every step with its gradient written out."""
+    def teacher_force(self, memory: Memory, tree: PrefixTree) -> tuple[Tensor, Tensor]:
+        """As `Decoder.teacher_force`; attention at every step by `AttentionGRU`, faster, same numbers and gradients."""
         if len(memory) == 4:
             return super().teacher_force(memory, tree)
         keys, values, hidden = memory
-        # Attention's query, doubled as `AdditiveAttention.query` is, and the gates by one product: (A + 3H, H).
-        weight = torch.cat([2 * self.attention.W_h.weight, self.hidden_gates.weight])
+        weight = self._hidden_weight()
         weight, bias, v = (w.to(keys.dtype) for w in (weight, self.hidden_gates.bias, self.attention.v))
         words = self.embed_tree(tree)
         return AttentionGRU.apply(

@@ -30,8 +30,6 @@ class TeacherForced(NamedTuple):
 class CaptionModel(nn.Module):
     """Pixels -> annotation vectors, through a linear layer of width ``projection`` unless that is None -> words."""
 
-    shares_beginnings = True  # whether teacher forcing computes once what captions of a photo begin with
-
     def __init__(self, encoder: Encoder, decoder: Decoder, projection: int | None = None) -> None:
         super().__init__()
         self.encoder = encoder
@@ -48,15 +46,9 @@ class CaptionModel(nn.Module):
 
     def forward(self, features: Tensor, tree: PrefixTree) -> TeacherForced:
         """Teacher forcing: ``features`` (P, L, D) and the true captions -> logits and attention at every real node."""
-        outputs, attention = self.teacher_force(self.prepare(features), tree)
-        return TeacherForced(self.decoder.logits(outputs), attention)
-
-    def teacher_force(self, memory: Memory, tree: PrefixTree) -> tuple[Tensor, Tensor]:
-        """The decoder's output (N, H) and attention (N, L) at every real node."""
-        if not self.shares_beginnings:
-            return self.decoder.each_caption(memory, tree)
-        outputs, attention = self.decoder.teacher_force(memory, tree)
-        return outputs.flatten(0, 1)[tree.nodes], attention.flatten(0, 1)[tree.nodes]
+        outputs, attention = self.decoder.teacher_force(self.prepare(features), tree)
+        logits = self.decoder.logits(outputs.flatten(0, 1)[tree.nodes])
+        return TeacherForced(logits, attention.flatten(0, 1)[tree.nodes])
 
 
 def ensemble(members: Sequence[CaptionModel]) -> CaptionModel:

@@ -9,7 +9,6 @@ from torch.nn.functional import scaled_dot_product_attention
 from sightline.nn.attention import softmax_over
 from sightline.nn.decoder import DECODERS, Decoder, Memory, State
 from sightline.nn.prefix_tree import PrefixTree
-from sightline.nn.shortcuts import agrees_with_steps
 
 
 @DECODERS.register("transformer")
@@ -87,12 +86,6 @@ class TransformerDecoder(Decoder):
         return self.norm(x), alpha, (torch.stack(new_keys, 2), torch.stack(new_values, 2), position + 1)
 
     def teacher_force(self, memory: Memory, tree: PrefixTree) -> tuple[Tensor, Tensor]:
-        """As `Decoder.teacher_force`, all levels at once where that agrees with the steps."""
-        agrees = agrees_with_steps(self, memory, self.quick)
-        return self.quick(memory, tree) if agrees else super().teacher_force(memory, tree)
-
-    def quick(self, memory: Memory, tree: PrefixTree) -> tuple[Tensor, Tensor]:
-        """`teacher_force`, all levels at once."""
         words = torch.cat(self.embed_tree(tree), dim=1)  # (P, N, H)
         widths = torch.tensor([level.shape[1] for level in tree.tokens], device=words.device)
         depth = torch.arange(len(tree.tokens), device=words.device).repeat_interleave(widths)

@@ -22,7 +22,6 @@ from sightline.training.module import make_trainer
 from sightline.training.recipe import Recipe
 from sightline.training.results import write_results
 from sightline.training.run_folder import check_new, check_resumable, interruptible, run_lock
-from sightline.training.shortcuts import check_shortcuts
 
 
 def train(
@@ -92,7 +91,6 @@ def train(
         max_words = recipe.vocabulary.max_words
         targets = {split: encode_captions(part, vocabulary, max_words) for split, part in dataset.examples.items()}
         objective = make_objective(recipe, dataset.examples["train"], vocabulary, targets)
-        check_shortcuts(model, say)
         module = make_module(recipe, model, objective, held_out, vocabulary).train()
         record = EpochRecord(out / "metrics.csv", objective.value, recipe.training.written_scores())
         trainer = make_trainer(module, ranks, record, out, progress=progress and ranks.is_rank_zero)
