@@ -125,7 +125,7 @@ def _caption_to_file(
     with RowFile(out, made_by(captioner, options["beam_size"], options["length_penalty"]), overwrite) as rows:
         missing = rows.missing(photos.values())
         if present := len(photos) - len(missing):
-            remark(f"{rows.path}: {present:,} of {_count(len(photos))} are in it already")
+            remark(f"{out}: {present:,} of {_count(len(photos))} are in it already")
         done, started = 0, time.monotonic()
         results = caption_into(rows, captioner, missing, **options)
         try:
