@@ -30,6 +30,22 @@ OPTIONS = {
 }
 
 
+# Files and folders whose tests start browsers, servers, commands and exports, or wait for time to pass: all are `slow`.
+SLOW = (
+    *("tests/cli/test_streams.py", "tests/export/test_export.py", "tests/export/test_trace.py", "tests/serve/page/"),
+    *("tests/metrics/test_meteor.py", "tests/metrics/test_against_pycocoevalcap.py", "tests/serve/test_connections.py"),
+    *("tests/serve/test_description.py", "tests/serve/test_stopping.py", "tests/serve/test_workers.py"),
+    *("tests/test_light_tier.py", "tests/training/test_train.py", "tests/training/test_resume.py"),
+)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if any(part in item.path.as_posix() for part in SLOW):
+            item.add_marker("slow")
+
+
 class Tiny(NamedTuple):
     """A model that writes various sentences of various lengths about various photos."""
 

@@ -173,6 +173,7 @@ def test_equals_the_reference_on_hostile_captions(java: None, tmp_path: Path) ->
     assert differences(recorded + hostile_captions(5000) + soup, tmp_path) == []
 
 
+@pytest.mark.slow
 def test_equals_the_reference_on_any_character(java: None, tmp_path: Path) -> None:
     ends = "\n\r\x0b\x0c\u2028\u2029\uffff"
     characters = [chr(code) for code in range(0x80, 0x10000) if not 0xD800 <= code < 0xE000 and chr(code) not in ends]

@@ -148,6 +148,7 @@ def test_every_option_has_a_description_and_a_default_that_it_allows():
     assert training["training.patience"][1:3] == ("null", "integer from 1, or null")
 
 
+@pytest.mark.slow
 def test_the_reference_and_the_schema_are_those_of_the_options():
     check = subprocess.run(
         [sys.executable, ROOT / "tools/recipe_reference.py"], capture_output=True, text=True, check=False
