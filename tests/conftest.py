@@ -36,6 +36,7 @@ SLOW = (
     *("tests/metrics/test_meteor.py", "tests/metrics/test_against_pycocoevalcap.py", "tests/serve/test_connections.py"),
     *("tests/serve/test_description.py", "tests/serve/test_stopping.py", "tests/serve/test_workers.py"),
     *("tests/test_light_tier.py", "tests/training/test_train.py", "tests/training/test_resume.py"),
+    *("tests/cli/test_caption_to_file.py", "tests/training/test_cpu.py", "tests/training/test_features.py"),
 )
 
 
