@@ -19,7 +19,7 @@ from sightline.caption import Caption, read_captions
 from sightline.errors import SightlineError
 from sightline.images.formats import with_article
 from sightline.model_folder import CONFIG, ONNX, VOCABULARY, identity, load_description
-from sightline.preprocess import Photo, is_blank, preprocess_noted
+from sightline.preprocess import Photo, is_blank, preprocess_with_note
 from sightline.sessions import BEAM_SIZE, LENGTH_PENALTY, Pixels, Sessions, available_cores, run_search
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class Captioner:
             (True, 1)
         """
         options = _checked(beam_size, length_penalty, evidence)
-        pixels, note = preprocess_noted(photo, self.config.preprocessing)
+        pixels, note = preprocess_with_note(photo, self.config.preprocessing)
         (caption,) = self._search(self._sessions.get(self._cores), pixels[None], [note], options)
         return caption.with_photo(photo)
 
@@ -206,7 +206,7 @@ class Captioner:
 
     def _decode(self, photo: Photo, **limits: Any) -> tuple[Pixels, str] | SightlineError:
         try:
-            return preprocess_noted(photo, self.config.preprocessing, **limits)
+            return preprocess_with_note(photo, self.config.preprocessing, **limits)
         except SightlineError as error:
             error.photo = photo
             return error.with_traceback(None)  # its frames would keep the pixels of the whole batch alive

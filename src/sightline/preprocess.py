@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from sightline.errors import SightlineError
-from sightline.images.bounds import CountedFile, check_work, counted, lean_png
+from sightline.images.bounds import CountedFile, check_work, counted, without_large_metadata
 from sightline.images.colour import declared_depth, reduced, to_eight_bits, to_rgb
 from sightline.images.formats import DRAWING, PNG_SIGNATURE, UnreadablePhoto, identify, reason, size_of, with_article
 from sightline.images.source import ImageSource
@@ -123,10 +123,10 @@ def preprocess(photo: Photo, preprocessing: Preprocessing, **limits: Any) -> NDA
 
     ``limits`` (``formats``, ``max_pixels``), and what is raised, as with `open_photo`.
     """
-    return preprocess_noted(photo, preprocessing, **limits)[0]
+    return preprocess_with_note(photo, preprocessing, **limits)[0]
 
 
-def preprocess_noted(photo: Photo, preprocessing: Preprocessing, **limits: Any) -> tuple[NDArray[np.float32], str]:
+def preprocess_with_note(photo: Photo, preprocessing: Preprocessing, **limits: Any) -> tuple[NDArray[np.float32], str]:
     """What `preprocess` returns, and `open_photo`'s note; usually empty."""
     image = open_photo(photo, preprocessing.size, **limits)
     note = image.info.get("note", "")
@@ -262,7 +262,7 @@ def _open(photo: Photo, formats: Sequence[str] | None, opened: contextlib.ExitSt
     source = _source(photo, opened)
     profile = None
     if source.read(8) == PNG_SIGNATURE:
-        source, profile = lean_png(source)
+        source, profile = without_large_metadata(source)
     image = identify(source, formats)
     if profile:
         image.info["icc_profile"] = profile

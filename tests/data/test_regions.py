@@ -119,6 +119,12 @@ def test_named_regions_that_are_none_are_refused(write_dataset):
             read_dataset(root, regions=path).located_split("train")
 
 
+def test_named_regions_that_do_not_exist_are_refused_though_nobody_asks_for_boxes(write_dataset):
+    root = write_dataset("kaggle", CAPTIONS, {"train": list(CAPTIONS)})
+    with pytest.raises(SightlineError, match="nowhere: there is no such file or folder"):
+        read_dataset(root, regions=root / "nowhere")
+
+
 def test_the_source_of_the_lowest_rank_is_used_whatever_order_they_registered_in(write_dataset, monkeypatch):
     ranks = [reader.rank for reader in base.REGION_READERS.values()]
     assert len(set(ranks)) == len(ranks) == 4

@@ -120,7 +120,7 @@ def test_several_datasets_train_one_model(shapes, others, tmp_path, sightline):
     assert load_description(out)[0].training["weights"] == [1.0, 2.0]
     assert json.loads((out / "config.json").read_text())["training"]["data"] == [shapes.name, others.name]
     refused = sightline("train", "--data", shapes, "--data", others, "--out", out, "--resume", "--quiet")
-    assert refused.status == 1 and "began with (weights [1.0, 1.0], not [1.0, 2.0])" in refused.err
+    assert refused.status == 1 and "began with (--weight [1.0, 1.0], not [1.0, 2.0])" in refused.err
     boxes.mkdir()
     shutil.copy(others / SETTINGS, boxes)
     (boxes / OBJECTS).write_text("{}")

@@ -21,7 +21,7 @@ from sightline.model_folder import naming_write_errors, replacing
 from sightline.sessions import BEAM_SIZE, LENGTH_PENALTY
 
 _START = b'{"photo": '
-_OF_ENTRY = ("photo", "error", *Version._fields, "made_by")
+_ENTRY_FIELDS = ("photo", "error", *Version._fields, "made_by")
 
 
 class Entry(NamedTuple):
@@ -50,7 +50,7 @@ class RowFile:
                 with other options; another process writes it; it cannot be written. It is then as it was.
         """
         self._table, self._made_by, self._repeated = _table(path), made_by, False
-        self._whole = path
+        self._target = path
         self.path = path if self._table is None else path.with_name(path.name + ".jsonl")
         if overwrite and self._table is not None:
             path.unlink(missing_ok=True)
@@ -98,7 +98,7 @@ class RowFile:
         """Bring everything onto the disk, in the file's format and with one row a photo."""
         if self._table is not None:
             if self._gathered:
-                with replacing(self._whole) as temporary, naming_write_errors(self._whole):
+                with replacing(self._target) as temporary, naming_write_errors(self._target):
                     self._table.write(temporary, chain(self._rows_of_table(), self._rows()))
                 self.path.unlink()
                 self._gathered.clear()
@@ -132,21 +132,21 @@ class RowFile:
         return Entry(Version(row["size"], row["modified_ns"]), row["error"] is not None)
 
     def _entries_of_table(self) -> Iterator[tuple[str, Entry]]:
-        if self._table is None or not self._whole.exists():
+        if self._table is None or not self._target.exists():
             return
         try:
-            for row in self._table.read(self._whole, _OF_ENTRY):
-                yield row["photo"], self._entry(row, self._whole)
+            for row in self._table.read(self._target, _ENTRY_FIELDS):
+                yield row["photo"], self._entry(row, self._target)
         except SightlineError:
             raise
         except Exception as error:  # csv, pyarrow and decoders raise classes of their own
             reason = next(iter(str(error).splitlines()), type(error).__name__)
-            raise self._foreign(self._whole, reason) from None
+            raise self._foreign(self._target, reason) from None
 
     def _rows_of_table(self) -> Iterator[Row]:
         """The rows of the CSV or Parquet file of which none was gathered since."""
-        if self._table is not None and self._whole.exists():
-            yield from (row for row in self._table.read(self._whole) if row["photo"] not in self._gathered)
+        if self._table is not None and self._target.exists():
+            yield from (row for row in self._table.read(self._target) if row["photo"] not in self._gathered)
 
     def _rows(self) -> Iterator[Row]:
         """Every gathered photo's last row, in the order of the file."""

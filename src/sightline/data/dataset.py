@@ -15,7 +15,7 @@ from sightline.annotations.split_names import SPLITS, derive_split
 from sightline.data.example import Example
 from sightline.data.large.packed import Examples
 from sightline.data.layout import LAYOUTS, Packed, Progress, Source, read_source, register_layout
-from sightline.data.regions.base import read_regions
+from sightline.data.regions.base import check_path, read_regions
 from sightline.data.regions.entities import hint_beside
 from sightline.errors import SightlineError
 from sightline.model_folder import as_path
@@ -95,9 +95,11 @@ def read_dataset(
     called while new shards are read. ``regions``: see `Dataset`.
 
     Raises:
-        SightlineError: there is no such folder, no layout fits it, or a file in it cannot be read or understood.
+        SightlineError: there is no such folder, no layout fits it, or a file in it cannot be read or understood;
+            there is no ``regions``.
     """
     root = as_path(root)
+    check_path(regions)
     layout, source = read_source(root, progress)
     packed = source.packed or _pack(source)
     counts = packed.without_photo, packed.without_captions

@@ -44,10 +44,8 @@ class Free:
     """The free dimensions of a part. Each part has its own: of equal ones, the exporter would read one part's alone."""
 
     def __init__(self, part: str) -> None:
-        self.part, self._photos, self._beams = (
-            part,
-            *(torch.export.Dim(f"{name}_{part}") for name in ("photos", "beams")),
-        )
+        self.part = part
+        self._photos, self._beams = torch.export.Dim(f"photos_{part}"), torch.export.Dim(f"beams_{part}")
         self.photos, self.beams = {0: self._photos}, {0: self._beams}
 
     def each_by_photo(self, tensors: Tensors) -> tuple[Any, ...]:

@@ -97,7 +97,7 @@ def _scans_are_many(image: Any) -> bool:
     return scans > limit
 
 
-def lean_png(file: CountedFile) -> tuple[CountedFile, bytes | None]:
+def without_large_metadata(file: CountedFile) -> tuple[CountedFile, bytes | None]:
     """A PNG without the texts and profiles for which Pillow would refuse it or unpack megabytes; its profile, if large.
 
     Pillow's own limit on them is the whole process's.

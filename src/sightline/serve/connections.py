@@ -79,7 +79,7 @@ class Listener(socket.socket):
     the kernel's queue, it would wake the event loop again and again.
     """
 
-    _next_line: ClassVar[float] = 0
+    _quiet_until: ClassVar[float] = 0
 
     def accept(self) -> tuple[socket.socket, Any]:
         """Raises BlockingIOError, as if no client waited, where one must wait for the event loop's next turn."""
@@ -89,8 +89,8 @@ class Listener(socket.socket):
             client = super().accept()
             Connection.accepted += 1
             return client
-        if time.monotonic() >= Listener._next_line:
-            Listener._next_line = time.monotonic() + 60
+        if time.monotonic() >= Listener._quiet_until:
+            Listener._quiet_until = time.monotonic() + 60
             _log.error("%d connections are open, as many as may be: silent ones are closed for new ones", most)
         while Connection.silent:
             if next(iter(Connection.silent)).close_if_silent():

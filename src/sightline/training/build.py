@@ -69,7 +69,7 @@ def resumed_model(
     config, vocabulary = load_description(out)
     changed = difference(config.training, data.examples)
     if not changed and (before := config.training.get("weights")) != (now := data.record.get("weights")):
-        changed = f"weights {now}, not {before}"
+        changed = f"--weight {now}, not {before}"
     located = data.record.get("photos_with_boxes")
     if not changed and (before := config.training.get("photos_with_boxes", located)) != located:
         changed = f"{located} training photos with boxes, not {before}; see --regions"

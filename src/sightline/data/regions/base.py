@@ -66,19 +66,25 @@ def register_regions(name: str, *, looks_for: str, rank: int) -> Callable[[Read]
     return register
 
 
+def check_path(path: Path | None) -> None:
+    """Raise `SightlineError` where a person named a file or folder of regions that does not exist."""
+    if path is not None and not path.exists():
+        raise SightlineError(f"{path}: there is no such file or folder of regions; give another --regions")
+
+
 def read_regions(root: Path, examples: Sequence[Example], path: Path | None = None) -> Located | None:
     """The regions of ``examples``, from the source of the lowest rank in ``root``, or in ``path``; None without one.
 
     Raises:
-        SightlineError: the source cannot be read, or ``path`` is none.
+        SightlineError: the source cannot be read, or there are none in ``path``.
     """
+    check_path(path)
     readers = sorted(REGION_READERS.values(), key=lambda reader: reader.rank)
     results = (reader.read(path or root, examples) for reader in readers)
     located = next((result for result in results if result is not None), None)
     if path is None or located is not None:
         return located
-    problem = "holds no regions" if path.exists() else "there is no such file or folder"
-    raise SightlineError(f"{path}: {problem}; looked for {'; '.join(reader.looks_for for reader in readers)}")
+    raise SightlineError(f"{path}: holds no regions; looked for {'; '.join(reader.looks_for for reader in readers)}")
 
 
 def relative_box(left: float, top: float, right: float, bottom: float, width: float, height: float) -> Box | None:
