@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sightline.annotations.delimited import parse_table
 
-PHOTO, CAPTION = ("image", "image_name"), ("caption", "comment")
+PHOTO = ("image", "image_name")
 LINE_ENDS = ("\n", "\r\n", "\r")
 names = st.from_regex(r"[a-z0-9_]{1,6}\.(jpg|png)", fullmatch=True)
 texts = st.text(st.sampled_from("ab \"\n,;|\té字.'1"), max_size=12).map(str.strip)
@@ -19,9 +19,9 @@ texts = st.text(st.sampled_from("ab \"\n,;|\té字.'1"), max_size=12).map(str.st
 
 def read(text: str) -> list[tuple[str, str] | int]:
     """(photo, caption) of each row, the line's number where it makes no sense."""
-    table = parse_table(text, PHOTO, CAPTION)
+    table = parse_table(text, PHOTO)
     assert table is not None
-    at = table.columns.index(table.photo), table.columns.index(table.caption)
+    at = table.columns.index(table.photo), table.columns.index(table.captions[0])
     return [(cells[at[0]], cells[at[1]]) if cells else line for line, cells in table.lines]
 
 
@@ -120,4 +120,4 @@ def test_no_caption_is_too_long_and_none_loses_a_character():
 
 @pytest.mark.parametrize("text", ["", "\n", "1.jpg,a dog\n", "image\n1.jpg\n", "image caption\n1.jpg a dog\n"])
 def test_what_names_no_photo_or_no_caption_is_no_table(text):
-    assert parse_table(text, PHOTO, CAPTION) is None
+    assert parse_table(text, PHOTO) is None

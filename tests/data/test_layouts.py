@@ -263,15 +263,41 @@ def test_karpathy_mistakes_are_named(text, message, tmp_path):
             '{"image": "sub/a.png", "text": "a dog, a cat"}\n\n{"image": "sub/a.png", "text": "says \\"hi\\""}\n',
         ),
         ("t.jsonl", '{"file_name": "sub/a.png", "captions": ["a dog, a cat", "says \\"hi\\""]}\n'),
+        ("t.csv", 'image,caption_0,caption_1,caption_2\nsub/a.png,"a dog, a cat","says ""hi""",\n'),
+        ("t.tsv", 'Sentence 1\timage\tSentence 2\na dog, a cat\tsub/a.png\tsays "hi"\n'),
+        ("t.tsv", 'image\tcaption\tcaption_2\nsub/a.png\ta dog, a cat\tsays "hi"\n'),
+        ("t.tsv", 'image\tcaption\tcaption\nsub/a.png\ta dog, a cat\tsays "hi"\n'),
+        ("t.tsv", 'image\tcaptions\nsub/a.png\t[{"caption": "a dog, a cat"}, {"caption": "says \\"hi\\""}]\n'),
+        (
+            "t.jsonl",
+            '{"image": "sub/a.png", "caption1": "a dog, a cat", "caption2": "says \\"hi\\"", "caption3": null}\n',
+        ),
+        ("t.json", '{\n "sub/a.png": [\n "a dog, a cat", "says \\"hi\\""]}'),
+        ("t.json", '{"sub/a.png": [{"text": "a dog, a cat"}, {"text": "says \\"hi\\""}]}'),
+        (
+            "t.json",
+            '[{"image": "sub/a.png", "sentences": [{"raw": "a dog, a cat"}, {"tokens": [], "raw": "says \\"hi\\""}]}]',
+        ),
+        ("sub/a.caption", 'a dog, a cat\nsays "hi"\n'),
     ],
 )
 def test_tables_people_have(name, text, tmp_path, draw_photo):
     draw_photo(tmp_path / "sub" / "a.png")
     (tmp_path / name).write_text(text, encoding="utf-8", newline="")
     (tmp_path / "scores.csv").write_text("epoch,loss\n1,2\n")
+    (tmp_path / "labels.json").write_text('{"0": ["n01440764", "tench"]}')
     (example,) = (e for examples in read_dataset(tmp_path).splits.values() for e in examples)
     assert example.captions == ("a dog, a cat", 'says "hi"')
     assert example.photo == FileSource(str(tmp_path / "sub" / "a.png"))
+
+
+def test_a_comma_that_could_be_of_any_of_a_photos_captions_costs_its_line(tmp_path, draw_photo):
+    draw_photo(tmp_path / "a.png")
+    (tmp_path / "t.csv").write_text("image,caption_0,caption_1\na.png,a dog,a cat\na.png,a dog, or two,a cat\n")
+    (example,) = (e for examples in read_dataset(tmp_path).splits.values() for e in examples)
+    assert example.captions == ("a dog", "a cat")
+    (finding,) = (each for each in check_dataset(tmp_path).findings if each.kind == "unread-lines")
+    assert finding.names == ("t.csv line 3",)
 
 
 def test_two_tables_and_unknown_splits_are_refused(tmp_path):

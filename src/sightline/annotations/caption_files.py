@@ -16,6 +16,7 @@ The names of columns and fields are listed in `sightline.images.columns`.
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -33,13 +34,16 @@ from sightline.annotations.json_files import (
 )
 from sightline.annotations.records import FORMS, CaptionRows, Row, RowMaker, names_photo_and_caption
 from sightline.annotations.split_names import split_named
-from sightline.annotations.text import first_line, parse_token_line, read_lines, read_text, split_lines
+from sightline.annotations.text import beginning_of, parse_token_line, read_lines, read_text, split_lines
 from sightline.errors import SightlineError
-from sightline.images.columns import CAPTION_COLUMNS, COLUMNS_TOLD, PHOTO_COLUMNS, plain_photo
+from sightline.images.columns import COLUMNS_TOLD, PHOTO_COLUMNS, plain_photo
+from sightline.images.formats import is_photo
 from sightline.model_folder import as_path
 
 # An id comes first: in results it is the photo's name, where a dataset needs the file's.
 _ID_FIRST = tuple(sorted(PHOTO_COLUMNS, key=lambda name: name != "image_id"))
+# The beginning of {photo: captions}.
+_BY_PHOTO = re.compile(r'\{\s*"((?:[^"\\]|\\.)+)"\s*:\s*["\[]')
 DELIMITED, OBJECTS, PARQUET = (".csv", ".tsv"), (".jsonl", ".ndjson", ".json"), (".parquet", ".pq")
 
 
@@ -112,7 +116,9 @@ def read_captions(path: str | os.PathLike[str], split: str = "test") -> CaptionF
 
 
 def read_table(path: Path) -> CaptionRows | None:
-    """The rows of a dataset's table, by its suffix: JSON lines, a JSON list of objects, Parquet, or delimited text.
+    """The rows of a dataset's table, by its suffix: JSON lines, JSON, Parquet, or delimited text.
+
+    JSON is a list of objects, or {photo: captions} of photos that are named with their suffix.
 
     None if it names no column for the photo or none for the caption; `SightlineError` if it cannot be read.
     """
@@ -126,28 +132,30 @@ def read_table(path: Path) -> CaptionRows | None:
         return CaptionRows(rows) if any(row.photo for row in rows) else None
     if suffix != ".json":
         return rows_of_table(read_text(path), PHOTO_COLUMNS)
-    if not first_line(path).startswith("["):  # without reading all of what may be half a gigabyte of boxes
+    key = _BY_PHOTO.match(beginning := beginning_of(path))  # without reading all of half a gigabyte of boxes
+    if not beginning.startswith("[") and not (key and is_photo(key[1])):
         return None
     try:
         content = parse_json(read_text(path))
     except ValueError:
         return None
     objects = (entry for entry in content if isinstance(entry, dict) and entry)
-    is_table = names_photo_and_caption(next(objects, None), PHOTO_COLUMNS)
+    is_table = isinstance(content, dict) or names_photo_and_caption(next(objects, None), PHOTO_COLUMNS)
     return CaptionRows(rows_of_json(content)) if is_table else None
 
 
 def rows_of_table(text: str, photo_names: tuple[str, ...]) -> CaptionRows | None:
     """The rows of delimited text; None if its first line names no column for the photo or none for the caption."""
-    table = parse_table(text, photo_names, CAPTION_COLUMNS)
+    table = parse_table(text, photo_names)
     return CaptionRows(_rows_of_lines(table)) if table else None
 
 
 def _rows_of_lines(table: Table) -> Iterator[Row]:
     columns = table.columns
     problem = f"not {len(columns)} columns ({', '.join(columns)}), or a quote left open; mend that line"
-    maker = RowMaker(table.photo, table.caption)
-    photo_at, caption_at = columns.index(table.photo), columns.index(table.caption)
+    maker = RowMaker(table.photo, table.captions)
+    photo_at, caption_at = columns.index(table.photo), columns.index(table.captions[0])
+    is_one = len(table.captions) == 1
     split_at = columns.index("split") if "split" in columns else None
     previous, photo = "", ""
     for number, cells in table.lines:
@@ -158,7 +166,7 @@ def _rows_of_lines(table: Table) -> Iterator[Row]:
             previous = cells[photo_at]
             photo = plain_photo(previous)
         caption = cells[caption_at]
-        if photo and caption and caption[0] != "[":  # nearly all rows; as `RowMaker.make`, in half the time
+        if is_one and photo and caption and caption[0] != "[":  # nearly all rows; as `RowMaker.make`, in half the time
             yield Row(f"line {number}", photo, (caption,), cells[split_at] if split_at is not None else "")
         else:
             yield maker.make(f"line {number}", dict(zip(columns, cells, strict=True)))

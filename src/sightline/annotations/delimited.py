@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, pairwise
 from typing import NamedTuple
 
-from sightline.images.columns import find_column, plain_column
+from sightline.images.columns import caption_columns, find_column, plain_column
 from sightline.images.formats import is_photo
 
 
@@ -21,38 +21,48 @@ class Table(NamedTuple):
     Attributes:
         columns: their names, as `plain_column` has them.
         photo: the column that names the photo.
-        caption: the column of its caption, to which unquoted delimiters beyond the last column belong.
+        captions: the columns of its captions; unquoted delimiters beyond the last column belong to a single one.
         lines: the line a row begins on and its cells, stripped, in the order of ``columns``; None for the cells where
             the line makes no sense. Blank rows are left out. To be iterated once: a million would fill memory.
     """
 
     columns: tuple[str, ...]
     photo: str
-    caption: str
+    captions: tuple[str, ...]
     lines: Iterable[tuple[int, list[str] | None]]
 
 
-def parse_table(text: str, photo_names: Sequence[str], caption_names: Sequence[str]) -> Table | None:
+def parse_table(text: str, photo_names: Sequence[str]) -> Table | None:
     """The table in ``text``; None if its first line names no column for the photo or none for the caption.
 
-    Of a column's lower-case names, the first one present is used, see `sightline.images.columns.find_column`.
+    Of the photo's lower-case names, the first one present is used, see `sightline.images.columns.find_column`.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\n")
     header = text.partition("\n")[0]
     for delimiter in ",;\t|":
-        columns = tuple(plain_column(cell.strip(' "')) for cell in header.split(delimiter))
-        photo, caption = find_column(photo_names, columns), find_column(caption_names, columns)
-        if photo and caption:
-            reader = _Reader(text, delimiter, len(columns), columns.index(photo), columns.index(caption))
-            return Table(columns, photo, caption, islice(reader.rows(), 1, None))
+        columns = _apart(plain_column(cell.strip(' "')) for cell in header.split(delimiter))
+        photo, captions = find_column(photo_names, columns), caption_columns(columns)
+        if photo and captions:
+            at = columns.index(photo), columns.index(captions[-1])
+            reader = _Reader(text, delimiter, len(columns), *at, several=len(captions) > 1)
+            return Table(columns, photo, captions, islice(reader.rows(), 1, None))
     return None
+
+
+def _apart(columns: Iterable[str]) -> tuple[str, ...]:
+    """The columns' names with a number after those that stand there again."""
+    names: list[str] = []
+    for column in columns:
+        again = sum(name == column for name in names)
+        names.append(f"{column}_{again + 1}" if again else column)
+    return tuple(names)
 
 
 class _Reader:
     """Reads one text as quoted or unquoted, whichever more rows speak for."""
 
-    def __init__(self, text: str, delimiter: str, width: int, photo: int, caption: int) -> None:
-        self.text, self.delimiter, self.width = text, delimiter, width
+    def __init__(self, text: str, delimiter: str, width: int, photo: int, caption: int, several: bool) -> None:
+        self.text, self.delimiter, self.width, self.several = text, delimiter, width, several
         self.photo, self.caption = photo, caption
         self.rows_for = self.rows_against = 0
         end = re.escape(delimiter)
@@ -89,12 +99,14 @@ class _Reader:
         return len(self.text) if end < 0 else end
 
     def _fit(self, cells: list[str], parts: list[str]) -> list[str] | None:
-        """As many cells as columns: those beyond belong to the caption, unchanged; None if there are too few."""
+        """As many cells as columns: those beyond belong to the caption, unchanged; None if that cannot be."""
         extra = len(cells) - self.width
         if extra > 0 and self.caption == self.width - 1 and not any(cells[self.width :]):
             del cells[self.width :]  # delimiters at the line's end
         elif extra > 0:
             self.rows_against += 1
+            if self.several:  # nobody can tell to which of them the delimiters belong
+                return None
             end = self.caption + extra + 1
             cells[self.caption : end] = [self.delimiter.join(parts[self.caption : end]).strip()]
         return cells if extra >= 0 or not any(cells) else None

@@ -9,7 +9,7 @@ from typing import Any
 
 from sightline.annotations.records import CaptionRows, Row, RowMaker
 from sightline.errors import SightlineError
-from sightline.images.columns import CAPTION_COLUMNS, PHOTO_COLUMNS, find_column, plain_column
+from sightline.images.columns import PHOTO_COLUMNS, caption_columns, find_column, plain_column
 from sightline.images.containers import holds_bytes
 from sightline.images.source import ImageSource, ParquetSource
 
@@ -34,7 +34,7 @@ def read_parquet(path: Path) -> CaptionRows | None:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise SightlineError(f"{path}: not a Parquet file that can be read ({reason}); fetch the file again") from None
     cells = _Cells(path, file)
-    return CaptionRows(cells.rows(), cells.photos) if cells.caption and (cells.of_bytes or cells.photo) else None
+    return CaptionRows(cells.rows(), cells.photos) if cells.captions and (cells.of_bytes or cells.photo) else None
 
 
 class _Cells:
@@ -47,13 +47,13 @@ class _Cells:
         self.is_struct, self.has_path = parts != [self.of_bytes], f"{self.of_bytes}.path" in parts
         self.plain = {name: plain_column(name) for name in schema.names if name != self.of_bytes}
         self.photo = find_column(PHOTO_COLUMNS, self.plain.values())
-        self.caption = find_column(CAPTION_COLUMNS, self.plain.values())
+        self.captions = caption_columns(self.plain.values())
         self.photos: dict[str, ImageSource] = {}
 
     def rows(self) -> Iterator[Row]:
-        photo, caption = self.photo or "image", self.caption or ""
-        maker = RowMaker(photo, caption)
-        texts = [name for name, plain in self.plain.items() if plain in (photo, caption, "split")]
+        photo = self.photo or "image"
+        maker = RowMaker(photo, self.captions)
+        texts = [name for name, plain in self.plain.items() if plain in (photo, *self.captions, "split")]
         columns = [*texts, *([f"{self.of_bytes}.path"] if self.has_path else [])]
         number = 0
         for group in range(self.file.num_row_groups):

@@ -12,7 +12,15 @@ from typing import Any, NamedTuple
 
 from sightline.annotations.match import folder_of
 from sightline.annotations.split_names import SPLITS, split_in, split_named
-from sightline.images.columns import CAPTION_COLUMNS, COLUMNS_TOLD, find_column, plain_column, plain_photo, split_cell
+from sightline.images.columns import (
+    COLUMNS_TOLD,
+    caption_columns,
+    captions_in,
+    filled,
+    find_column,
+    plain_column,
+    plain_photo,
+)
 from sightline.images.source import ImageSource
 
 FORMS = "COCO results or annotations, {photo: [captions]}, JSON lines with image and caption, or CSV with image,caption"
@@ -54,16 +62,16 @@ class CaptionRows:
 
 
 class RowMaker:
-    """Makes `Row`s of values by column; ``photo`` and ``caption`` are the columns that count."""
+    """Makes `Row`s of values by column; ``photo`` and ``captions`` are the columns that count."""
 
-    def __init__(self, photo: str, caption: str) -> None:
-        self.photo, self.caption = photo, caption
+    def __init__(self, photo: str, captions: Sequence[str]) -> None:
+        self.photo, self.captions = photo, captions
         self._value: Any = None
         self._name = ""
 
     def make(self, place: str, values: Mapping[str, Any]) -> Row:
         """``values`` by `plain_column`."""
-        value, captions, split = values.get(self.photo), values.get(self.caption), values.get("split") or ""
+        value, captions, split = values.get(self.photo), filled(values, self.captions), values.get("split") or ""
         if not isinstance(value, str) or value != self._value:  # a photo's rows mostly follow one another
             is_name = isinstance(value, int | str) and not isinstance(value, bool)
             self._value, self._name = value, plain_photo(str(value)) if is_name else ""
@@ -80,13 +88,9 @@ class RowMaker:
 
 
 def with_captions(place: str, photo: str, captions: object, split: str = "") -> Row:
-    """A row whose captions may be one or a list, of strings or of pycocoevalcap's records."""
-    several = split_cell(captions) if isinstance(captions, str) else captions
-    if isinstance(several, list):
-        texts = [each.get("caption") if isinstance(each, dict) else each for each in several]
-        stripped = [text.strip() for text in texts if isinstance(text, str)]
-        if len(stripped) == len(texts):
-            return Row(place, photo, stripped, split)
+    """A row whose captions may be one or a list, see `captions_in`."""
+    if (texts := captions_in(captions)) is not None:
+        return Row(place, photo, texts, split)
     problem = f"{photo!r} is neither a caption nor a list of captions; write captions as {FORMS}"
     return Row(place, split=split, problem=problem)
 
@@ -117,13 +121,13 @@ def rows_of_objects(entries: Iterable[tuple[str, object]], photo_names: Sequence
 def names_photo_and_caption(entry: object, photo_names: Sequence[str]) -> bool:
     """Whether a JSON value is an object with a field for the photo and one for the caption."""
     columns = list(map(plain_column, entry)) if isinstance(entry, dict) else []
-    return bool(find_column(photo_names, columns) and find_column(CAPTION_COLUMNS, columns))
+    return bool(find_column(photo_names, columns) and caption_columns(columns))
 
 
 def _maker_of(keys: Sequence[str], columns: Sequence[str], photo_names: Sequence[str]) -> RowMaker | str:
-    photo, caption = find_column(photo_names, columns), find_column(CAPTION_COLUMNS, columns)
-    if photo and caption:
-        return RowMaker(photo, caption)
+    photo, captions = find_column(photo_names, columns), caption_columns(columns)
+    if photo and captions:
+        return RowMaker(photo, captions)
     lacking = "caption" if photo else "photo, e.g. image_id"
     return f"no field for the {lacking}; it has {', '.join(keys) or 'none'}; {COLUMNS_TOLD}"
 

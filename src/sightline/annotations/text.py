@@ -12,6 +12,8 @@ from pathlib import Path
 
 from sightline.errors import SightlineError
 
+TEXT_SUFFIXES = (".txt", ".caption")  # of a file with the captions of one photo, one a line
+
 
 def read_text(path: Path) -> str:
     """The file's text, UTF-8 or UTF-16 (else `SightlineError`), in Unicode's composed form, without a byte order mark.
@@ -32,12 +34,16 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     return split_lines(read_text(path))
 
 
-def first_line(path: Path) -> str:
-    """The first line that is not blank, of the file's first 64 kB, or ""; undecodable bytes are replaced."""
+def beginning_of(path: Path) -> str:
+    """The text of the file's first 64 kB, without blanks before it; undecodable bytes are replaced."""
     with path.open("rb") as file:
         start = file.read(1 << 16)
-    text = start.decode(json.detect_encoding(start), "replace")
-    return next((line for _, line in split_lines(text)), "")
+    return start.decode(json.detect_encoding(start), "replace").lstrip()
+
+
+def first_line(path: Path) -> str:
+    """The first line that is not blank, of the file's first 64 kB, or ""."""
+    return next((line for _, line in split_lines(beginning_of(path))), "")
 
 
 def files_in(root: Path, pattern: str) -> list[str]:

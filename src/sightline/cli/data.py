@@ -33,8 +33,8 @@ def check(folder: Path, as_json: bool, regions: Path | None) -> None:
 
     Reads Kaggle's Images/ + captions.txt, Flickr8k's, Flickr8k-CN's and Flickr30k's original files, COCO's captions
     beside its folders, Karpathy's JSON, Hugging Face's imagefolder and Parquet, any CSV, JSONL or JSON with image and
-    caption columns, photos with a .txt each, and WebDataset's shards. Exits with 1 if something would hurt training or
-    scores; warnings alone exit with 0.
+    caption columns, photos with a .txt or .caption each, and WebDataset's shards. Exits with 1 if something would hurt
+    training or scores; warnings alone exit with 0.
     """
     import json
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
+from typing import Any
 
 from sightline.images.formats import is_photo
 
@@ -20,7 +21,7 @@ CAPTION_COLUMNS = (
 )
 COLUMNS_TOLD = (
     f"a photo's column is called {', '.join(PHOTO_COLUMNS[:-1])} or {PHOTO_COLUMNS[-1]}, "
-    f"a caption's {', '.join(CAPTION_COLUMNS[:-1])} or {CAPTION_COLUMNS[-1]}"
+    f"a caption's {', '.join(CAPTION_COLUMNS[:-1])} or {CAPTION_COLUMNS[-1]}, or caption_0, caption_1 and so on"
 )
 
 
@@ -32,6 +33,18 @@ def find_column(wanted: Sequence[str], columns: Collection[str]) -> str | None:
         if "*" in name and (found := next((column for column in columns if fnmatchcase(column, name)), None)):
             return found
     return None
+
+
+def caption_columns(columns: Collection[str]) -> tuple[str, ...]:
+    """The columns of a photo's captions, in order: one of `CAPTION_COLUMNS`, or those with a number after it, or both.
+
+    >>> caption_columns(["image", "caption", "text", "caption_2", "caption3"])
+    ('caption', 'caption_2', 'caption3')
+    """
+    found = (
+        tuple(column for column in columns if re.fullmatch(rf"{name}[_.]?\d*", column)) for name in CAPTION_COLUMNS
+    )
+    return next(filter(None, found), ())
 
 
 def plain_column(name: str) -> str:
@@ -49,14 +62,39 @@ def plain_photo(name: str) -> str:
     return name
 
 
-def split_cell(text: str) -> list[str]:
+def filled(values: Mapping[str, Any], columns: Sequence[str]) -> Any:
+    """What the columns of a photo's captions hold: the value of one, or a list of those of several that hold any."""
+    if len(columns) > 1:
+        return [value for column in columns if (value := values.get(column))] or ""
+    return values.get(columns[0]) if columns else None
+
+
+def captions_in(value: object) -> list[str] | None:
+    """The captions of a cell or a JSON value, stripped; None if it makes no sense.
+
+    They are a text, an object with a field for captions, as Karpathy's sentences and pycocoevalcap's records are, or a
+    list of these.
+    """
+    if isinstance(value, str):
+        several = split_cell(value)
+        return [value.strip()] if several == [value] else captions_in(several)
+    if isinstance(value, dict):
+        fields = {plain_column(name): each for name, each in value.items() if isinstance(name, str)}
+        return captions_in(filled(fields, caption_columns(fields)))
+    if not isinstance(value, list):
+        return None
+    each = list(map(captions_in, value))
+    return None if None in each else [text for texts in each for text in texts or ()]
+
+
+def split_cell(text: str) -> list[Any]:
     """The captions of a cell: one, or all of a list that JSON or Python wrote, as in ``["a dog", "a cat"]``."""
-    if text.startswith(("['", '["')) and text.endswith(("']", '"]')):
+    if text.startswith(("['", '["', "[{")) and text.endswith(("']", '"]', "}]")):
         for parse in (json.loads, ast.literal_eval):
             try:
                 texts = parse(text)
             except (ValueError, SyntaxError, RecursionError, MemoryError):
                 continue
-            if isinstance(texts, list) and all(isinstance(one, str) for one in texts):
+            if isinstance(texts, list) and all(isinstance(one, str | dict) for one in texts):
                 return texts
     return [text]

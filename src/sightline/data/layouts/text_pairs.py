@@ -5,25 +5,28 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from sightline.annotations.match import find_photos, folder_of, walk
 from sightline.annotations.records import splits_of_folders
-from sightline.annotations.text import read_lines
+from sightline.annotations.text import TEXT_SUFFIXES, read_lines
 from sightline.data.layout import Progress, Source, find_splits, is_split_list, register_layout
 from sightline.images.source import FileSource
 
 _NO_CAPTIONS = re.compile(r"(readme|licen[cs]e|requirements|classes|labels|notes?)\b.*", re.IGNORECASE)
 
 
-@register_layout("pairs", looks_for="photos and a .txt of the same name for each, one caption a line", rank=4)
+@register_layout("pairs", looks_for="photos and a .txt or .caption of the same name for each", rank=4)
 def read(root: Path, progress: Progress) -> Source | None:
-    """Read every ``.txt`` below ``root`` that has the name of a photo, beside it or in another folder.
+    """Read every ``.txt`` and ``.caption`` below ``root`` that has the name of a photo, beside it or in another folder.
 
     ``cat.jpg.txt`` belongs to ``cat.jpg``, too. A photo's name is its path; a text without a photo, in a folder with
     texts that have one, is a missing photo's.
     """
-    texts = dict(_texts(root))
+    texts: dict[str, list[str]] = {}
+    for name, path in _texts(root):
+        texts.setdefault(name, []).append(path)
     found = find_photos(root, texts)
     paths = {name: _path(root, photo) for name, photo in found.photos.items() if isinstance(photo, FileSource)}
     homes = {folder_of(name) for name in texts if name in paths}
@@ -31,17 +34,18 @@ def read(root: Path, progress: Progress) -> Source | None:
         return None
     captions: dict[str, tuple[str, ...]] = {}
     unclear: dict[str, str] = {}
-    for number, (name, path) in enumerate(texts.items(), start=1):
+    for number, (name, files) in enumerate(texts.items(), start=1):
         if name in paths or folder_of(name) in homes:
             photo = paths.get(name, name)
-            captions[photo] = (*captions.get(photo, ()), *(line for _, line in read_lines(Path(path))))
+            lines = chain.from_iterable(read_lines(Path(path)) for path in files)
+            captions[photo] = (*captions.get(photo, ()), *(line for _, line in lines))
             if name in found.unclear:
                 unclear[photo] = found.unclear[name]
         progress(number, len(texts))
     photos = {paths[name]: photo for name, photo in found.photos.items()}
     splits, lists = find_splits([root], captions)
     splits = splits or splits_of_folders({**captions, **photos})
-    return Source(captions, photos, splits, read=(f"{len(captions)} .txt files", *lists), unclear=unclear)
+    return Source(captions, photos, splits, read=(f"texts of {len(captions)} photos", *lists), unclear=unclear)
 
 
 def _path(root: Path, photo: FileSource) -> str:
@@ -54,5 +58,5 @@ def _texts(root: Path) -> Iterator[tuple[str, str]]:
         for file in sorted(files):
             stem, suffix = os.path.splitext(file)  # noqa: PTH122
             is_other = file.startswith(".") or _NO_CAPTIONS.match(file) or (is_split_list(file) and not folder)
-            if suffix.lower() == ".txt" and not is_other:
+            if suffix.lower() in TEXT_SUFFIXES and not is_other:
                 yield folder + stem, os.path.join(path, file)  # noqa: PTH118
