@@ -15,11 +15,12 @@ import pytest
 from .conftest import HalfSent, serving
 
 
-def test_a_signal_refuses_new_work_and_finishes_what_was_taken(tiny_bundle, photos, captioned):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_refuses_new_work_and_finishes_what_was_taken(tiny_bundle, photos, captioned, number):
     with serving(tiny_bundle) as service:
         taken = HalfSent(service, photos[0])
         wait_until(lambda: "sightline_requests_taken 1.0" in service.get("/metrics").text)
-        service.process.send_signal(signal.SIGTERM)
+        service.process.send_signal(number)
         wait_until(lambda: service.get("/readyz").status_code == 503)
         assert service.get("/readyz").json() == {"status": "stopping"}
         assert service.get("/healthz").json() == {"status": "alive"}
@@ -77,7 +78,7 @@ def test_stopping_under_load_loses_nothing_that_was_taken(tiny_bundle, photos, c
 
 
 @pytest.mark.slow
-def test_workers_share_the_port_and_nothing_else(tiny_bundle, photos, captioned):
+def test_workers_share_the_port_and_end_with_the_process_that_started_them(tiny_bundle, photos, captioned):
     with serving(tiny_bundle, "--workers", 2) as service:
         seen: set[str] = set()
         for number in range(200):
@@ -87,7 +88,7 @@ def test_workers_share_the_port_and_nothing_else(tiny_bundle, photos, captioned)
                 break
         assert len(seen) == 2
         children = subprocess.run(["pgrep", "-P", str(service.process.pid)], capture_output=True, text=True).stdout
-        assert service.stop() == 0
+        service.process.kill()
         assert len(children.split()) >= 2
         wait_until(lambda: not any(Path(f"/proc/{child}").exists() for child in children.split()))
 

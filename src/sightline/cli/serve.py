@@ -44,7 +44,8 @@ def serve(host: str, port: int, model: Path | None, workers: int, **limits: int)
 
     A page for people is at /, counters for Prometheus at /metrics, health checks at /healthz and /readyz.
 
-    The service fetches no URL and reads no path. SIGTERM or Ctrl-C stops it once every accepted request is answered.
+    The service fetches no URL and reads no path. SIGTERM, SIGHUP or Ctrl-C stops it once every accepted request is
+    answered.
     """
     require("the service", "serve", _NEEDED)
     from sightline.captioner import model_folder

@@ -32,7 +32,7 @@ from sightline.serve.schemas import (
     answer,
     request_schema,
 )
-from sightline.serve.service import CaptionService, finish_before_exit
+from sightline.serve.service import CaptionService, end_on_hangup, finish_before_exit
 from sightline.serve.upload import Upload, read_upload
 from sightline.sessions import available_cores
 
@@ -40,6 +40,7 @@ from sightline.sessions import available_cores
 def load_app(model: Path, limits: Limits, cores: int) -> FastAPI:
     """`create_app` for a model folder; every worker process calls it."""
     silence_pillow()  # as the command did in its own process
+    end_on_hangup()
     return create_app(load(model, threads=1), limits, cores)
 
 

@@ -17,6 +17,7 @@ from sightline.errors import SightlineError
 from sightline.serve.app import create_app, load_app
 from sightline.serve.connections import Connection, Listener, raise_file_limit
 from sightline.serve.limits import Limits
+from sightline.serve.service import end_on_hangup
 from sightline.sessions import available_cores
 
 _SECONDS_TO_START = 60
@@ -85,13 +86,17 @@ def run(listener: socket.socket, model: Path, limits: Limits, workers: int) -> N
     raise_file_limit()
     # Uvicorn raises the signal again after its shutdown, which would end this process with a failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    end_on_hangup()
     try:
         if workers == 1:
             listener.listen(config.backlog)  # connections are accepted from before the line is printed
             _print_address(listener)
             uvicorn.Server(config).run(sockets=[listener])
         else:
-            _Workers(config, [listener]).run()
+            hangup = signal.getsignal(signal.SIGHUP)
+            supervisor = _Workers(config, [listener])
+            signal.signal(signal.SIGHUP, hangup)  # uvicorn's own handler starts the workers anew
+            supervisor.run()
     except KeyboardInterrupt:
         pass  # Ctrl-C
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+import multiprocessing
 import signal
 import threading
 import time
@@ -120,12 +121,19 @@ def _result(caption: Caption | SightlineError, options: CaptionOptions) -> Resul
     return {key: value for key, value in caption.as_dict().items() if key != "attention" or options.attention}
 
 
+def end_on_hangup() -> None:
+    """SIGHUP, which comes when a terminal closes, counts as SIGTERM from here on, unless it is ignored as by nohup."""
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
+
+
 @contextmanager
 def finish_before_exit(service: CaptionService) -> Iterator[None]:
     """Within this block the first signal stops the service, and is raised again once every request is answered.
 
     Uvicorn alone would close the port at once: clients that connected a moment earlier would get no answer, and new
-    ones could not tell a stopping service from a broken one. A second signal goes to uvicorn at once.
+    ones could not tell a stopping service from a broken one. A second signal goes to uvicorn at once. In a worker, the
+    end of the process that started it counts as a signal.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread can set signal handlers
@@ -148,8 +156,14 @@ def finish_before_exit(service: CaptionService) -> Iterator[None]:
         service.stopping = True
         loop.call_soon_threadsafe(raise_once_idle, number)
 
+    def stop_as_orphan(sentinel: int) -> None:
+        loop.remove_reader(sentinel)
+        signal.raise_signal(signal.SIGTERM)
+
     for number in handlers:
         signal.signal(number, stop)
+    if parent := multiprocessing.parent_process():
+        loop.add_reader(parent.sentinel, stop_as_orphan, parent.sentinel)
     try:
         yield
     finally:
