@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 import time
+from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import pytest
 from fastapi.testclient import TestClient
 
 import sightline.serve
 from sightline.captioner import load
 from sightline.serve.app import create_app
-from sightline.serve.limits import Limits
+from sightline.serve.limits import Limits, Refused
+from sightline.serve.metrics import Metrics
 from sightline.serve.page_files import folder_files
+from sightline.serve.service import CaptionService
 
 PHOTOS = "/v1/captions"
 
@@ -101,6 +106,35 @@ def test_the_page_is_served_under_a_policy_that_names_no_other_host(tmp_path):
     assert "default-src 'none'" in policy and "unsafe" not in policy and "http" not in policy
     assert [answer.status_code for answer in wrong] == [405, 404, 405, 404]
     assert {answer.json()["error"]["code"] for answer in wrong} == {"method_not_allowed", "not_found"}
+
+
+def test_below_a_path_all_is_reached_with_and_without_it(tmp_path):
+    (tmp_path / "index.html").write_text("<!doctype html>")
+    page = folder_files(tmp_path)
+    app = create_app(Replaced(lambda: None), page=page, root_path="/caption", origins=["https://a.org"])
+    with TestClient(app, follow_redirects=False) as asked:
+        for path in ("/", "/healthz", "/docs/", "/openapi.json", "/docs/swagger/swagger-ui.css"):
+            assert [asked.get(prefix + path).status_code for prefix in ("", "/caption")] == [200, 200]
+        assert asked.get("/openapi.json").json()["servers"] == [{"url": "/caption"}]
+        moved = [asked.get(path).headers["Location"] for path in ("/caption", "/caption/docs", "/docs")]
+        assert [urlsplit(location).path for location in moved] == ["/caption/", "/caption/docs/", "/caption/docs/"]
+        assert [asked.get(path).status_code for path in ("/captions", "/caption/none")] == [404, 404]
+        answers = [asked.post(PHOTOS, headers={"Origin": origin}) for origin in ("https://a.org", "https://b.org")]
+    assert [answer.headers.get("Access-Control-Allow-Origin") for answer in answers] == ["https://a.org", None]
+
+
+def test_one_client_never_has_the_whole_queue():
+    service = CaptionService(Replaced(lambda: None), Limits(queue=8), Metrics(), cores=1)
+    with ExitStack() as held:
+        for client in "aaaaaa":
+            held.enter_context(service.accepted(client))
+        with pytest.raises(Refused) as refused:
+            held.enter_context(service.accepted("a"))
+        assert refused.value.status == 429
+        held.enter_context(service.accepted("b"))
+        held.enter_context(service.accepted(None))
+    with service.accepted("a"):
+        assert service.requests == 1
 
 
 def test_without_a_page_the_description_comes_instead(tmp_path):

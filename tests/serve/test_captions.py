@@ -57,6 +57,22 @@ def test_a_name_is_only_a_name(service, photos):
     assert len({entry["caption"] for entry in told}) == 1
 
 
+@pytest.mark.parametrize(
+    ("sent", "name"),
+    [
+        ("filename*=UTF-8''na%C3%AFve%20%E6%97%A5.png", "naïve 日.png"),
+        ("filename=plain.png; filename*=iso-8859-1'en'%A3.png", "£.png"),
+        ("filename=\"quoted; filename*=UTF-8''no.png\"", "quoted; filename*=UTF-8''no.png"),
+        ("filename=plain.png; filename*=unknown''a%20b.png", "a b.png"),
+    ],
+)
+def test_a_name_may_be_written_as_in_other_headers(service, sent, name):
+    body = f"--x\r\nContent-Disposition: form-data; name=photos; {sent}\r\n\r\nno photo\r\n--x--\r\n"
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    told = service.client.post(f"{service.url}/v1/captions", content=body.encode(), headers=headers)
+    assert [entry["photo"] for entry in told.json()["captions"]] == [name]
+
+
 @pytest.mark.parametrize("content", [b"/etc/passwd", b"http://127.0.0.1:9/photo.jpg", b"file:///etc/passwd"])
 def test_no_path_is_read_and_no_url_fetched(service, content):
     (told,) = service.post(("photo.jpg", content)).json()["captions"]

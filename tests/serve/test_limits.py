@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import socket
+import urllib.error
+import urllib.request
 
 import pytest
 from PIL import Image
@@ -37,6 +40,15 @@ def test_a_request_over_the_limit_is_refused_while_it_is_read(strict):
         connection.sendall(head.encode() + part + bytes(3_000_001))
         assert connection.recv(15) == b"HTTP/1.1 413 Re"
     assert resident_mb(strict) < 500
+
+
+def test_a_client_that_sends_all_before_it_reads_gets_its_refusal(strict):
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    request = urllib.request.Request(f"{strict.url}/v1/captions", bytes(30_000_000), headers)
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=20)
+    with refused.value as answer:
+        assert (answer.code, json.load(answer)["error"]["code"]) == (400, "malformed")
 
 
 def resident_mb(service) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import click
 
 from sightline.cli.options import PATH, model_option, require
 from sightline.cli.streams import put
+from sightline.errors import SightlineError
 from sightline.serve.limits import MB, Limits
 
 _NEEDED = ("fastapi", "fastapi_offline", "prometheus_client", "python_multipart", "uvicorn")
@@ -27,10 +29,27 @@ def _limit(option: str, field: str, help_text: str, unit: int = 1) -> Callable[[
     )
 
 
+def _root_path(_: object, __: object, path: str) -> str:
+    path = path.rstrip("/")
+    if path and not re.fullmatch(r"(/[\w.~-]+)+", path, re.ASCII):
+        raise click.BadParameter(f"{path}: a path such as /caption")
+    return path
+
+
+def _origins(_: object, __: object, origins: tuple[str, ...]) -> tuple[str, ...]:
+    for origin in origins:
+        if origin != "*" and not re.fullmatch(r"https?://[^/\s*]+", origin):
+            raise click.BadParameter(f"{origin}: an origin such as https://example.org, without a path; or *")
+    return origins
+
+
 @click.command()
 @click.option("--host", default="127.0.0.1", help="The address to listen on; 0.0.0.0 lets other machines in.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, help="0 takes any that is free.")
 @model_option
+@click.option("--uds", type=PATH, metavar="PATH", help="A Unix socket to listen at, instead of --host and --port.")
+@click.option("--root-path", default="", callback=_root_path, help="The path that a proxy serves it below: /caption.")
+@click.option("--cors", multiple=True, callback=_origins, help="An origin whose pages may ask; * for all. Repeatable.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, help="Processes that share the port.")
 @_limit("--photo-mb", "photo_bytes", "Megabytes per photo.", MB)
 @_limit("--request-mb", "request_bytes", "Megabytes per request.", MB)
@@ -39,7 +58,16 @@ def _limit(option: str, field: str, help_text: str, unit: int = 1) -> Callable[[
 @_limit("--queue", "queue", "Requests that a worker accepts at once; more get status 429.")
 @_limit("--seconds", "seconds", "Seconds per request, first byte to answer; and for a silent connection.")
 @_limit("--max-beam-size", "beam_size", "The largest beam size that may be asked for.")
-def serve(host: str, port: int, model: Path | None, workers: int, **limits: int) -> None:
+def serve(
+    host: str,
+    port: int,
+    uds: Path | None,
+    root_path: str,
+    cors: tuple[str, ...],
+    model: Path | None,
+    workers: int,
+    **limits: int,
+) -> None:
     """Caption photos over HTTP: POST /v1/captions, described at /docs.
 
     A page for people is at /, counters for Prometheus at /metrics, health checks at /healthz and /readyz.
@@ -49,11 +77,13 @@ def serve(host: str, port: int, model: Path | None, workers: int, **limits: int)
     """
     require("the service", "serve", _NEEDED)
     from sightline.captioner import model_folder
-    from sightline.serve.server import listen, run
+    from sightline.serve.server import listen, listen_at, run
 
+    if uds and workers > 1:
+        raise SightlineError("--uds has one worker; for several, start one service a socket behind a proxy")
     folder = model_folder(model)
-    listener = listen(host, port, shared=workers > 1)
-    run(listener, folder, Limits(**limits), workers)
+    listener = listen_at(uds) if uds else listen(host, port, shared=workers > 1)
+    run(listener, folder, Limits(**limits), workers, root_path, cors)
 
 
 @click.command()

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sightline._version import __version__
 from sightline.captioner import Captioner, load
@@ -37,11 +40,11 @@ from sightline.serve.upload import Upload, read_upload
 from sightline.sessions import available_cores
 
 
-def load_app(model: Path, limits: Limits, cores: int) -> FastAPI:
+def load_app(model: Path, limits: Limits, cores: int, **web: Any) -> FastAPI:
     """`create_app` for a model folder; every worker process calls it."""
     silence_pillow()  # as the command did in its own process
     end_on_hangup()
-    return create_app(load(model, threads=1), limits, cores)
+    return create_app(load(model, threads=1), limits, cores, **web)
 
 
 def create_app(
@@ -49,6 +52,8 @@ def create_app(
     limits: Limits | None = None,
     cores: int | None = None,
     page: Mapping[str, bytes] | None = None,
+    root_path: str = "",
+    origins: Sequence[str] = (),
 ) -> FastAPI:
     """The application.
 
@@ -58,6 +63,8 @@ def create_app(
         cores: photos captioned at the same time; None for as many as this process may use.
         page: files served at ``/``, by name; None for the page of the package; if empty, ``/`` redirects to the
             description of the API.
+        root_path: the path below which all of it is reached, as ``/caption``, whether or not a proxy takes it off.
+        origins: the origins of other sites whose pages may read the answers, as ``https://example.org``; ``*``: all.
     """
     limits, metrics = limits or Limits(), Metrics()
     service = CaptionService(captioner, limits, metrics, cores or available_cores())
@@ -79,7 +86,28 @@ def create_app(
     _add_health(app, service, metrics)
     _add_errors(app)
     add_pages(app, page_files("remote") if page is None else page)
+    if origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=origins, allow_methods=["GET", "POST"], expose_headers=["Retry-After"]
+        )
+    if root_path:
+        app.add_middleware(_BelowRoot, root_path=root_path)
     return app
+
+
+class _BelowRoot:
+    """Middleware that takes paths with the prefix ``root_path`` and without it, which a proxy may have taken off."""
+
+    def __init__(self, app: ASGIApp, root_path: str) -> None:
+        self._app, self._root_path = app, root_path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI: the application's ``path`` begins with its ``root_path``."""
+        if scope["type"] == "http":
+            path = scope["path"]
+            path = path if f"{path}/".startswith(f"{self._root_path}/") else self._root_path + path
+            scope = {**scope, "path": path, "root_path": self._root_path}
+        await self._app(scope, receive, send)
 
 
 def _add_captions(app: FastAPI, service: CaptionService, limits: Limits, metrics: Metrics) -> None:
@@ -102,7 +130,7 @@ def _add_captions(app: FastAPI, service: CaptionService, limits: Limits, metrics
         began = time.perf_counter()
         outcome = "failed"
         try:
-            with service.accepted():
+            with service.accepted(request.client and request.client.host):
                 status, outcome, body = answer(await _captioned(request, service, limits, metrics))
             return JSONResponse(body, status)
         except Refused as refused:

@@ -7,8 +7,9 @@ import logging
 import socket
 import sys
 import time
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 if sys.platform != "win32":
@@ -42,7 +43,7 @@ class Connection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         Connection.connected += 1
-        super().connection_made(transport)
+        super().connection_made(cast("asyncio.Transport", _Transport(transport, self)))
         self._await_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -50,6 +51,10 @@ class Connection(H11Protocol):
         Connection.accepted -= 1
         self._stop_timeout()
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if not self.transport.is_closing():
+            super().data_received(data)
 
     def on_response_complete(self) -> None:
         self._await_request()
@@ -70,6 +75,31 @@ class Connection(H11Protocol):
     def _stop_timeout(self) -> None:
         if timeout := self.silent.pop(self, None):
             timeout.cancel()
+
+
+class _Transport:
+    """A transport that closes only after a client that is still sending its request has read the answer.
+
+    Closed with bytes unread, the connection would be reset, and many clients never see the answer. It is open for as
+    long as a silent connection may be; what arrives is dropped.
+    """
+
+    def __init__(self, transport: asyncio.Transport, connection: Connection) -> None:
+        self._transport, self._connection, self._answered = transport, connection, False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def is_closing(self) -> bool:
+        return self._answered or self._transport.is_closing()
+
+    def close(self) -> None:
+        if self.is_closing() or self._connection.conn.their_state is not h11.SEND_BODY:
+            self._transport.close()
+            return
+        self._answered = True
+        self._transport.write_eof()
+        self._connection.flow.resume_reading()
 
 
 class Listener(socket.socket):

@@ -23,7 +23,8 @@ class Limits:
         request_bytes: size of a request's whole body; together with ``queue`` this bounds the memory of uploads.
         pixels: of one photo, by its header, before anything is decoded.
         photos: in one request.
-        queue: requests accepted at once, whether being read, waiting or being captioned; per worker.
+        queue: requests accepted at once, whether being read, waiting or being captioned; per worker. One client has
+            three times as many of these places as are free, at most: three quarters of them, where it is alone.
         seconds: a request may take, from its first byte to its answer; and a connection may have no request.
         beam_size: the largest that a request may ask for.
     """

@@ -42,7 +42,11 @@ class Pages:
         if scope["method"] not in ("GET", "HEAD"):
             raise HTTPException(405, headers={"Allow": "GET, HEAD"})
         # ASGI: `path` begins with `root_path`, which is where the application is mounted.
-        name = scope["path"].removeprefix(scope.get("root_path", "")).lstrip("/")
+        root_path = scope.get("root_path", "")
+        if scope["path"] == root_path:  # the page's own links begin at its folder
+            await RedirectResponse(f"{root_path}/")(scope, receive, send)
+            return
+        name = scope["path"].removeprefix(root_path).lstrip("/")
         name = name or "index.html"
         if name not in self._files:
             raise HTTPException(404)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -51,6 +54,27 @@ def listen(host: str, port: int, shared: bool) -> socket.socket:
         raise SightlineError(f"{host}, port {port}: cannot listen ({reason}); give another --host or --port") from None
 
 
+def listen_at(path: Path) -> socket.socket:
+    """A Unix socket at ``path``, whose permissions are those that the umask gives; removed when this process exits.
+
+    Raises:
+        SightlineError: another service listens there, or there can be no socket.
+    """
+    listener = Listener(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        if path.is_socket():
+            with socket.socket(socket.AF_UNIX) as other, contextlib.suppress(ConnectionRefusedError):
+                other.connect(str(path))
+                raise OSError("another service listens there")
+            path.unlink()  # left by one that was killed
+        listener.bind(str(path))
+    except OSError as error:
+        listener.close()
+        raise SightlineError(f"{path}: cannot listen ({error.strerror or error}); give another --uds") from None
+    atexit.register(path.absolute().unlink, missing_ok=True)
+    return listener
+
+
 def _bound(family: int, address: Any, shared: bool) -> Port:
     # With the protocol given, asyncio recognises TCP and sends small answers at once instead of after 40 ms.
     bound = Port(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -61,17 +85,22 @@ def _bound(family: int, address: Any, shared: bool) -> Port:
     return bound
 
 
-def run(listener: socket.socket, model: Path, limits: Limits, workers: int) -> None:
+def run(
+    listener: socket.socket, model: Path, limits: Limits, workers: int, root_path: str = "", origins: Sequence[str] = ()
+) -> None:
     """Serve until a signal stops it; several workers share the port only, and divide the cores evenly.
+
+    ``root_path`` and ``origins`` as `create_app` takes them.
 
     Raises:
         SightlineError: the model cannot be loaded.
     """
     captioner = load(model, threads=1)  # a bad model is reported here once, not by every worker
     cores = max(1, available_cores() // workers)
-    app = partial(create_app, captioner, limits, cores) if workers == 1 else partial(load_app, model, limits, cores)
+    web = {"root_path": root_path, "origins": origins}
+    create = partial(create_app, captioner) if workers == 1 else partial(load_app, model)
     config = uvicorn.Config(
-        app,
+        partial(create, limits, cores, **web),
         factory=True,
         workers=workers,
         loop="asyncio",  # the only one that accepts connections by `Listener`
@@ -82,6 +111,9 @@ def run(listener: socket.socket, model: Path, limits: Limits, workers: int) -> N
         access_log=False,
         server_header=False,
         timeout_keep_alive=limits.seconds,
+        forwarded_allow_ips="*"
+        if listener.family == socket.AF_UNIX
+        else None,  # who may connect to a Unix socket is a proxy
     )
     raise_file_limit()
     # Uvicorn raises the signal again after its shutdown, which would end this process with a failure.
@@ -90,11 +122,11 @@ def run(listener: socket.socket, model: Path, limits: Limits, workers: int) -> N
     try:
         if workers == 1:
             listener.listen(config.backlog)  # connections are accepted from before the line is printed
-            _print_address(listener)
+            _print_address(listener, root_path)
             uvicorn.Server(config).run(sockets=[listener])
         else:
             hangup = signal.getsignal(signal.SIGHUP)
-            supervisor = _Workers(config, [listener])
+            supervisor = _Workers(config, [listener], root_path)
             signal.signal(signal.SIGHUP, hangup)  # uvicorn's own handler starts the workers anew
             supervisor.run()
     except KeyboardInterrupt:
@@ -104,13 +136,21 @@ def run(listener: socket.socket, model: Path, limits: Limits, workers: int) -> N
 class _Workers(Multiprocess):
     """Uvicorn's supervisor, which prints the address once every worker is ready; it has no public hook for that."""
 
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket], root_path: str) -> None:
+        super().__init__(config, sockets)
+        self._root_path = root_path
+
     def init_processes(self) -> None:
         super().init_processes()
         if all(process.wait_until_ready(_SECONDS_TO_START) for process in self.processes):
-            _print_address(self.sockets[0])
+            _print_address(self.sockets[0], self._root_path)
 
 
-def _print_address(listener: socket.socket) -> None:
-    host, port = listener.getsockname()[:2]
-    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    print(f"sightline: serving at http://{address}, described at /docs; Ctrl-C stops it", file=sys.stderr, flush=True)
+def _print_address(listener: socket.socket, root_path: str) -> None:
+    if listener.family == socket.AF_UNIX:
+        address = f"unix:{listener.getsockname()}"
+    else:
+        host, port = listener.getsockname()[:2]
+        address = f"http://[{host}]:{port}{root_path}" if ":" in host else f"http://{host}:{port}{root_path}"
+    described = f"described at {root_path}/docs; Ctrl-C stops it"
+    print(f"sightline: serving at {address}, {described}", file=sys.stderr, flush=True)

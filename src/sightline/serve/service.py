@@ -9,6 +9,7 @@ import multiprocessing
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeAlias
@@ -27,6 +28,8 @@ from sightline.serve.workers import Workers
 
 # Pillow has many more; some of its readers start other programs or were never meant for untrusted files.
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
+
+_SHARE = 3
 
 _log = logging.getLogger("uvicorn.error")
 
@@ -50,6 +53,7 @@ class CaptionService:
 
     def __init__(self, captioner: Captioner, limits: Limits, metrics: Metrics, cores: int) -> None:
         self.stopping, self.requests = False, 0
+        self._clients: Counter[str] = Counter()  # address -> how many of the requests are its
         self._captioner, self._limits, self._metrics = captioner, limits, metrics
         self._workers: Workers[CaptionOptions, _WaitingPhoto, Result] = Workers(cores, self._caption)
         # The first request must not wait for what is loaded on first use.
@@ -58,18 +62,29 @@ class CaptionService:
         self._results(CaptionOptions.model_validate({}), [UploadedPhoto("grey.png", bytearray(grey.getvalue()))])
 
     @contextmanager
-    def accepted(self) -> Iterator[None]:
-        """Count a request as accepted within the block; raises `Refused` if the queue is full or the service stops."""
+    def accepted(self, client: str | None) -> Iterator[None]:
+        """Count a request of a client's address as accepted within the block.
+
+        Raises `Refused` if the service stops, the queue is full, or the client has its share of it; where the address
+        is not known (None), there is no share.
+        """
         if self.stopping:
             raise Refused(503, "stopping", "the service is stopping; ask again")
-        if self.requests >= self._limits.queue:
+        free = self._limits.queue - self.requests
+        if free <= 0:
             raise Refused(429, "queue_full", "too many requests at once; ask again")
+        # The more clients there are the less each may have, and some places are left for the next.
+        if client is not None and self._clients[client] >= _SHARE * free:
+            raise Refused(429, "queue_full", "too many requests at once from this address; ask again")
         self.requests += 1
+        self._clients[client or ""] += 1
         try:
             with self._metrics.accepted.track_inprogress():
                 yield
         finally:
             self.requests -= 1
+            self._clients[client or ""] -= 1
+            self._clients = +self._clients  # without addresses that have none
 
     async def caption(self, photos: list[UploadedPhoto], options: CaptionOptions) -> list[Result]:
         """Each photo's caption or error, in their order; when cancelled, photos not yet begun are dropped."""

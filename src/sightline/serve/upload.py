@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from email.message import Message
+from email.utils import collapse_rfc2231_value
 
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
@@ -100,8 +102,9 @@ class Upload:
 
     def headers_end(self) -> None:
         _, parameters = parse_options_header(self._disposition)
-        self._disposition = b""  # the next part may have none
         name, filename = (parameters.get(key, b"").decode(errors="replace") for key in (b"name", b"filename"))
+        filename = _extended_filename(self._disposition) or filename
+        self._disposition = b""  # the next part may have none
         if name == PHOTOS:
             if len(self.photos) == self._limits.photos:
                 raise Refused(422, "too_many_photos", f"a request may have {self._limits.photos} photos")
@@ -129,3 +132,13 @@ class Upload:
 
     def end(self) -> None:
         self.is_complete = True
+
+
+def _extended_filename(disposition: bytes) -> str:
+    """What ``filename*=`` says (RFC 5987), as some clients send names that are not ASCII; empty where there is none."""
+    header = Message()
+    header["Content-Disposition"] = disposition.decode("latin-1")
+    for key, value in header.get_params([], "Content-Disposition"):
+        if key.lower() == "filename" and isinstance(value, tuple):
+            return collapse_rfc2231_value(value, errors="replace")
+    return ""
