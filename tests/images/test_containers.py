@@ -94,6 +94,17 @@ def test_only_some_photos_of_a_compressed_shard_are_read_in_one_pass(photos, tmp
     assert len(opens) == 2
 
 
+@pytest.mark.parametrize("suffix", ["tar", "tar.gz"])
+def test_a_second_photo_of_a_name_is_told_and_not_taken_for_the_first(photos, tmp_path, suffix):
+    shard = tmp_path / f"0.{suffix}"
+    with tarfile.open(shard, "w:gz" if suffix == "tar.gz" else "w") as tar:
+        for photo in (photos[0], photos[1]):
+            tar.add(photo, "a.b.jpg")
+    first, second = found(shard)
+    assert first == Found(f"{shard}/a.b.jpg", photos[0].read_bytes())
+    assert second.photo == f"{shard}/a.b.jpg#2" and "same name" in second.error
+
+
 def test_a_shard_that_changed_after_it_was_listed_fails_photo_by_photo(photos, tmp_path):
     path = tmp_path / "0.tar.gz"
     path.write_bytes(gzip.compress(shard(path, photos[:3])))

@@ -178,6 +178,8 @@ def _pairing_findings(source: Source, splits: Splits) -> Iterator[Finding]:
     too_many = 100 * lost > lost + sum(map(len, source.captions.values()))
     message = "lines that make no sense and are left out" + (", more than one in a hundred" if too_many else "")
     yield from _finding("unread-lines", "error" if too_many else "warning", message, source.unread_lines)
+    message = "photos or texts of shards that are not used, as another of their sample is"
+    yield from _finding("unused-files", "warning", message, source.unused)
     yield from _finding("torn-shards", "error", "shards of which photos are lost; fetch them again", source.torn)
 
 

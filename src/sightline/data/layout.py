@@ -45,6 +45,7 @@ class Source:
         splits: "train", "val", "test" -> the photos listed for it; None if the files say nothing about splits.
         unread_lines: the places of lines that make no sense, such as ``"captions.txt line 7"``.
         torn: shards that end too early, each with the position; the photos before it are used.
+        unused: photos and texts of shards that share their sample with another, which is used.
         read: the caption files and split lists that were read, relative to the folder.
         unclear: photos' names that fit several files, or a file that other names fit, too -> these files and names.
         packed: the usable examples, from layouts that know them without the mappings above, which would fill the
@@ -56,6 +57,7 @@ class Source:
     splits: Mapping[str, tuple[str, ...]] | None
     unread_lines: tuple[str, ...] = ()
     torn: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
     read: tuple[str, ...] = ()
     unclear: Mapping[str, str] = field(default_factory=dict)
     packed: Packed | None = None

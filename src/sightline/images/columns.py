@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -69,6 +70,17 @@ def filled(values: Mapping[str, Any], columns: Sequence[str]) -> Any:
     return values.get(columns[0]) if columns else None
 
 
+def captions_of(fields: Mapping[Any, Any]) -> Any:
+    """What the fields of captions of a JSON object hold, see `filled`."""
+    return filled(fields, _caption_keys(tuple(fields)))
+
+
+@functools.lru_cache(maxsize=1024)
+def _caption_keys(keys: tuple[Any, ...]) -> tuple[str, ...]:
+    plain = {plain_column(key): key for key in keys if isinstance(key, str)}
+    return tuple(plain[column] for column in caption_columns(plain))
+
+
 def captions_in(value: object) -> list[str] | None:
     """The captions of a cell or a JSON value, stripped; None if it makes no sense.
 
@@ -79,8 +91,7 @@ def captions_in(value: object) -> list[str] | None:
         several = split_cell(value)
         return [value.strip()] if several == [value] else captions_in(several)
     if isinstance(value, dict):
-        fields = {plain_column(name): each for name, each in value.items() if isinstance(name, str)}
-        return captions_in(filled(fields, caption_columns(fields)))
+        return captions_in(captions_of(value))
     if not isinstance(value, list):
         return None
     each = list(map(captions_in, value))

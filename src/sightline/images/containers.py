@@ -9,6 +9,7 @@ import io
 import os
 import posixpath
 import tarfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -73,7 +74,10 @@ class Shard:
     def _sources(self) -> Iterator[ImageSource]:
         is_plain = not is_remote(self.path) and _is_plain(self.path)
         with open_tar(self.path, "r:" if is_plain else "r|*") as tar:
-            for number, member in _photos(tar):
+            for number, member, again in _photos(tar):
+                if again:
+                    yield self._second(member, again)
+                    continue
                 if member.size:
                     tar.fileobj.seek(member.offset_data + member.size - 1)  # type: ignore[union-attr]
                     if not tar.fileobj.read(1):  # type: ignore[union-attr]
@@ -85,8 +89,14 @@ class Shard:
 
     def _contents(self) -> Iterator[Content]:
         with open_tar(self.path, "r|*") as tar:
-            for _, member in _photos(tar):
-                yield read_content(f"{self.path}/{member.name}", partial(read_member, tar, member))
+            for _, member, again in _photos(tar):
+                read = partial(read_member, tar, member)
+                yield self._second(member, again) if again else read_content(f"{self.path}/{member.name}", read)
+
+    def _second(self, member: tarfile.TarInfo, again: int) -> BrokenSource:
+        """In the place of a photo with the name of another, as rows and captions are kept by photos' names."""
+        reason = "another photo in the shard has the same name; pack it under a name of its own"
+        return BrokenSource(f"{self.path}/{member.name}#{again + 1}", reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,13 +229,14 @@ def _is_plain(path: str) -> bool:
         return not file.read(8).startswith(_COMPRESSED)
 
 
-def _photos(tar: tarfile.TarFile) -> Iterator[tuple[int, tarfile.TarInfo]]:
-    """The members that are photos, or of a kind of photo that cannot be read, with their numbers."""
-    number = 0
+def _photos(tar: tarfile.TarFile) -> Iterator[tuple[int, tarfile.TarInfo, int]]:
+    """The members that are photos, or of a kind that cannot be read: number, member, photos of its name before it."""
+    number, seen = 0, Counter[str]()
     while member := next_member(tar):
         is_hidden = posixpath.basename(member.name).startswith(".")  # as a Mac's "._a.jpg"
         if member.isfile() and not is_hidden and (is_photo(member.name) or unsupported_format(member.name)):
-            yield number, member
+            yield number, member, seen[member.name]
+            seen[member.name] += 1
         number += 1
     # Cut off where a member would begin, it looks like its end, were it not for the empty block that ends it.
     end = tar.offset  # type: ignore[attr-defined]

@@ -28,10 +28,10 @@ def jpeg(number: int) -> bytes:
     return file.getvalue()
 
 
-def write(path: Path, files: dict[str, bytes | str]) -> Path:
+def write(path: Path, files: dict[str, bytes | str] | list[tuple[str, bytes | str]]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(path, "w") as tar:
-        for name, content in files.items():
+        for name, content in files.items() if isinstance(files, dict) else files:
             content = content.encode() if isinstance(content, str) else content
             member = tarfile.TarInfo(name)
             member.size = len(content)
@@ -104,6 +104,74 @@ def test_what_a_sample_may_hold(tmp_path):
     report = {finding.kind: finding.names for finding in check_dataset(tmp_path).findings}
     assert report["unread-lines"] == ("0.tar: e.txt (not UTF-8 text)", "0.tar: f.json (not a JSON object)")
     assert report["missing-photos"] == ("0/c",)
+
+
+A, B = jpeg(0), jpeg(1)
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (
+            [("i_2.0.jpg", A), ("i_2.0.txt", "a dog"), ("i_2.1.jpg", B), ("i_2.1.json", '{"caption": "a cat"}')],
+            {"i_2.0.jpg": ["a dog"], "i_2.1.jpg": ["a cat"]},
+        ),
+        (
+            [("i_2.0.jpg", A), ("i_2.1.jpg", B), ("i_2.0.txt", "a dog"), ("i_2.1.txt", "a cat")],
+            {"i_2.0.jpg": ["a dog"], "i_2.1.jpg": ["a cat"]},
+        ),
+        (
+            [("v.jpg", A), ("v.txt", "a dog"), ("v.1.jpg", B), ("v.1.txt", "a cat")],
+            {"v.jpg": ["a dog"], "v.1.jpg": ["a cat"]},
+        ),
+        ([("x.0.jpg", A), ("x.1.jpg", B)], {"x.0.jpg": [], "x.1.jpg": []}),
+        ([("0.JPG", A), ("0.TXT", "a dog"), ("1.Jpeg", B), ("1.Json", '{"TEXT": "a cat"}')], None),
+        ([("0.jpg", A), ("1.jpg", B), ("0.txt", "a dog"), ("1.txt", "a cat")], None),
+        ([("0.txt", "a dog"), ("1.txt", "a cat"), ("0.jpg", A), ("1.jpg", B)], None),
+        (
+            [
+                ("0.jpg", A),
+                ("1.jpg", B),
+                ("0.json", '{"width": 8}'),
+                ("1.json", "{}"),
+                ("0.txt", "a dog"),
+                ("1.txt", "a cat"),
+            ],
+            None,
+        ),
+        ([("0.jpg", A), ("0.caption", "a dog"), ("1.jpg", B), ("1.json", '{"captions": [{"raw": "a cat"}]}')], None),
+        ([("0.jpg", A), ("0.json", '{"caption_0": "a dog"}'), ("1.jpg", B), ("1.json", '{"text": "a cat"}')], None),
+    ],
+)
+def test_no_photo_and_no_caption_is_lost(files, expected, tmp_path):
+    write(tmp_path / "0.tar", files)
+    found = check_dataset(tmp_path)
+    examples = {e.name: e for examples in read_dataset(tmp_path).splits.values() for e in examples}
+    if expected is None:
+        assert [e.captions for e in sorted(examples.values(), key=lambda e: e.name)] == [("a dog",), ("a cat",)]
+    else:
+        assert {name: list(e.captions) for name, e in examples.items()} == {
+            f"0/{name}": captions for name, captions in expected.items() if captions
+        }
+    assert found.photos == 2 and not any(each.kind == "unused-files" for each in found.findings)
+
+
+def test_what_shares_its_sample_with_another_is_named(tmp_path):
+    write(
+        tmp_path / "0.tar",
+        [
+            ("0.jpg", A), ("0.txt", "a dog"), ("0.txt", "a cat"), ("0.jpg", B), ("1.jpg", A), ("1.seg.png", B),
+            ("2.left.jpg", A), ("2.right.jpg", B), ("2.txt", "two views"), ("3.jpg", A), ("0.jpg", B),
+        ],
+    )  # fmt: skip
+    report = check_dataset(tmp_path)
+    (finding,) = (each for each in report.findings if each.kind == "unused-files")
+    assert [name.split()[1] for name in finding.names] == ["0.txt", "0.jpg", "1.seg.png", "2.right.jpg", "0.jpg"]
+    assert report.photos == 4 and finding.level == "warning"
+    examples = [e for examples in read_dataset(tmp_path).splits.values() for e in examples]
+    assert {(e.name, e.captions, e.photo.read()) for e in examples} == {
+        ("0/0.jpg", ("a dog",), A), ("0/2.left.jpg", ("two views",), A)
+    }  # fmt: skip
 
 
 def test_the_index_is_made_once_and_again_for_what_changed(root, monkeypatch):

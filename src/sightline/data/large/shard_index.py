@@ -15,7 +15,7 @@ import shutil
 import tarfile
 import tempfile
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from glob import glob
 from pathlib import Path
@@ -25,8 +25,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightline.annotations.split_names import SPLITS, derive_split
+from sightline.annotations.text import TEXT_SUFFIXES
 from sightline.data.large.packed import CHUNK, PackedSources, Texts, record, to_bytes
 from sightline.errors import SightlineError
+from sightline.images.columns import captions_in, captions_of
 from sightline.images.formats import is_photo
 from sightline.images.source import ImageSource, TarSource, next_member
 from sightline.model_folder import cache_folder
@@ -35,7 +37,10 @@ Progress = Callable[[int, int], None]
 
 FOLDER = ".sightline-index"
 BLOCK = 512  # bytes; members of a tar file begin at multiples of it
-_VERSION = 1
+_VERSION = 2
+_UNUSED = 100  # of a shard's unused photos so many are named
+_LINES = tuple(suffix[1:] for suffix in TEXT_SUFFIXES)  # of files with a caption a line
+_TEXTS = (*_LINES, "json")
 _KEY = re.compile(r"((?:.*/)?[^/.]+)\.([^/]+)")
 _FACTS, _PHOTOS, _RECORDS, _ENDS = "shards.json", "photos.bin", "records.bin", "records.ends"
 
@@ -53,6 +58,7 @@ class Shard:
         size, time: its file's size in bytes and modification time in nanoseconds.
         torn: why not all of it could be read; empty if it could.
         problems: members that make no sense and are left out.
+        unused: its files that share the name of another, and photos that share their sample with another.
     """
 
     name: str
@@ -61,6 +67,7 @@ class Shard:
     photos: int = 0
     torn: str = ""
     problems: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -139,7 +146,8 @@ def _opened(root: Path, folder: Path) -> Index | None:
     """The index in ``folder``; None if there is none or it is incomplete."""
     try:
         facts = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
-        shards = tuple(Shard(**{**each, "problems": tuple(each["problems"])}) for each in facts)
+        lists = ("problems", "unused")
+        shards = tuple(Shard(**{**each, **{name: tuple(each[name]) for name in lists}}) for each in facts)
         photos = _mapped(folder / _PHOTOS, _PHOTO)
         records = Texts(_mapped(folder / _RECORDS, np.dtype(np.uint8)), _mapped(folder / _ENDS, np.dtype("<u8")))
     except (OSError, ValueError, TypeError, KeyError):
@@ -201,19 +209,28 @@ def _copied(index: Index, number: int) -> tuple[Shard, NDArray[Any], bytes, NDAr
 
 
 def _read(root: Path, shard: Shard) -> tuple[Shard, NDArray[Any], bytes, NDArray[np.uint64]]:
-    rows, texts, problems, torn = [], [], list[str](), ""
+    samples: dict[str, Sample] = {}
+    rows, texts, problems, unused, torn = [], [], list[str](), list[str](), ""
     try:
         for sample in read_samples(root / shard.name):
             problems += [f"{shard.name}: {problem}" for problem in sample.problems]
-            name = sample.name or f"{shard.name.removesuffix('.tar')}/{sample.file or sample.key}"
-            count, split = min(len(sample.captions), 0xFFFF), SPLITS.index(derive_split(name))
-            rows.append((0, sample.offset // BLOCK, sample.length, count, split))
-            texts.append(to_bytes(record(name, sample.captions)))
+            unused += [f"{shard.name}: {file}" for file in sample.unused]
+            sample.regions = None  # read anew where they are wanted
+            first = samples.setdefault(sample.key, sample)
+            if first is not sample and not first.joined(sample):
+                unused.append(f"{shard.name}: {sample.file} (beside {first.file}, far from it)")
     except TruncatedShard as error:
         torn = f"{shard.name}: {error}"
     except OSError as error:
         torn = f"{shard.name}: cannot be read ({error.strerror})"
-    known = Shard(shard.name, shard.size, shard.time, len(rows), torn, tuple(problems))
+    for sample in samples.values():
+        name = sample.name or f"{shard.name.removesuffix('.tar')}/{sample.file or sample.key}"
+        count, split = min(len(sample.captions), 0xFFFF), SPLITS.index(derive_split(name))
+        rows.append((0, sample.offset // BLOCK, sample.length, count, split))
+        texts.append(to_bytes(record(name, sample.captions)))
+    if len(unused) > _UNUSED:
+        unused[_UNUSED:] = [f"{shard.name}: and {len(unused) - _UNUSED:,} more"]
+    known = Shard(shard.name, shard.size, shard.time, len(rows), torn, tuple(problems), tuple(unused))
     return known, np.array(rows, _PHOTO), b"".join(texts), np.array(list(map(len, texts)), np.uint64)
 
 
@@ -221,14 +238,18 @@ def _read(root: Path, shard: Shard) -> tuple[Shard, NDArray[Any], bytes, NDArray
 class Sample:
     """A photo of a shard, with its captions: consecutive files of a tar that share their name up to the first dot.
 
+    Where several of such files are photos with a text of the same name up to the last dot, each is a sample.
+
     Attributes:
-        key: its files' common name, up to the first dot.
+        key: its files' common name.
         name: the photo's name, "file_name" in its ``.json``, or "".
         file: the photo's file.
         offset, length: the position and number of the photo's bytes; the length is 0 if the photo is missing.
-        captions: "captions" of its ``.json``, or the lines of its ``.txt``, or "caption" of its ``.json``; stripped.
+        captions: the captions of its ``.json`` if that has a list, or the lines of its ``.txt`` and ``.caption``, or
+            the caption of its ``.json``; stripped.
         regions: "regions" of its ``.json``, unchecked, see `sightline.data.regions.shards`; None without.
         problems: files of it that make no sense.
+        unused: its further photos, and further files of the same name.
     """
 
     key: str
@@ -239,6 +260,16 @@ class Sample:
     captions: tuple[str, ...] = ()
     regions: Any = None
     problems: list[str] = field(default_factory=list)
+    unused: list[str] = field(default_factory=list)
+
+    def joined(self, other: Sample) -> bool:
+        """Take up the photo or the texts of another of the same key; False, and nothing, if both have a photo."""
+        if self.length and other.length:
+            return False
+        photo = self if self.length else other
+        self.file, self.offset, self.length = photo.file, photo.offset, photo.length
+        self.captions, self.name = tuple(dict.fromkeys(self.captions + other.captions)), self.name or other.name
+        return True
 
     @property
     def is_one(self) -> bool:
@@ -258,7 +289,7 @@ def read_samples(path: Path) -> Iterator[Sample]:
         OSError: it cannot be read.
     """
     size = path.stat().st_size
-    key, files = "", dict[str, tarfile.TarInfo]()
+    key, files = "", list[tarfile.TarInfo]()
     with path.open("rb") as file:
         try:
             tar = tarfile.open(fileobj=file, mode="r:")  # noqa: SIM115
@@ -269,15 +300,14 @@ def read_samples(path: Path) -> Iterator[Sample]:
             if not name or not member.isfile() or name[1].rpartition("/")[2].startswith("._"):  # left by a Mac
                 continue
             if name[1] != key:
-                if (sample := _sample(file, key, files)).is_one:
-                    yield sample
-                key, files = name[1], {}
-            files[name[2]] = member
+                yield from _samples(file, key, files)
+                key, files = name[1], []
+            files.append(member)
         file.seek(tar.offset)
         whole = member is None and file.read(BLOCK) == bytes(BLOCK)
         # The last sample before the cut may have lost its captions.
-        if (sample := _sample(file, key, files)).is_one and (whole or (sample.length and sample.captions)):
-            yield sample
+        samples = list(_samples(file, key, files))
+        yield from samples if whole or not samples or (samples[-1].length and samples[-1].captions) else samples[:-1]
     if not whole:
         raise TruncatedShard(f"cut off or damaged at byte {member.offset if member else tar.offset:,}")
 
@@ -289,36 +319,54 @@ def _next(tar: tarfile.TarFile) -> tarfile.TarInfo | None:
         return None
 
 
-def _sample(file: IO[bytes], key: str, files: dict[str, tarfile.TarInfo]) -> Sample:
+def _samples(file: IO[bytes], key: str, files: Sequence[tarfile.TarInfo]) -> Iterator[Sample]:
+    """The samples of consecutive files whose names are the same up to the first dot."""
+    by_stem: dict[str, list[tarfile.TarInfo]] = {}
+    for member in files:
+        by_stem.setdefault(member.name[: member.name.rindex(".")], []).append(member)
+    own = by_stem.pop(key, [])
+    # "1.left.jpg", "1.right.jpg" and "1.txt" are one sample, as WebDataset has it; "1.0.jpg" and "1.0.txt" are another.
+    for stem, of_stem in list(by_stem.items()):
+        suffixes = {member.name[len(stem) + 1 :].lower() for member in of_stem}
+        has_text = not suffixes.isdisjoint(_TEXTS) and any(is_photo(member.name) for member in of_stem)
+        if own and (not has_text or not any(is_photo(member.name) for member in own)):
+            own += by_stem.pop(stem)
+    for stem, of_stem in ((key, own), *by_stem.items()):
+        if (sample := _sample(file, stem, of_stem)).is_one:
+            yield sample
+
+
+def _sample(file: IO[bytes], key: str, members: Iterable[tarfile.TarInfo]) -> Sample:
     sample = Sample(key)
-    for member in files.values():
-        if is_photo(member.name):
+    texts: dict[str, tarfile.TarInfo] = {}
+    for member in members:
+        suffix = member.name[len(key) + 1 :].lower()
+        if is_photo(member.name) and not sample.length:
             sample.file, sample.offset, sample.length = member.name, member.offset_data, member.size
-            break
-    lines, facts = _text(file, files.get("txt"), sample), _facts(file, files.get("json"), sample)
+        elif is_photo(member.name) or texts.setdefault(suffix, member) is not member:
+            first = (sample.file or key) if member.name != sample.file else "another of that name"
+            sample.unused.append(f"{member.name} (beside {first})")
+    lines = [line for suffix in _LINES if suffix in texts for line in _lines(file, texts[suffix], sample)]
+    facts = _facts(file, texts["json"], sample) if "json" in texts else {}
     if isinstance(name := facts.get("file_name"), str) and name:
         sample.name = name
     sample.regions = facts.get("regions")
-    captions = facts.get("captions")
-    if not isinstance(captions, list) or not all(isinstance(caption, str) for caption in captions):
-        captions = lines or [facts.get("caption")]
-    sample.captions = tuple(caption.strip() for caption in captions if isinstance(caption, str) and caption.strip())
+    value = facts["captions"] if isinstance(facts.get("captions"), list) else captions_of(facts)
+    captions = captions_in(value) or []
+    sample.captions = tuple(filter(None, captions if isinstance(value, list) and captions else lines or captions))
     return sample
 
 
-def _text(file: IO[bytes], member: tarfile.TarInfo | None, sample: Sample) -> list[str]:
-    if member is None:
-        return []
+def _lines(file: IO[bytes], member: tarfile.TarInfo, sample: Sample) -> list[str]:
     try:
-        return unicodedata.normalize("NFC", _content(file, member).decode("utf-8-sig")).splitlines()
+        text = unicodedata.normalize("NFC", _content(file, member).decode("utf-8-sig"))
     except UnicodeDecodeError:
         sample.problems.append(f"{member.name} (not UTF-8 text)")
         return []
+    return list(map(str.strip, text.splitlines()))
 
 
-def _facts(file: IO[bytes], member: tarfile.TarInfo | None, sample: Sample) -> dict[str, Any]:
-    if member is None:
-        return {}
+def _facts(file: IO[bytes], member: tarfile.TarInfo, sample: Sample) -> dict[str, Any]:
     try:
         facts = json.loads(_content(file, member))
     except (ValueError, RecursionError):

@@ -45,6 +45,7 @@ def read(root: Path, progress: Progress) -> Source | None:
         splits=_Lazy(lambda: _listed(index, homes)) if any(homes) else None,
         unread_lines=tuple(problem for shard in index.shards for problem in shard.problems),
         torn=torn,
+        unused=tuple(file for shard in index.shards for file in shard.unused),
         packed=_packed(index, homes),
     )
 
