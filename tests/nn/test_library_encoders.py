@@ -101,6 +101,7 @@ def test_weights_that_cannot_be_downloaded_say_so_in_one_line(monkeypatch):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
+        ("timm/test_vit.nosuch", r"timm has no .test_vit\.nosuch.; did you mean timm/test_vit\.r160_in1k"),
         ("resnet18", r"none of mobilenet_v2, .*timm/NAME, torchvision/NAME"),
         ("keras/resnet18", r"none of mobilenet_v2"),
         ("torchvision/resnet19", r"torchvision has no 'resnet19'; did you mean torchvision/resnet1"),

@@ -78,6 +78,18 @@ def test_baseline_holds_the_methods_values():
         ("training:\n  scores: [BLEU-4, METEOR]\n", ["training.scores", "METEOR", "ROUGE-L"]),
         ("- a list\n", ["sections"]),
         ("a: [\n", ["YAML"]),
+        ("training:\n  epochs: 1\nencoder: {}\ntraining:\n  epochs: 2\n", ["line 4", "'training'", "twice"]),
+        ("training:\n  epochs: 1\n  epochs: 2\n", ["line 3", "'epochs'", "twice"]),
+        ("training: {scores: [{a: 1, a: 1}]}\n", ["line 1", "'a'", "twice"]),
+        ("training: &a\n  epochs: *a\n", ["line 1", "anchor"]),
+        ("training:\n  scores: &b [CIDEr, *b]\n", ["line 2", "anchor"]),
+        ("training: 5\n", ["training", "section", "5"]),
+        ("decoder: [gru]\n", ["decoder", "section", "gru"]),
+        ("training: {1: 2}\n", ["unknown key training.1", "epochs"]),
+        ("training: {seed: 1" + "0" * 5000 + "}\n", ["line 1", "100000", "number"]),
+        ("training: {epochs: 2024-13-45}\n", ["line 1", "2024-13-45"]),
+        ("[" * 5000, ["too deep"]),
+        ("---\n---\n", ["line 2", "another document"]),
     ],
 )
 def test_a_bad_recipe_is_refused_by_key_and_file(tmp_path, text, words):
@@ -89,6 +101,37 @@ def test_a_bad_recipe_is_refused_by_key_and_file(tmp_path, text, words):
     assert "\n" not in message
     for word in [*words, "mine.yaml"]:
         assert word in message
+
+
+def test_a_section_whose_options_are_comments_is_empty(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("training:\n  # epochs: 3\ndecoder:\nencoder: ~\n")
+    assert load_recipe(path) == Recipe()
+    assert load_recipe(path, ["training.epochs=4"]).training.epochs == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("runs/my run #2/model", "runs/my run #2/model"),
+        ("#2", "#2"),
+        ("a#2", "a#2"),
+        ('"my run #2"', "my run #2"),
+        ("2024-13-45", "2024-13-45"),
+        ("*a", "*a"),
+    ],
+)
+def test_a_setting_is_never_cut(text, value, tmp_path):
+    (tmp_path / "mine.yaml").touch()
+    assert load_recipe(tmp_path / "mine.yaml", [f"encoder.weights={text}"]).encoder.weights == value
+
+
+@pytest.mark.parametrize("number", ["4294967296", "-1", "9" * 5000, "3 # yes"])
+def test_a_setting_out_of_its_bounds_is_one_short_line(number, tmp_path):
+    (tmp_path / "mine.yaml").touch()
+    with pytest.raises(SightlineError, match=r"training\.seed: ") as refused:
+        load_recipe(tmp_path / "mine.yaml", [f"training.seed={number}"])
+    assert len(str(refused.value)) < 250 + len(str(tmp_path))
 
 
 def test_settings_override_the_file(tmp_path):

@@ -68,7 +68,10 @@ def check_encoder(name: str) -> None:
         names = _names(prefix)
     except ImportError:
         raise SightlineError(f"encoder.name: {name} needs {prefix}: pip install {prefix}") from None
-    if network.partition(".")[0] not in names:
+    base, dot, _ = network.partition(".")
+    if prefix == "timm" and dot and base in names:  # which weights; a network may come with several
+        names = _pretrained(base)
+    if network not in names:
         near = " or ".join(f"{prefix}/{other}" for other in difflib.get_close_matches(network, names, 3))
         raise SightlineError(f"encoder.name: {prefix} has no {network!r}" + (f"; did you mean {near}?" if near else ""))
 
@@ -88,6 +91,13 @@ def _names(library: str) -> Sequence[str]:
     from torchvision import models
 
     return models.list_models(module=models)
+
+
+def _pretrained(network: str) -> Sequence[str]:
+    """NETWORK.TAG of all weights of a timm network."""
+    import timm
+
+    return timm.list_pretrained(f"{network}.*")
 
 
 def _timm_features(network: Any, pixels: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import reprlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -302,6 +303,30 @@ def _values(schema: dict[str, Any]) -> str:
     return " ".join([_TYPES[schema["type"]], ", ".join(bounds)]).strip()
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses keys that stand there twice, and anchors that hold themselves, by their lines."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        if node in self.recursive_objects:
+            raise _problem(node, "this anchor holds itself")
+        try:
+            return super().construct_object(node, deep=True)
+        except ValueError:
+            raise _problem(node, f"{node.value[:40]!r} is no number and no date") from None
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise _problem(key, f"{key.value!r} stands there twice: keep one of the two")
+            seen.add(key.value if isinstance(key, yaml.ScalarNode) else None)
+        return super().construct_mapping(node, deep)
+
+
+def _problem(node: yaml.Node, problem: str) -> yaml.YAMLError:
+    return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+
+
 def load_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
     """Read a recipe file, also of an earlier version, and override it by ``section.key=value`` settings.
 
@@ -309,14 +334,22 @@ def load_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
     value is impossible, or an option is given by its old and its new name.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except FileNotFoundError:
         raise SightlineError(f"{path}: no such recipe") from None
+    except yaml.MarkedYAMLError as error:
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        problem = " ".join(filter(None, [error.context, error.problem]))
+        raise SightlineError(f"{path}{line}: {problem}; mend the YAML") from None
+    except RecursionError:
+        raise SightlineError(f"{path}: not a YAML recipe (nested too deep)") from None
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise SightlineError(f"{path}: not a YAML recipe ({' '.join(str(error).split())})") from None
     values = _numbers({} if values is None else values)
     if not isinstance(values, dict):
         raise SightlineError(f"{path}: no recipe; it must consist of sections ({', '.join(Recipe.model_fields)})")
+    # A section whose options are all comments is empty.
+    values |= {section: {} for section in Recipe.model_fields if values.get(section, 0) is None}
     return _checked(path, values, settings)
 
 
@@ -357,12 +390,19 @@ def _from_settings(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
         section, dot, name = key.partition(".")
         if not (equals and dot and name):
             raise SightlineError(f"--set {setting}: write it as section.key=value, e.g. training.epochs=3")
-        try:
-            value = _numbers(yaml.safe_load(text))
-        except yaml.YAMLError:
-            value = text
-        values.setdefault(section, {})[name] = value
+        values.setdefault(section, {})[name] = _numbers(_value(text))
     return values
+
+
+def _value(text: str) -> Any:
+    """A setting's value in YAML, or as it is: it holds no comments, and "my run #2" is not cut."""
+    try:
+        node = yaml.compose(text, _Loader)
+        is_plain = isinstance(node, yaml.ScalarNode) and node.style is None
+        is_cut = node is None or (is_plain and node.end_mark.index < len(text.rstrip()))
+        return (text.strip() or None) if is_cut else yaml.load(text, _Loader)
+    except (yaml.YAMLError, RecursionError):
+        return text
 
 
 def _current_names(where: object, values: dict[str, Any]) -> dict[str, Any]:
@@ -383,10 +423,10 @@ def _current_names(where: object, values: dict[str, Any]) -> dict[str, Any]:
     return renamed
 
 
-def _numbers(value: Any) -> Any:
-    """YAML 1.1 reads ``1e-3`` as a string; here it is a number."""
-    if isinstance(value, dict):
-        return {key: _numbers(inner) for key, inner in value.items()}
+def _numbers(value: Any, levels: int = 2) -> Any:
+    """YAML 1.1 reads ``1e-3`` as a string; here it is a number, in sections and their options."""
+    if isinstance(value, dict) and levels:
+        return {key: _numbers(inner, levels - 1) for key, inner in value.items()}
     if isinstance(value, str) and re.fullmatch(r"[-+]?\d+(\.\d*)?e[-+]?\d+", value, re.IGNORECASE):
         return float(value)
     return value
@@ -396,11 +436,20 @@ def _explain(error: Any) -> str:
     *sections, name = map(str, error["loc"]) if error["loc"] else ("",)
     # A decoder's location includes its kind: decoder.gru.hidden_size.
     key = ".".join([*sections[:1], name])
-    if error["type"] == "extra_forbidden":
+    if error["type"] == "model_type":
+        return f"{error['loc'][0]}: no section with options, but {_shown(error['input'])}"
+    if error["type"] in ("extra_forbidden", "invalid_key"):
         known = _SECTIONS[sections[-1]] if sections else Recipe
         return f"unknown key {key}; there are: {', '.join(known.model_fields)}"
     if error["type"] == "union_tag_invalid":
         return f"decoder.name: {error['ctx']['tag']!r} is none of {error['ctx']['expected_tags']}"
     if error["type"] == "value_error":
         return str(error["ctx"]["error"])
-    return f"{key}: {error['msg'][0].lower()}{error['msg'][1:]}, not {error['input']!r}"
+    return f"{key}: {error['msg'][0].lower()}{error['msg'][1:]}, not {_shown(error['input'])}"
+
+
+def _shown(value: Any) -> str:
+    """A value as Python writes it, in a few words whatever it holds."""
+    short = reprlib.Repr()
+    short.maxstring = short.maxother = 100
+    return short.repr(value)
