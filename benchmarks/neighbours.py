@@ -3,7 +3,7 @@
     python benchmarks/neighbours.py --photos DIR [--model RUN] [--count 1000] [--out FILE.json]
 
 Every photo is captioned alone by `captioner(photo)`, then all by `captioner.stream` in batches of 1, 5 and 8, in
-three shuffled orders. Counted: photos whose words differ, and the largest difference of a log-probability.
+three shuffled orders. Counted: photos whose words or scores differ, and the largest difference of a log-probability.
 """
 
 from __future__ import annotations
@@ -29,7 +29,11 @@ def captions_of(captioner: sightline.Captioner, photos: list[Path], batch_size: 
 def compare(alone: dict[Path, Caption], together: dict[Path, Caption]) -> dict[str, Any]:
     same = [photo for photo, caption in alone.items() if caption.words == together[photo].words]
     apart = [float(np.abs(alone[photo].log_probs - together[photo].log_probs).max()) for photo in same]
-    return {"other words": len(alone) - len(same), "largest difference of a log-probability": max(apart, default=0.0)}
+    return {
+        "other words": len(alone) - len(same),
+        "other scores": sum(caption.score != together[photo].score for photo, caption in alone.items()),
+        "largest difference of a log-probability": max(apart, default=0.0),
+    }
 
 
 def main() -> None:

@@ -20,6 +20,17 @@ def test_it_captions_in_sentences():
     assert caption.attention.shape == (len(caption.words), 7, 7)
 
 
+def test_a_caption_is_the_same_to_the_last_bit_whatever_stands_beside_it():
+    draw, captioner = np.random.default_rng(0), sightline.load(threads=1)
+    photos = [np.kron(draw.integers(0, 255, (7, 7, 3), np.uint8), np.ones((32, 32, 1), np.uint8)) for _ in range(12)]
+    alone = [captioner.caption_batch([photo])[0] for photo in photos]
+    for one, together in zip(alone, captioner.caption_batch(photos), strict=True):
+        assert [(c.words, c.score, *c.log_probs) for c in (one, *one.alternatives)] == [
+            (c.words, c.score, *c.log_probs) for c in (together, *together.alternatives)
+        ]
+    assert len({len(caption.words) for caption in alone}) > 1  # else all would take the same number of steps
+
+
 def test_it_is_small_and_whole():
     for name in (ONNX, WEIGHTS):
         assert (BUNDLED_MODEL / name).stat().st_size < LARGEST

@@ -125,7 +125,19 @@ def run_search(
         "explain": np.array(evidence),
     }
     names = OUTPUTS if evidence else SEARCHED
-    return dict(zip(names, session.run(names, feed), strict=True))
+    outputs = dict(zip(names, session.run(names, feed), strict=True))
+    return outputs | {"scores": _scores(outputs, length_penalty)}
+
+
+def _scores(outputs: dict[str, Any], length_penalty: float) -> NDArray[np.float32]:
+    """float32 (B, K), the sentences' scores from their words alone; what is no sentence keeps its own.
+
+    Models of earlier versions round them by the steps that the search took, which depend on the photos beside it.
+    """
+    with np.errstate(over="ignore"):
+        divisors = np.clip(outputs["lengths"].astype(np.float64) ** length_penalty, 1e-25, 1e25)
+    scores = (outputs["log_probs"].sum(axis=2, dtype=np.float64) / divisors).astype(np.float32)
+    return np.where(outputs["scores"] > -1e8, scores, outputs["scores"])
 
 
 def available_cores() -> int:

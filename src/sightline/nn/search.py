@@ -125,8 +125,11 @@ def finish(beams: Beams, choices: Choices, length_penalty: Tensor) -> tuple[Sent
     ranking = beams.scores * _weights(beams.step, beams.lengths, length_penalty)
     ranking = torch.where(beams.scores > _NEVER / 10, ranking, float("-inf"))
     ranking, order = ranking.sort(dim=1, descending=True, stable=True)
-    scores = ranking * _weights(torch.ones_like(beams.step), beams.step, length_penalty)
-    path, lengths = select((beams.path, beams.lengths), order)
+    path, lengths, sums = select((beams.path, beams.lengths, beams.scores), order)
+    # Of the sentence alone: how many steps the search took depends on the photos beside it.
+    scores = torch.where(
+        ranking > float("-inf"), sums * _weights(torch.ones_like(beams.step), lengths, length_penalty), ranking
+    )
     real = torch.arange(path.shape[2], device=path.device) < lengths.unsqueeze(2)  # (P, K, T)
     before = torch.cat([torch.zeros_like(path[..., :1]), path[..., :-1]], dim=2)
     totals = _follow(path, choices.scores)
