@@ -9,9 +9,11 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from sightline.annotations.text import plain_caption
 from sightline.cli.data import app
 from sightline.data.check import check_dataset, find_oddity
-from sightline.data.dataset import LAYOUTS
+from sightline.data.dataset import LAYOUTS, read_dataset
+from sightline.data.large.packed import captions_of
 
 every_layout = pytest.mark.parametrize(
     "layout", sorted(LAYOUTS.keys() - {"coco"})
@@ -141,6 +143,7 @@ def test_captions_odd_empty_and_repeated(write_dataset):
         ("a\xa0dog", "invisible character U+00A0"),
         ("salt &amp; pepper", "HTML entity &amp;"),
         ("it&#39;s", "HTML entity &#39;"),
+        ("a <B>red</B> ball", "HTML tag <B>"),
         ("a cafÃ© at night", "garbled Ã©"),
         ("FahrrÃ¤der und Ã„pfel", "garbled Ã¤"),
     ],
@@ -155,6 +158,7 @@ def test_odd_characters_are_named(caption, oddity):
         "A dog's ball .",
         "salt & pepper",
         "AT&T sign; a man",
+        "2 < 3 and a <unk> word <3",
         "ein Café für Ü",
         "猫が寝ている",
         "“quoted” — naïve",
@@ -162,7 +166,37 @@ def test_odd_characters_are_named(caption, oddity):
     ],
 )
 def test_text_that_people_type_is_not_odd(caption):
-    assert find_oddity(caption) == ""
+    assert find_oddity(caption) == "" and plain_caption(caption) == caption
+
+
+@pytest.mark.parametrize(
+    ("caption", "plain"),
+    [
+        ("Tom &amp; Jerry&#39;s", "Tom & Jerry's"),
+        ("a &quot;big&quot; dog&nbsp;runs", 'a "big" dog runs'),
+        ("&amp;quot;twice&amp;quot;", '"twice"'),
+        ("&lt;b&gt;a dog&lt;/b&gt;", "a dog"),
+        ('<p class="x">A <b>red</b> ball.<br/>On grass</p>', "A red ball. On grass"),
+        ("<i>Dogs</i>, caf&eacute;", "Dogs, café"),
+        ("<a href='http://x.org/?a=1&amp;b=2' target=_blank>a dog</a>", "a dog"),
+        ("a < b and c > d &c; &nosuch;", "a < b and c > d &c; &nosuch;"),
+        ("<br>", "<br>"),
+    ],
+)
+def test_html_is_read_as_plain_text(caption, plain):
+    assert plain_caption(caption) == plain
+
+
+@pytest.mark.parametrize("layout", ["kaggle", "shards", "pairs"])
+def test_html_is_not_learned_and_told(layout, write_dataset):
+    root = write_dataset(
+        layout, {"a.png": ["a <b>dog</b> &amp; a cat"], "b.png": ["a cow"]}, {"train": ["a.png", "b.png"]}
+    )
+    dataset = read_dataset(root)
+    assert sorted(example.captions[0] for example in dataset.split("train")) == ["a cow", "a dog & a cat"]
+    assert sorted(captions_of(dataset.split("train"))) == [["a cow"], ["a dog & a cat"]]
+    (finding,) = (each for each in check_dataset(root).findings if each.kind == "odd-captions")
+    assert finding.count == 1 and "&amp;" in finding.names[0]
 
 
 def test_progress_counts_every_photo(write_dataset):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
 import os
@@ -13,6 +14,31 @@ from pathlib import Path
 from sightline.errors import SightlineError
 
 TEXT_SUFFIXES = (".txt", ".caption")  # of a file with the captions of one photo, one a line
+
+
+ENTITY = re.compile(r"&(?:#\d+|#x[0-9a-f]+|[a-z]+\d*);", re.IGNORECASE)
+# Not "<unk>" nor "a < b": the names of HTML's elements, with attributes that have values. The first kind parts words.
+_APART = r"br|p|div|h[1-6]|hr|li|ol|ul|td|th|tr|table|blockquote"
+TAG = re.compile(
+    rf"</?(?:({_APART})|a|abbr|b|big|center|cite|code|del|em|font|i|img|ins|mark|q|s|small|span|strike|strong|sub|sup|tt|u)"
+    r"""(?:\s+[\w:-]+\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'<>]+))*\s*/?>""",
+    re.IGNORECASE,
+)
+
+
+def plain_caption(caption: str) -> str:
+    """A caption without HTML's tags, its entities as the characters they stand for; as it is if nothing else is in it.
+
+    >>> plain_caption("Tom &amp; <i>Jerry</i>,<br>a cat &lt;3 a mouse")
+    'Tom & Jerry, a cat <3 a mouse'
+    """
+    if "&" not in caption and "<" not in caption:
+        return caption
+    text = caption
+    for _ in range(3):  # some are written twice: "&amp;quot;"
+        text = ENTITY.sub(lambda entity: html.unescape(entity[0]), text)
+    text = TAG.sub(lambda tag: " " if tag[1] else "", text)
+    return caption if text == caption else " ".join(text.split()) or caption
 
 
 def read_text(path: Path) -> str:

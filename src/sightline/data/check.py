@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from sightline.annotations.split_names import SPLITS
+from sightline.annotations.text import ENTITY, TAG
 from sightline.data.dataset import SplitSource, name_splits
 from sightline.data.example import Example
 from sightline.data.layout import Progress, Source, read_source
@@ -261,7 +262,8 @@ def _caption_findings(source: Source) -> Iterator[Finding]:
         if len(set(captions)) < len(captions):
             repeated.append(name)
     yield from _finding("empty-captions", "warning", "empty captions, left out", empty)
-    yield from _finding("odd-captions", "warning", "captions with odd characters", odd)
+    message = "captions with odd characters, of which HTML's are read as plain text"
+    yield from _finding("odd-captions", "warning", message, odd)
     yield from _finding("repeated-captions", "warning", "photos with the same caption twice", repeated)
 
 
@@ -279,13 +281,12 @@ def _splits_by_name(splits: Splits) -> dict[str, list[str]]:
     return splits_of
 
 
-_ENTITY = re.compile(r"&(?:#\d+|#x[0-9a-f]+|[a-z]+\d*);", re.IGNORECASE)
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 
 
 def find_oddity(caption: str) -> str:
     """Characters of a caption that nobody types, in words; "" if there are none."""
-    if caption.isascii() and caption.isprintable() and "&" not in caption:
+    if caption.isascii() and caption.isprintable() and "&" not in caption and "<" not in caption:
         return ""
     for character in caption:
         if character == "\N{REPLACEMENT CHARACTER}":
@@ -293,8 +294,10 @@ def find_oddity(caption: str) -> str:
         if not character.isprintable():
             kind = "control" if unicodedata.category(character) == "Cc" else "invisible"
             return f"{kind} character U+{ord(character):04X}"
-    if entity := _ENTITY.search(caption):
+    if entity := ENTITY.search(caption):
         return f"HTML entity {entity[0]}"
+    if tag := TAG.search(caption):
+        return f"HTML tag {tag[0]}"
     for run in _NOT_ASCII.findall(caption):
         with suppress(UnicodeError):
             run.encode("cp1252").decode("utf-8")  # hardly any text survives it but UTF-8 that was decoded as cp1252

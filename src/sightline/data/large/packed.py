@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sightline.annotations.text import plain_caption
 from sightline.data.example import Example, Regions
 from sightline.images.source import FileSource, ImageSource
 
@@ -91,7 +92,7 @@ class FileSources(PackedSources):
 
 
 class Examples(Sequence[Example]):
-    """The N examples of one split, each created when it is used.
+    """The N examples of one split, each created when it is used, its captions without HTML.
 
     Args:
         records: name and captions of each photo of the dataset, see `record`.
@@ -142,21 +143,22 @@ class Examples(Sequence[Example]):
         if isinstance(index, slice):
             return self.take(np.arange(len(self))[index])
         at = int(self.order[index])
-        name, *captions = self.records[at].split("\0")
-        return Example(name, self.sources[at], tuple(captions), self.regions.get(name, ()))
+        return self._example(self.records[at], self.sources[at])
 
     def __iter__(self) -> Iterator[Example]:
         if isinstance(self.sources, PackedSources):
             photos = self.sources.at(self.order)
         else:
             photos = map(self.sources.__getitem__, self.order.tolist())
-        for text, photo in zip(self.records.at(self.order), photos, strict=True):
-            name, *captions = text.split("\0")
-            yield Example(name, photo, tuple(captions), self.regions.get(name, ()))
+        yield from map(self._example, self.records.at(self.order), photos)
+
+    def _example(self, text: str, photo: ImageSource) -> Example:
+        name, *captions = text.split("\0")
+        return Example(name, photo, tuple(map(plain_caption, captions)), self.regions.get(name, ()))
 
     def captions(self) -> Iterator[Sequence[str]]:
         """Each example's captions, without creating the example."""
-        return (text.split("\0")[1:] for text in self.records.at(self.order))
+        return (list(map(plain_caption, text.split("\0")[1:])) for text in self.records.at(self.order))
 
 
 class Joined(Sequence[Example]):
