@@ -145,6 +145,10 @@ def test_a_batch_of_strangers_photos_has_limits(captioner, photos):
     assert same(caption, captioner(photos[0])) and "PNG" in str(error)
     (error,) = captioner.caption_batch([photos[0]], max_pixels=96 * 80 - 1)
     assert isinstance(error, TooManyPixels) and error.photo == photos[0]
+    (error,) = captioner.stream([photos[0]], max_pixels=96 * 80 - 1)
+    assert isinstance(error, TooManyPixels)
+    with pytest.raises(TooManyPixels):
+        captioner(photos[0], max_pixels=96 * 80 - 1)
 
 
 @pytest.mark.parametrize("threads", [0, -2, 1.5, "2", True])
@@ -180,10 +184,10 @@ def test_photos_are_decoded_while_the_model_runs(captioner, photos, monkeypatch)
     monkeypatch.setattr(captioner, "_cores", 2)
     decode, search, second_batch = captioner._decode, captioner._search, threading.Event()
 
-    def decode_and_tell(photo, *limits):
+    def decode_and_tell(photo, **limits):
         if photo in photos[2:4]:
             second_batch.set()
-        return decode(photo, *limits)
+        return decode(photo, **limits)
 
     def wait_and_search(*arguments):
         assert second_batch.wait(10), "nothing was decoded while the model ran"
@@ -208,6 +212,7 @@ def test_an_abandoned_stream_leaves_no_threads(captioner, photos):
     ("options", "message"),
     [
         ({"beam_size": 0}, "beam size 0"),
+        ({"beam_size": 100_000}, r"^beam size 100000: this model's largest is \d+$"),
         ({"length_penalty": float("nan")}, "length penalty nan"),
         ({"length_penalty": float("inf")}, "length penalty inf"),
         ({"batch_size": 0}, "batch size 0"),
@@ -219,6 +224,22 @@ def test_impossible_options_are_refused_at_once(captioner, photos, options, mess
     if "batch_size" not in options:
         with pytest.raises(SightlineError, match=message):
             captioner(photos[0], **options)
+
+
+def test_wide_beams_take_some_photos_at_a_time_and_none_more_than_the_vocabulary(captioner, photos, monkeypatch):
+    words = len(captioner.vocabulary)
+    assert captioner.max_beam_size == words
+    texts = [caption.text for caption in captioner.caption_batch(photos)]
+    monkeypatch.setattr("sightline.captioner._SCORES", 2 * 3 * words + 1)
+    seen = []
+    run = sightline.captioner.run_search
+    monkeypatch.setattr(
+        "sightline.captioner.run_search",
+        lambda session, pixels, *_: seen.append(len(pixels)) or run(session, pixels, *_),
+    )
+    assert [caption.text for caption in captioner.caption_batch(photos)] == texts
+    assert (max(seen), sum(seen)) == (2, len(photos))
+    assert Captioner(captioner.folder).max_beam_size == 6
 
 
 def test_threads_may_share_a_captioner(captioner, photos):

@@ -23,7 +23,7 @@ from PIL import Image, ImageFile
 
 from sightline.errors import SightlineError
 from sightline.images.formats import _register_heic
-from sightline.preprocess import Preprocessing, TooManyPixels, is_blank, open_photo, preprocess
+from sightline.preprocess import Preprocessing, TooManyPixels, allow_pixels, is_blank, open_photo, preprocess
 
 from .pictures import SCENE, assert_alike, four_corners, saved, tiff
 
@@ -121,8 +121,36 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path):
     path = tmp_path / "bomb.png"
     Image.new("1", (14000, 14000)).save(path, compress_level=1)
     assert path.stat().st_size < 1_000_000
-    with pytest.raises(SightlineError, match=r"bomb\.png: too many pixels to decode safely; scale the photo down"):
+    with pytest.raises(SightlineError, match=r"bomb\.png: 14,000 x 14,000 pixels .* --max-megapixels 196$"):
         preprocess(path, SMALL)
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_photos_over_the_limit_are_decoded_at_a_smaller_scale_or_refused_or_allowed(photo, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20_000)
+    square = photo.resize((400, 400))
+    jpeg, progressive, png = saved(square, "JPEG"), saved(square, "JPEG", progressive=True), saved(square, "PNG")
+    assert open_photo(jpeg, 32).size == open_photo(jpeg, 32, max_pixels=160_000).size == (100, 100)
+    assert open_photo(jpeg, 32, max_pixels=20_000).size == (100, 100)
+    for refused, limit in ((jpeg, 19_999), (progressive, None), (png, None), (saved(square, "JPEG2000"), 5000)):
+        with pytest.raises(TooManyPixels, match=r"^photo: 400 x 400 pixels .* --max-megapixels 1$"):
+            open_photo(refused, 32, max_pixels=limit)
+    with pytest.raises(TooManyPixels):
+        open_photo(jpeg)  # as it is
+    for allowed in (progressive, png, saved(square, "BMP"), saved(square, "PPM")):
+        assert_alike(open_photo(allowed, 32, max_pixels=160_000).resize((60, 40)), photo, within=12)
+    tiff = saved(square, "TIFF")
+    with pytest.raises(TooManyPixels, match="--max-megapixels"):
+        open_photo(tiff, 32, max_pixels=160_000)
+    allow_pixels(160_000)
+    assert open_photo(tiff, 32).size == square.size
+
+
+def test_jpeg_2000_is_decoded_at_a_smaller_scale(photo):
+    large = photo.resize((1200, 800), Image.Resampling.BICUBIC)
+    small = open_photo(saved(large, "JPEG2000"), 32)
+    assert small.size == (150, 100)
+    assert_alike(small, large.resize(small.size, Image.Resampling.BOX))
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
@@ -299,7 +327,7 @@ def test_too_many_pixels_are_refused_before_anything_is_decoded(photo, monkeypat
     for same in (saved(photo, "PNG"), photo, np.asarray(photo)):
         assert open_photo(same, max_pixels=pixels).size == photo.size
         for attempt in (open_photo, functools.partial(preprocess, preprocessing=SMALL)):
-            with pytest.raises(TooManyPixels, match="over 2,399 pixels"):
+            with pytest.raises(TooManyPixels, match="over the limit of 2,399;"):
                 attempt(same, max_pixels=pixels - 1)
     monkeypatch.setattr(ImageFile.ImageFile, "load", lambda _: pytest.fail("decoded"))
     with pytest.raises(TooManyPixels):
@@ -495,7 +523,9 @@ def _many_parts(kind: str) -> bytes:
 
 
 @pytest.mark.parametrize("kind", ["scans", "segments", "EXIF", "PNG"])
-def test_a_photo_that_asks_for_too_much_work_is_refused_at_once(kind):
+@pytest.mark.parametrize("large", [1000, 20_000_000])
+def test_a_photo_that_asks_for_too_much_work_is_refused_at_once(kind, large, monkeypatch):
+    monkeypatch.setattr("sightline.preprocess._LARGE", large)
     photo = _many_parts(kind)
     start = time.process_time()
     with pytest.raises(SightlineError, match=r"takes too long.*; save it anew") as refused:

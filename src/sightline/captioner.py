@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 _Options: TypeAlias = tuple[int, float, bool]  # beam size, length penalty, evidence
 
+# Scores of a step of the search that are in memory at once, over photos, beams and words: 350 MB with all that goes
+# with them. A beam size that asks for more is refused; photos are searched some at a time.
+_SCORES = 1 << 22
+
 BUNDLED_MODEL = Path(__file__).parent / "model"
 BLANK = "the photo is blank, one colour all over: the caption says nothing about it"
 
@@ -74,11 +78,14 @@ class Captioner:
         folder, config, vocabulary: the model folder, its `ModelConfig` and its `Vocabulary`.
         precision: ``"fp32"``, ``"fp16"`` or ``"int8"``, how the weights are stored.
         device: ``"cpu"`` or ``"cuda"``, where it runs.
+        max_beam_size: the largest beam size: the vocabulary's, or less where memory would not do.
     """
 
     def __init__(self, folder: Path, threads: int | None = None, device: str = "cpu") -> None:
         self.folder = folder
         self.config, self.vocabulary = load_description(folder)
+        words = len(self.vocabulary)
+        self.max_beam_size = min(words, max(1, _SCORES // words))
         self._arguments = (folder.absolute(), threads, device)
         self._cores = available_cores() if threads is None else _whole("threads", threads)
         self._sessions = Sessions(folder / ONNX, device)
@@ -96,16 +103,23 @@ class Captioner:
         return type(self), self._arguments
 
     def __call__(
-        self, photo: Photo, beam_size: int = BEAM_SIZE, length_penalty: float = LENGTH_PENALTY, evidence: bool = False
+        self,
+        photo: Photo,
+        beam_size: int = BEAM_SIZE,
+        length_penalty: float = LENGTH_PENALTY,
+        evidence: bool = False,
+        *,
+        max_pixels: int | None = None,
     ) -> Caption:
         """Caption one photo on all cores; `stream` captions many photos faster.
 
         Args:
             photo: a path, an image file's bytes, an open file, a PIL image, or an array (H, W[, 3 or 4]); see
                 `sightline.preprocess.open_photo`.
-            beam_size: sentences kept at every word, 1 or more; 1 is greedy decoding.
+            beam_size: sentences kept at every word, 1 to `max_beam_size`; 1 is greedy decoding.
             length_penalty: sentences are ranked by ``sum(log p) / length ** length_penalty``.
             evidence: whether to compute `Caption.evidence` too, which takes several times as long.
+            max_pixels: the most that are decoded, see `sightline.preprocess.open_photo`.
 
         Raises:
             SightlineError: the photo cannot be read, or an option is impossible.
@@ -117,8 +131,8 @@ class Captioner:
             >>> len(caption.words) == len(caption.log_probs), len(caption.alternatives)
             (True, 1)
         """
-        options = _checked(beam_size, length_penalty, evidence)
-        pixels, note = preprocess_with_note(photo, self.config.preprocessing)
+        options = self._checked(beam_size, length_penalty, evidence)
+        pixels, note = preprocess_with_note(photo, self.config.preprocessing, max_pixels=max_pixels)
         (caption,) = self._search(self._sessions.get(self._cores), pixels[None], [note], options)
         return caption.with_photo(photo)
 
@@ -129,6 +143,8 @@ class Captioner:
         length_penalty: float = LENGTH_PENALTY,
         batch_size: int = 8,
         evidence: bool = False,
+        *,
+        max_pixels: int | None = None,
     ) -> Iterator[Caption | SightlineError]:
         """Caption many photos, in order; every core decodes a batch of photos, then runs the model on it.
 
@@ -151,8 +167,8 @@ class Captioner:
             True True
             error: no-such-file.jpg: no such file
         """
-        options = _checked(beam_size, length_penalty, evidence)
-        return self._stream(_many(photos), _whole("batch size", batch_size), options)
+        options = self._checked(beam_size, length_penalty, evidence)
+        return self._stream(_many(photos), _whole("batch size", batch_size), options, max_pixels)
 
     def caption_batch(
         self,
@@ -173,17 +189,17 @@ class Captioner:
         Raises:
             SightlineError: an option is impossible, or ``photos`` is a single photo.
         """
-        options = _checked(beam_size, length_penalty, evidence)
+        options = self._checked(beam_size, length_penalty, evidence)
         return self._batch(list(_many(photos)), options, formats=formats, max_pixels=max_pixels)
 
     def _stream(
-        self, photos: Iterator[Photo], batch_size: int, options: _Options
+        self, photos: Iterator[Photo], batch_size: int, options: _Options, max_pixels: int | None
     ) -> Iterator[Caption | SightlineError]:
         waiting: deque[Future[list[Caption | SightlineError]]] = deque()
         with ThreadPoolExecutor(self._cores) as pool:
             try:
                 while batch := list(islice(photos, batch_size)):
-                    waiting.append(pool.submit(self._batch, batch, options))
+                    waiting.append(pool.submit(self._batch, batch, options, max_pixels=max_pixels))
                     if len(waiting) > self._cores:
                         yield from waiting.popleft().result()
                 while waiting:
@@ -214,21 +230,24 @@ class Captioner:
     def _search(
         self, session: InferenceSession, pixels: Pixels, notes: Sequence[str], options: _Options
     ) -> list[Caption]:
-        outputs = run_search(session, pixels, *options)
-        del outputs["lengths"]
+        at_once = max(1, _SCORES // (options[0] * len(self.vocabulary)))
+        captions: list[Caption] = []
+        for start in range(0, len(pixels), at_once):
+            outputs = run_search(session, pixels[start : start + at_once], *options)
+            del outputs["lengths"]
+            captions += read_captions(self.vocabulary, self.config.grid, **outputs)
         return [
             replace(caption, note=BLANK if is_blank(photo, self.config.preprocessing) else note)
-            for caption, photo, note in zip(
-                read_captions(self.vocabulary, self.config.grid, **outputs), pixels, notes, strict=True
-            )
+            for caption, photo, note in zip(captions, pixels, notes, strict=True)
         ]
 
-
-def _checked(beam_size: int, length_penalty: float, evidence: bool) -> _Options:
-    """The options as plain numbers, whatever kind of numbers they came as; `SightlineError` if they are impossible."""
-    if not isinstance(length_penalty, numbers.Real) or not math.isfinite(length_penalty):
-        raise SightlineError(f"length penalty {length_penalty!r}: it must be a finite number")
-    return _whole("beam size", beam_size), float(length_penalty), evidence
+    def _checked(self, beam_size: int, length_penalty: float, evidence: bool) -> _Options:
+        """The options as plain numbers, of whatever kind they came; `SightlineError` if they are impossible."""
+        if not isinstance(length_penalty, numbers.Real) or not math.isfinite(length_penalty):
+            raise SightlineError(f"length penalty {length_penalty!r}: it must be a finite number")
+        if (size := _whole("beam size", beam_size)) > self.max_beam_size:
+            raise SightlineError(f"beam size {size}: this model's largest is {self.max_beam_size}")
+        return size, float(length_penalty), evidence
 
 
 def _whole(name: str, number: int) -> int:

@@ -7,6 +7,7 @@ import ctypes
 import functools
 import io
 import logging
+import math
 import os
 import stat
 import threading
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from sightline.errors import SightlineError
-from sightline.images.bounds import CountedFile, check_work, counted, without_large_metadata
+from sightline.images.bounds import CountedFile, check_work, counted, has_one_scan, without_large_metadata
 from sightline.images.colour import declared_depth, reduced, to_eight_bits, to_rgb
 from sightline.images.formats import DRAWING, PNG_SIGNATURE, UnreadablePhoto, identify, reason, size_of, with_article
 from sightline.images.source import ImageSource
@@ -32,6 +33,7 @@ Photo: TypeAlias = _File | Image.Image | NDArray[np.generic]
 # that claims more than this many pixels per byte of the file is taken for damaged.
 _LARGE = 20_000_000
 _PIXELS_A_BYTE = 20_000
+_REDUCED = 8  # how many times the limit of pixels a photo may have that is decoded at a smaller scale; all are read
 _MISSING = 0.1  # the greatest part of a JPEG that may be missing at its end
 _ANIMATED = ("AVIF", "GIF", "PNG", "WEBP")
 _FRAMES = 32  # the most that are looked at if the first is blank
@@ -93,14 +95,16 @@ def open_photo(
             never under ``2 * size`` a side.
         formats: the image formats that are read, as Pillow names them (``"JPEG"``); by default all that it has. The
             header is read once, and the reader that read it decodes the photo.
-        max_pixels: the most pixels that the photo may have, by its header, before anything is decoded.
+        max_pixels: the most pixels that are decoded, by the header, before anything is; a photo that ``size`` lets be
+            decoded at a smaller scale may have eight times as many. By default twice ``PIL.Image.MAX_IMAGE_PIXELS``,
+            178 million, which TIFF, WebP and animations may never exceed: see `allow_pixels`.
 
     Returns:
         The picture; ``info["note"]`` is there if a person should know something: up to a tenth of a JPEG is missing at
         its end, or an animation begins blank, of which another frame is taken.
 
     Raises:
-        TooManyPixels: it has more than ``max_pixels``, or more than 178 million pixels.
+        TooManyPixels: it has more than ``max_pixels``.
         SightlineError: the photo is missing, is no image, is of none of ``formats``, is truncated, or has no pixels.
             Neither error keeps anything that was decoded alive.
     """
@@ -110,7 +114,7 @@ def open_photo(
         try:
             return _decode(photo, size, formats, max_pixels, opened)
         except Exception as error:  # Pillow's readers raise whatever the damage leads them into
-            failure = _failure(error, photo, max_pixels)
+            failure = _failure(error, photo)
     del photo
     try:
         raise failure
@@ -158,19 +162,17 @@ def _decode(
     """`open_photo`, raising whatever it meets; files and locks are left to ``opened``."""
     if isinstance(photo, Image.Image):
         # The caller's own image is neither drafted, nor turned in place, nor closed.
-        _check_size(photo, max_pixels)
+        _check_size(photo.size, photo.width * photo.height, max_pixels)
         image = photo
         with contextlib.suppress(Exception):
             image = ImageOps.exif_transpose(photo)
         image = to_rgb(image)
         return _without_info(image.copy() if image is photo else image)
     with _open(photo, formats, opened) as image:
-        _check_size(image, max_pixels)
+        whole = image.size
+        _check_size(whole, _draft(image, size), max_pixels)
         _check_codec(image)
         check_work(image)
-        # Asking for a smaller scale takes time, even where there is none.
-        if size is not None and min(image.size) >= 4 * size:
-            image.draft(None, (2 * size, 2 * size))  # type: ignore[arg-type]
         if large := image.width * image.height > _LARGE:
             opened.callback(_give_memory_back)
             opened.enter_context(_decoding_large.setdefault(os.getpid(), threading.Lock()))
@@ -183,6 +185,21 @@ def _decode(
         if image.format in _ANIMATED and _spread(picture) <= 2:
             picture, note = _visible_frame(image, picture, size) or (picture, note)
         return _without_info(picture, note)
+
+
+def _draft(image: Any, size: int | None) -> int:
+    """Have a large photo decoded at a smaller scale, where its format can; returns how many pixels need memory then."""
+    width, height = image.size
+    # Asking for a smaller scale takes time, even where there is none.
+    if size is None or min(width, height) < 4 * size:
+        return width * height
+    if image.format == "JPEG2000":
+        image.reduce = (min(width, height) // (2 * size)).bit_length() - 1
+        return width * height >> 2 * image.reduce
+    image.draft(None, (2 * size, 2 * size))
+    # Of a JPEG of several scans, the decoder holds all that it has read.
+    needs_all = image.format in ("JPEG", "MPO") and not has_one_scan(image)
+    return width * height if needs_all else image.width * image.height
 
 
 def _load(image: Image.Image) -> str:
@@ -233,11 +250,18 @@ def _visible_frame(image: Image.Image, first: Image.Image, size: int | None) -> 
     return (shown, f"an animation that begins blank: the caption is of frame {best + 1}") if best else None
 
 
-def _check_size(image: Image.Image, max_pixels: int | None) -> None:
-    if 0 in image.size:
-        raise UnreadablePhoto(f"it has no pixels: {image.width} x {image.height}")
-    if max_pixels is not None and image.width * image.height > max_pixels:
-        raise Image.DecompressionBombError
+def _check_size(size: tuple[int, int], decoded: int, max_pixels: int | None) -> None:
+    """Refuse a photo of no or too many pixels; ``decoded``: how many of them need memory."""
+    width, height = size
+    if not width * height:
+        raise UnreadablePhoto(f"it has no pixels: {width} x {height}")
+    pixels = max(decoded, math.ceil(width * height / _REDUCED))
+    limit = 2 * (Image.MAX_IMAGE_PIXELS or math.inf) if max_pixels is None else max_pixels
+    if pixels > limit:
+        raise TooManyPixels(
+            f"{width:,} x {height:,} pixels are over the limit of {limit:,}; scale the photo down, or allow them by"
+            f" --max-megapixels {math.ceil(pixels / 1e6)}"
+        )
 
 
 def _check_codec(image: Image.Image) -> None:
@@ -340,15 +364,15 @@ def _from_array(array: NDArray[np.generic]) -> Image.Image:
     return Image.fromarray(array if array.dtype == np.uint8 else to_eight_bits(array))
 
 
-def _failure(error: Exception, photo: object, max_pixels: int | None) -> SightlineError:
-    if isinstance(error, SightlineError):
+def _failure(error: Exception, photo: object) -> SightlineError:
+    if isinstance(error, SightlineError) and not isinstance(error, TooManyPixels):
         return SightlineError(str(error))
     name = photo if isinstance(photo, (str, os.PathLike)) else getattr(photo, "name", None)
     name = os.fsdecode(name) if isinstance(name, (str, os.PathLike)) else "photo"
-    if not isinstance(error, Image.DecompressionBombError):
-        return SightlineError(f"{name}: {reason(error)}")
-    limit = "too many pixels to decode safely" if max_pixels is None else f"over {max_pixels:,} pixels"
-    return TooManyPixels(f"{name}: {limit}; scale the photo down first")
+    if isinstance(error, Image.DecompressionBombError):  # from within a reader
+        limit = f"over {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels, twice PIL.Image.MAX_IMAGE_PIXELS"
+        return TooManyPixels(f"{name}: {limit}; scale the photo down, or allow more by --max-megapixels")
+    return (TooManyPixels if isinstance(error, TooManyPixels) else SightlineError)(f"{name}: {reason(error)}")
 
 
 def silence_pillow() -> None:
@@ -359,6 +383,14 @@ def silence_pillow() -> None:
     """
     warnings.filterwarnings("ignore", module=r"PIL\.", append=True)
     logging.getLogger("PIL").addHandler(logging.NullHandler())
+
+
+def allow_pixels(max_pixels: int) -> None:
+    """Let Pillow's readers go as far as ``max_pixels`` in this process: some keep to Pillow's own limit, which is half.
+
+    It is the process's, so that the library does not touch it either.
+    """
+    Image.MAX_IMAGE_PIXELS = math.ceil(max_pixels / 2)
 
 
 def _give_memory_back() -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -143,6 +144,18 @@ def test_impossible_options_are_refused(sightline, tiny_bundle, photos, option):
     assert option[0] in done.err
     done = sightline("caption", photos[0], "--model", tiny_bundle, "--length-penalty", "nan")
     assert done == (1, "", "sightline: length penalty nan: it must be a finite number\n")
+
+
+@pytest.mark.parametrize("verb", [["caption"], ["explain", "--out", "explained"]])
+def test_photos_over_the_limit_of_pixels_may_be_allowed(sightline, tiny_bundle, photos, tmp_path, monkeypatch, verb):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 3000)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        done = sightline(*verb, photos[0], "--model", tiny_bundle)
+        assert (done.status, done.out) == (1, "")
+        assert "--max-megapixels 1" in done.err
+        assert sightline(*verb, photos[0], "--model", tiny_bundle, "--max-megapixels", 1).status == 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere file names are text")

@@ -26,7 +26,7 @@ def loaded(monkeypatch, make_caption) -> list[tuple[object, ...]]:
             self.model = model
 
         def stream(
-            self, photos: Iterable[Path], beam_size: int, length_penalty: float, evidence: bool
+            self, photos: Iterable[Path], beam_size: int, length_penalty: float, evidence: bool, max_pixels: int | None
         ) -> Iterator[Caption | SightlineError]:
             asked.append((self.model, beam_size, length_penalty, *(["evidence"] if evidence else [])))
             for photo in photos:

@@ -43,6 +43,7 @@ class CaptionBatches:
         beam_size: int = BEAM_SIZE,
         length_penalty: float = LENGTH_PENALTY,
         *,
+        max_pixels: int | None = None,
         device: str = "cpu",
         threads: int = 1,
         photo: str = "photo",
@@ -52,7 +53,7 @@ class CaptionBatches:
 
         Args:
             model: its folder, which every worker must find under this name; by default the model in the package.
-            beam_size, length_penalty: see `Captioner`.
+            beam_size, length_penalty, max_pixels: see `Captioner`.
             device: see `sightline.load`.
             threads: cores that each worker has.
             photo: the column of the photos' names.
@@ -62,9 +63,13 @@ class CaptionBatches:
             SightlineError: there is no such model, or an option is impossible.
         """
         self._load = (None if model is None else os.fspath(model), threads, device)
-        self._options = (beam_size, length_penalty)
+        self._options: dict[str, Any] = {
+            "beam_size": beam_size,
+            "length_penalty": length_penalty,
+            "max_pixels": max_pixels,
+        }
         self._photo, self._content = photo, content
-        self.captioner.stream([], *self._options)  # tells of options that are impossible
+        self.captioner.stream([], **self._options)  # tells of options that are impossible
 
     @property
     def captioner(self) -> Captioner:
@@ -85,7 +90,7 @@ class CaptionBatches:
                 for photo in photos
             ]
             photos = [photo.result() if isinstance(photo, Future) else photo for photo in fetched]
-        results = map(caption_row, self.captioner.stream(photos, *self._options))
+        results = map(caption_row, self.captioner.stream(photos, **self._options))
         rows = [{**row, "photo": as_text(row["photo"])} for row in results]
         cells = {name: np.fromiter((row[name] for row in rows), object, len(rows)) for name in COLUMNS}
         cells["score"] = cells["score"].astype(float)

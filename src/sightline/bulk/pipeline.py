@@ -37,6 +37,7 @@ def caption_photos(
     model: str | os.PathLike[str] | None = None,
     beam_size: int = BEAM_SIZE,
     length_penalty: float = LENGTH_PENALTY,
+    max_pixels: int | None = None,
     device: str = "cpu",
     workers: int | None = None,
     column: str | None = None,
@@ -52,7 +53,8 @@ def caption_photos(
         source: photos, folders, patterns, shards, Parquet files, here or at a URL, as `PhotoFinder` takes them; or one
             that is ``absolute``.
         out: the folder, here or at a URI, that all workers write to.
-        model, beam_size, length_penalty, device: see `CaptionBatches`; ``"cuda"`` gives each worker a GPU of Ray's.
+        model, beam_size, length_penalty, max_pixels, device: see `CaptionBatches`; ``"cuda"`` gives each worker a GPU
+            of Ray's.
         workers: how many; by default a worker a core of the cluster, or a GPU.
         column: of Parquet files, the photos' column, see `sightline.images.containers.table_photos`.
         overwrite: whether to delete what is at ``out`` first.
@@ -74,7 +76,8 @@ def caption_photos(
     if not (pieces := divide(finder, workers * _BLOCKS_A_WORKER, _ROWS_A_BLOCK)):
         raise finder.nothing_found()
     _make_ready(folder, maker, overwrite)
-    options = {"model": model, "beam_size": beam_size, "length_penalty": length_penalty, "device": device}
+    search = {"beam_size": beam_size, "length_penalty": length_penalty}
+    options = {"model": model, **search, "max_pixels": max_pixels, "device": device}
     try:
         _run(pieces, folder, options, workers, maker)
     except ray.exceptions.RayError as error:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sightline.cli.options import model_option, photos_argument, search_options
+from sightline.cli.options import max_megapixels_option, model_option, photos_argument, search_options
 from sightline.cli.streams import complain, progress, put, remark, stdout_may_share_the_terminal
 from sightline.errors import SightlineError
 from sightline.images.find import PhotoFinder
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 @photos_argument
 @model_option
 @search_options
+@max_megapixels_option
 @click.option(
     "--json", "as_json", is_flag=True, help="One JSON line a photo: words, log-probabilities, attention, alternatives."
 )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from PIL import Image, PngImagePlugin
 
-from sightline.cli.options import PATH, model_option, photos_argument, search_options
+from sightline.cli.options import PATH, max_megapixels_option, model_option, photos_argument, search_options
 from sightline.cli.streams import complain, put, remark
 from sightline.errors import SightlineError
 from sightline.images.containers import loaded
@@ -30,6 +30,7 @@ PAGE = "index.html"
 @model_option
 @click.option("--out", type=PATH, metavar="FOLDER", default=Path("explained"), help="Where to write.")
 @search_options
+@max_megapixels_option
 @click.option("--evidence", is_flag=True, help="Show what each word rests on.")
 @click.option("--font", type=PATH, help="A .ttf or .otf file for scripts the images lack.")
 def explain(photos: tuple[str, ...], model: Path | None, out: Path, font: Path | None, **options: Any) -> None:

@@ -30,6 +30,25 @@ regions_option = click.option(
 photos_argument = click.argument("photos", metavar="PHOTO...", nargs=-1, required=True)
 
 
+def _allow_pixels(_: object, __: object, megapixels: int | None) -> int | None:
+    if megapixels is None:
+        return None
+    from sightline.preprocess import allow_pixels
+
+    allow_pixels(megapixels * 1_000_000)
+    return megapixels * 1_000_000
+
+
+max_megapixels_option = click.option(
+    "--max-megapixels",
+    "max_pixels",
+    type=click.IntRange(min=1),
+    callback=_allow_pixels,
+    show_default="178",
+    help="Million pixels that a photo may need memory for; a JPEG decoded at a smaller scale needs less.",
+)
+
+
 def search_options(verb: Verb) -> Verb:
     """``--beam-size`` and ``--length-penalty``."""
     size, penalty = "Sentences kept at every word; 1 is greedy.", "Rank by sum(log p) / length ** this."

@@ -20,7 +20,7 @@ _NEEDED = ("fastapi", "fastapi_offline", "prometheus_client", "python_multipart"
 def _limit(option: str, field: str, help_text: str, unit: int = 1) -> Callable[[Any], Any]:
     """An option in ``unit``s for a field of `Limits`."""
     return click.option(
-        option,
+        *option.split(),
         field,
         type=click.IntRange(min=1),
         default=getattr(Limits, field) // unit,
@@ -53,7 +53,7 @@ def _origins(_: object, __: object, origins: tuple[str, ...]) -> tuple[str, ...]
 @click.option("--workers", type=click.IntRange(min=1), default=1, help="Processes that share the port.")
 @_limit("--photo-mb", "photo_bytes", "Megabytes per photo.", MB)
 @_limit("--request-mb", "request_bytes", "Megabytes per request.", MB)
-@_limit("--megapixels", "pixels", "Million pixels per photo.", MB)
+@_limit("--max-megapixels --megapixels", "pixels", "Million pixels per photo that need memory.", MB)
 @_limit("--photos", "photos", "Photos per request.")
 @_limit("--queue", "queue", "Requests that a worker accepts at once; more get status 429.")
 @_limit("--seconds", "seconds", "Seconds per request, first byte to answer; and for a silent connection.")

@@ -7,11 +7,13 @@ import importlib.util
 import io
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from PIL import Image, UnidentifiedImageError, features
+
+from sightline.errors import SightlineError
 
 # What Pillow lists but cannot decode by itself, or what is no picture.
 _NO_PHOTOS = frozenset({"BUFR", "EPS", "FITS", "GRIB", "HDF5", "IPTC", "MPEG", "WMF"})
@@ -159,6 +161,12 @@ def identify(source: BinaryIO, formats: Sequence[str] | None) -> Image.Image:
 def _identify(source: BinaryIO, formats: Sequence[str] | None) -> Image.Image:
     try:
         image = Image.open(source, formats=None if formats is None else list(formats))
+    except Image.DecompressionBombError:
+        # How many pixels it may have depends on how many are decoded, which its reader knows.
+        images = (item for item in _read_headers(source, formats) if isinstance(item, Image.Image))
+        if (large := next(images, None)) is None:
+            raise
+        return large
     except UnidentifiedImageError:
         allowed = formats is None or "HEIF" in formats
         if not allowed or recognise(_first_bytes(source)) is not HEIC or not _register_heic():
@@ -189,7 +197,7 @@ def _register_heic() -> bool:
 
 def reason(error: Exception) -> str:
     """Why a photo cannot be read, as one phrase, from what was raised while it was opened or decoded."""
-    if isinstance(error, UnreadablePhoto):
+    if isinstance(error, (UnreadablePhoto, SightlineError)):
         return str(error)
     if isinstance(error, FileNotFoundError):
         return "no such file"
@@ -215,7 +223,8 @@ def _unidentified(source: BinaryIO, formats: Sequence[str] | None) -> str:
     if kind:
         return kind.refusal
     otherwise = f"not a photo that is read here: {', '.join(formats)}" if formats else "not an image that can be read"
-    return _complaint_of_its_reader(source, beginning, formats) or otherwise
+    complaints = (item for item in _read_headers(source, formats) if isinstance(item, Exception))
+    return next(map(_damaged_or_unsupported, complaints), otherwise)
 
 
 def _first_bytes(source: BinaryIO) -> bytes:
@@ -224,8 +233,11 @@ def _first_bytes(source: BinaryIO) -> bytes:
 
 
 def size_of(source: BinaryIO) -> int:
-    """The size in bytes."""
-    return source.seek(0, io.SEEK_END)
+    """The size in bytes; the position is left where it was, which a JPEG's reader goes on from."""
+    position = source.tell()
+    size = source.seek(0, io.SEEK_END)
+    source.seek(position)
+    return size
 
 
 def _damaged_or_unsupported(error: Exception) -> str:
@@ -246,14 +258,14 @@ def _message(error: Exception) -> str:
     return message if worded and message else "its data make no sense"
 
 
-def _complaint_of_its_reader(source: BinaryIO, beginning: bytes, formats: Sequence[str] | None) -> str | None:
-    """What the reader raises that recognises the first bytes, which `Image.open` swallows; None if none does."""
+def _read_headers(source: BinaryIO, formats: Sequence[str] | None) -> Iterator[Image.Image | Exception]:
+    """What the readers return or raise that recognise the first bytes."""
+    beginning = _first_bytes(source)[:16].ljust(16, b"\0")
     for name in Image.OPEN if formats is None else formats:
         reader, accepts = Image.OPEN[name]
-        if accepts and accepts(beginning[:16].ljust(16, b"\0")) is True:
+        if accepts and accepts(beginning) is True:
             try:
                 source.seek(0)
-                reader(source, "")
+                yield reader(source, "")
             except Exception as error:
-                return _damaged_or_unsupported(error)
-    return None
+                yield error

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sightline._version import __version__
 from sightline.captioner import Captioner, load
-from sightline.preprocess import silence_pillow
+from sightline.preprocess import allow_pixels, silence_pillow
 from sightline.serve.limits import Code, Limits, Refused
 from sightline.serve.metrics import Metrics
 from sightline.serve.page_files import page_files
@@ -43,6 +44,7 @@ from sightline.sessions import available_cores
 def load_app(model: Path, limits: Limits, cores: int, **web: Any) -> FastAPI:
     """`create_app` for a model folder; every worker process calls it."""
     silence_pillow()  # as the command did in its own process
+    allow_pixels(limits.pixels)
     end_on_hangup()
     return create_app(load(model, threads=1), limits, cores, **web)
 
@@ -67,6 +69,7 @@ def create_app(
         origins: the origins of other sites whose pages may read the answers, as ``https://example.org``; ``*``: all.
     """
     limits, metrics = limits or Limits(), Metrics()
+    limits = replace(limits, beam_size=min(limits.beam_size, captioner.max_beam_size))
     service = CaptionService(captioner, limits, metrics, cores or available_cores())
 
     @asynccontextmanager
