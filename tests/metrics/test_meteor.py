@@ -5,7 +5,9 @@ import shutil
 import numpy as np
 import pytest
 
-from sightline.metrics import Corpus, meteor
+from sightline.cli.evaluate import score as score_command
+from sightline.errors import SightlineError
+from sightline.metrics import Corpus, Score, meteor
 
 CORPUS = Corpus(
     ("a brown dog runs through the grass", "two boys are playing", "", "café au lait ||| here"),
@@ -47,3 +49,58 @@ def test_a_program_that_fails_gives_no_number(monkeypatch: pytest.MonkeyPatch, j
     monkeypatch.setattr(meteor, "_jar", lambda: meteor.Path("no-such.jar"))
     (score,) = meteor.compute(CORPUS)
     assert score.value is None and "failed" in score.note
+
+
+GERMAN = ["ein Hund läuft an der Leine durch den Schnee", "zwei Männer sind im Freien in der Nähe vieler Büsche"]
+OTHERS = {
+    "fr": ["un homme en chemise bleue est sur une échelle", "on a un chien qui joue avec la balle"],
+    "es": ["una niña sube a la casa de madera", "dos perros juegan con la pelota en la playa"],
+    "pt": ["um homem de camisa azul sobe a escada", "a menina vai a praia com o cão"],
+    "nl": ["een man in een blauw shirt staat op een ladder", "twee honden spelen in het gras"],
+    "hu": ["a kutya fut a fűben", "egy férfi áll a létrán"],
+}
+
+
+def scored(captions: list[str], language: str | None = None, tokenizer: str = "ptb") -> Score:
+    photos = dict(enumerate(captions))
+    corpus = Corpus.of_captions(photos, {n: [text] for n, text in photos.items()}, None, tokenizer, language)
+    return meteor.compute(corpus)[0]
+
+
+@pytest.mark.parametrize("captions", [GERMAN, *OTHERS.values()])
+def test_no_other_language_is_scored_as_english(captions: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(meteor, "_run", lambda *given: pytest.fail("scored as English"))
+    score = scored(captions)
+    assert score.value is None and "language" in score.note and all(name in score.note for name in meteor.LANGUAGES)
+
+
+@pytest.mark.parametrize("captions", [["a red circle", "a green square"], ["Two dogs are running.", "Café"]])
+def test_english_is_known_by_its_words(captions: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(meteor, "_jar", lambda: None)
+    assert "pycocoevalcap" in scored(captions).note
+
+
+@pytest.mark.parametrize("tokenizer", ["ptb", "words"])
+def test_a_language_that_is_named_has_its_own_parameters(tokenizer, monkeypatch, tmp_path):
+    started = []
+
+    def start(command: list[str], **options: object) -> None:
+        started.append(command)
+        raise OSError
+
+    monkeypatch.setattr(meteor, "Popen", start)
+    monkeypatch.setattr(shutil, "which", lambda name: "/bin/java")
+    monkeypatch.setattr(meteor, "_jar", lambda: tmp_path / "meteor-1.5.jar")
+    score = scored(GERMAN, "de", tokenizer)
+    assert score.value is None and f"paraphrase-de.gz of METEOR's own distribution in {tmp_path / 'data'}" in score.note
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "paraphrase-de.gz").touch()
+    assert not started and "failed" in scored(GERMAN, "de", tokenizer).note
+    assert started[0][started[0].index("-l") + 1] == "de"
+    with pytest.raises(SightlineError, match="'nl' is none of METEOR's"):
+        scored(OTHERS["nl"], "nl")
+
+
+def test_the_commands_choices_are_the_languages() -> None:
+    (option,) = (each for each in score_command.params if each.name == "language")
+    assert list(option.type.choices) == list(meteor.LANGUAGES)

@@ -67,6 +67,7 @@ def score(
     as_json: bool,
     tokenizer: str,
     meteor: bool,
+    language: str | None,
 ) -> None:
     """Score captions against references: BLEU, METEOR, ROUGE-L, CIDEr and how varied they are.
 
@@ -86,6 +87,7 @@ def score(
         training_captions=None if learnt is None else [caption for captions in learnt.values() for caption in captions],
         metrics=METRICS if meteor else quick_metrics(),
         tokenizer=tokenizer,
+        language=language,
     )
     if as_json:
         report = {**scores.as_dict(with_intervals=True), "remarks": [*pair.remarks, *filter(None, [scores.warning])]}

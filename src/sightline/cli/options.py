@@ -13,6 +13,7 @@ from sightline.errors import SightlineError
 from sightline.sessions import BEAM_SIZE, LENGTH_PENALTY
 
 _SETTINGS = {"show_default": True, "max_content_width": 100, "help_option_names": ["-h", "--help"]}
+_LANGUAGES = ("en", "cz", "de", "es", "fr")  # as `sightline.metrics.meteor` has them; a test compares them
 _TRAINING_TIER = ("torch", "torchvision", "lightning", "safetensors", "onnx", "onnxscript")
 
 PATH = click.Path(path_type=Path)
@@ -57,8 +58,10 @@ def search_options(verb: Verb) -> Verb:
 
 
 def scoring_options(verb: Verb) -> Verb:
-    """``--tokenizer`` and ``--meteor``."""
+    """``--tokenizer``, ``--meteor`` and ``--language``."""
     meteor = "METEOR is Java and takes longer than all else together."
+    language = "The captions', for METEOR [default: en if they look English, else no METEOR]."
+    verb = click.option("--language", type=click.Choice(_LANGUAGES), help=language)(verb)
     return tokenizer_option(click.option("--meteor/--no-meteor", default=True, help=meteor)(verb))
 
 

@@ -22,6 +22,7 @@ def score(
     metrics: str | Iterable[str] | None = None,
     training_captions: Iterable[str] | None = None,
     tokenizer: str = "ptb",
+    language: str | None = None,
 ) -> Scores:
     """Score one caption a photo against its references, as pycocoevalcap does.
 
@@ -47,13 +48,16 @@ def score(
         tokenizer: ``"ptb"``, the field's own for English; ``"words"``, Unicode's words; ``"characters"``, for scripts
             without spaces between words; ``"none"``, for captions that are tokenized. A warning is logged if it does
             not fit the captions.
+        language: the captions', for METEOR: ``"en"``, ``"cz"``, ``"de"``, ``"es"`` or ``"fr"``; None: English if they
+            look so, else no METEOR.
 
     Returns:
         `Scores`: ``scores["CIDEr"]`` in [0, 10], the others in [0, 1]; ``scores.per_photo("CIDEr")``;
         ``scores.intervals()``; ``scores.as_dict()``; ``print(scores)``.
 
     Raises:
-        SightlineError: captions are not in these forms or not of the same photos, or a metric or tokenizer is unknown.
+        SightlineError: captions are not in these forms or not of the same photos, or a metric, tokenizer or language is
+            unknown.
     """
     if isinstance(hypotheses, Mapping) != isinstance(references, Mapping):
         raise SightlineError("hypotheses and references: pass two lists in the same order, or two dictionaries")
@@ -68,6 +72,7 @@ def score(
         training_captions,
         quick_metrics() if metrics is None else [metrics] if isinstance(metrics, str) else metrics,
         tokenizer,
+        language,
     )
     if scores.warning:
         _log.warning("sightline: %s", scores.warning.replace("--tokenizer ", "tokenizer="))

@@ -64,7 +64,7 @@ class Comparison:
 def compare_results(first: Result, second: Result) -> Comparison:
     """Compare two reports; the captions of both are tokenized as the first was.
 
-    METEOR is slow, so it is not computed again: it is taken from the reports, where both have it.
+    METEOR is slow, so it is not computed again: it is taken from the reports, where both have it in one language.
 
     Raises:
         SightlineError: the two are not of the same photos and references; names a photo.
@@ -89,7 +89,8 @@ def compare_results(first: Result, second: Result) -> Comparison:
     ]
     cider, photos = next(pair for pair in pairs if pair.name == "CIDEr"), len(ordered)
     meteor = [result.facts.get("scores", {}).get("METEOR") for result in (first, second)]
-    if None not in meteor:
+    languages = [result.facts.get("notes", {}).get("METEOR") for result in (first, second)]
+    if None not in meteor and languages[0] == languages[1]:
         pairs.append(ScorePair("METEOR", meteor[0], meteor[1], None))
     return Comparison(photos, tuple(pairs), _verdict(cider, photos), tuple(_notes(first, second)))
 

@@ -87,6 +87,7 @@ def evaluate_split(
     length_penalty: float = LENGTH_PENALTY,
     meteor: bool = True,
     tokenizer: str = "ptb",
+    language: str | None = None,
     progress: Progress = lambda done, total: None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Evaluation:
@@ -98,6 +99,7 @@ def evaluate_split(
     Args:
         split, beam_size, length_penalty: see `Protocol`.
         meteor: whether to run METEOR, which takes longer than all other metrics together.
+        tokenizer, language: see `sightline.metrics.Corpus`.
         progress: called with (photos captioned, photos) after each.
         say: as for `Dataset.located_split`.
 
@@ -144,6 +146,7 @@ def evaluate_split(
         known,
         METRICS if meteor else quick_metrics(),
         tokenizer,
+        language,
     )
     if scores.warning:
         protocol = replace(protocol, warnings=(*protocol.warnings, scores.warning))

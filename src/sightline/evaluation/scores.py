@@ -95,11 +95,12 @@ def score_captions(
     training_captions: Iterable[str] | None = None,
     metrics: Iterable[str] | None = None,
     tokenizer: str = "ptb",
+    language: str | None = None,
 ) -> Scores:
     """`sightline.score` of ``{photo: caption}`` and ``{photo: captions}``; ``metrics`` None also runs METEOR."""
     names = list(METRICS) if metrics is None else list(metrics)
     for name in names:
         metric_of(name)
-    corpus = Corpus.of_captions(hypotheses, references, training_captions, tokenizer)
+    corpus = Corpus.of_captions(hypotheses, references, training_captions, tokenizer, language)
     warning = misfit(tokenizer, list(chain.from_iterable(references.values())))
     return Scores(tuple(hypotheses), compute(corpus, names), tokenizer, warning)

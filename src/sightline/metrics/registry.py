@@ -34,6 +34,7 @@ class Corpus:
         references: for each of the N photos its captions, at least one.
         training_captions: the captions the model was trained on, tokenized alike; None if unknown.
         tokenizer: the name of the tokenizer that was applied, one of `sightline.metrics.TOKENIZERS`.
+        language: of the captions, for METEOR, one of `sightline.metrics.meteor.LANGUAGES`; None if nobody said.
 
     Raises:
         SightlineError: these are not captions of the same N photos, N > 0, each with a reference; or the tokenizer is
@@ -44,6 +45,7 @@ class Corpus:
     references: tuple[tuple[str, ...], ...]
     training_captions: frozenset[str] | None = None
     tokenizer: str = "ptb"
+    language: str | None = None
 
     def __post_init__(self) -> None:
         hypotheses = _captions("hypotheses", self.hypotheses)
@@ -75,6 +77,7 @@ class Corpus:
         references: Mapping[Any, Sequence[str]],
         training_captions: Iterable[str] | None = None,
         tokenizer: str = "ptb",
+        language: str | None = None,
     ) -> Corpus:
         """The corpus of untokenized captions by photo; its photos are in the order of ``hypotheses``.
 
@@ -101,7 +104,7 @@ class Corpus:
         tokenized = iter(apply(chain.from_iterable(references.values())))
         by_photo = {photo: tuple(islice(tokenized, len(captions))) for photo, captions in references.items()}
         ordered = tuple(by_photo[photo] for photo in hypotheses)
-        return cls(tuple(apply(hypotheses.values())), ordered, training_captions, tokenizer)
+        return cls(tuple(apply(hypotheses.values())), ordered, training_captions, tokenizer, language)
 
     @cached_property
     def reference_ngrams(self) -> ReferenceNgrams:
