@@ -60,6 +60,23 @@ def test_the_photos_names_are_the_users_in_the_order_of_the_hypotheses():
     assert scores.per_photo("BLEU-1") == pytest.approx(sightline.score(captions, references).per_photo("BLEU-1"))
 
 
+@pytest.mark.parametrize("ids", [["1", "2"], ["0001", "0002"], [1.0, 2.0], [np.int64(1), np.int64(2)]])
+def test_a_photo_may_be_a_number_here_and_text_there(ids):
+    captions = ["a dog runs", "a cat"]
+    for mine, theirs in (([1, 2], ids), (ids, [1, 2])):
+        references = dict(zip(reversed(theirs), (["the cat"], ["the dog runs"]), strict=True))
+        scores = sightline.score(dict(zip(mine, captions, strict=True)), references, ["BLEU-1"])
+        assert scores.photos == tuple(mine) and scores["BLEU-1"] == pytest.approx(3 / 5)
+
+
+@pytest.mark.parametrize(
+    "references", [{"1": ["a dog"], 1: ["a dog"]}, {"01": ["a dog"], "1": ["a dog"]}, {"3": ["a dog"]}]
+)
+def test_a_number_and_a_text_that_are_not_one_photo_are_refused(references):
+    with pytest.raises(sightline.SightlineError, match="references"):
+        sightline.score({1: "a dog"}, references, ["BLEU-1"])
+
+
 def test_metrics_are_chosen_by_name():
     assert list(sightline.score(OURS, THEIRS, "CIDEr").scores) == ["CIDEr"]
     assert list(sightline.score(OURS, THEIRS, ["rouge", "BLEU-4"]).scores) == ["ROUGE-L", "BLEU-4"]

@@ -81,6 +81,7 @@ class Corpus:
     ) -> Corpus:
         """The corpus of untokenized captions by photo; its photos are in the order of ``hypotheses``.
 
+        A photo may be a number on one side and text on the other: 1, 1.0, "1" and "0001" are the same.
         Each of the three is tokenized as a whole and in its own order, as the reference does.
 
         >>> Corpus.of_captions({"1.jpg": "A dog runs."}, {"1.jpg": ["The dog's running!"]}).references
@@ -98,6 +99,7 @@ class Corpus:
             if token := _FRAME.search(caption):
                 raise SightlineError(f"hypothesis of {photo}: {token[0]} is not a word; strip it before scoring")
         references = {photo: _captions(f"references of {photo}", each) for photo, each in references.items()}
+        references = _named_as(hypotheses, references)
         check_photos(hypotheses, references)
         if training_captions is not None:
             training_captions = frozenset(apply(_captions("training_captions", training_captions)))
@@ -110,6 +112,26 @@ class Corpus:
     def reference_ngrams(self) -> ReferenceNgrams:
         """The n-grams of the references up to four words, counted once for all metrics."""
         return ReferenceNgrams(self.references, order=4)
+
+
+def _named_as(hypotheses: Mapping[Any, str], references: Mapping[Any, Sequence[str]]) -> dict[Any, Sequence[str]]:
+    """The references by the hypotheses' names, where those are numbers and these text, or the other way round."""
+    by_number: dict[str, list[Any]] = {}
+    for photo in hypotheses:
+        by_number.setdefault(_number(photo), []).append(photo)
+    named: dict[Any, Sequence[str]] = {}
+    for photo, captions in references.items():
+        same = [] if photo in hypotheses else by_number.get(_number(photo), [])
+        name = same[0] if len(same) == 1 and isinstance(same[0], str) != isinstance(photo, str) else photo
+        if name in named:
+            raise SightlineError(f"references: {photo!r} is there as a number and as text; give its captions once")
+        named[name] = captions
+    return named
+
+
+def _number(photo: Any) -> str:
+    text = str(int(photo)) if isinstance(photo, float) and photo.is_integer() else str(photo)
+    return text.lstrip("0") or text
 
 
 def check_photos(
