@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -70,11 +71,80 @@ def alone(frozen, data, tmp_path_factory):
     return run(frozen, data, tmp_path_factory.mktemp("runs") / "one")
 
 
+# One start of torchrun for all of these, as most of what a process costs is its imports. Run by each of two processes.
+IN_BOTH = """
+import os, signal, sys
+from functools import partial
+from pathlib import Path
+from sightline.errors import SightlineError
+from sightline.training.distributed import is_rank_zero
+from sightline.training.module import CaptioningModule
+from sightline.training.recipe import load_recipe
+from sightline.training.train import train
+
+data, shards, folder = map(Path, sys.argv[1:])
+recipes = {name: load_recipe(folder / f"{name}.yaml") for name in ("frozen", "learning", "statistics")}
+silent = partial(train, export=False, progress=False, cache=folder / "cache", say=lambda line: None)
+silent(recipes["frozen"], shards, folder / "whole")
+silent(recipes["learning"], data, folder / "learning")
+try:
+    silent(recipes["statistics"], data, folder / "statistics")
+except SightlineError as error:
+    if is_rank_zero():
+        (folder / "refused").write_text(str(error))
+
+whole = CaptioningModule.training_step
+
+def step(self, batch, index):
+    if self.current_epoch == 1:
+        (folder / "asked").touch()
+        os.kill(os.getpid(), signal.SIGTERM)
+    return whole(self, batch, index)
+
+CaptioningModule.training_step = step
+try:
+    silent(recipes["frozen"], data, folder / "interrupted", say=print)
+except SightlineError as error:
+    sys.exit(str(error) if is_rank_zero() else 1)
+"""
+
+
+class Launched(NamedTuple):
+    """What torchrun left: a folder with the runs of `IN_BOTH`, its output, and how long it took to be interrupted."""
+
+    folder: Path
+    done: subprocess.CompletedProcess[str]
+    seconds: float
+
+
 @pytest.fixture(scope="module")
-def together(frozen, data, tmp_path_factory):
-    """From shards, which no process has indexed yet; it is the same training."""
-    write_shards(data, shards := tmp_path_factory.mktemp("shards") / data.name, shard_bytes=10_000)
-    return run(on(2, frozen), shards, tmp_path_factory.mktemp("runs") / "two")
+def learning() -> Recipe:
+    """An encoder that learns, but for the statistics of its batch normalisation."""
+    recipe = tiny(epochs=1)
+    encoder = recipe.encoder.model_copy(update={"freeze_batch_norm": True})
+    decoder = recipe.decoder.model_copy(update={"dropout": 0.0})
+    return recipe.model_copy(update={"encoder": encoder, "decoder": decoder})
+
+
+@pytest.fixture(scope="module")
+def launched(frozen, learning, data, tmp_path_factory) -> Launched:
+    """Trainings of two processes. The first is from shards, which no process has indexed yet."""
+    folder = tmp_path_factory.mktemp("launched")
+    for name, recipe in {"frozen": frozen, "learning": learning, "statistics": tiny()}.items():
+        recipe.save(folder / f"{name}.yaml")  # of one device: torchrun decides
+    write_shards(data, shards := folder / "shards" / data.name, shard_bytes=10_000)
+    (folder / "train.py").write_text(IN_BOTH)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    paths = [folder / "train.py", data, shards, folder]
+    done = subprocess.run([*command, *paths], capture_output=True, text=True, env=environment)
+    return Launched(folder, done, time.time() - (folder / "asked").stat().st_mtime)
+
+
+@pytest.fixture(scope="module")
+def together(launched: Launched) -> Path:
+    """The same training as `alone`."""
+    return launched.folder / "whole"
 
 
 def difference(out, other):
@@ -97,47 +167,16 @@ def test_two_processes_learn_what_one_does(alone, together):
     assert len(cached) == len(set(cached)) == 27  # each photo was encoded by one of them
 
 
-IN_BOTH = """
-import os, signal, sys
-from pathlib import Path
-from sightline.errors import SightlineError
-from sightline.training.distributed import is_rank_zero
-from sightline.training.module import CaptioningModule
-from sightline.training.recipe import load_recipe
-from sightline.training.train import train
-
-recipe, data, out = map(Path, sys.argv[1:])
-whole = CaptioningModule.training_step
-
-def step(self, batch, index):
-    if self.current_epoch == 1:
-        (out.parent / "asked").touch()
-        os.kill(os.getpid(), signal.SIGTERM)
-    return whole(self, batch, index)
-
-CaptioningModule.training_step = step
-try:
-    train(load_recipe(recipe), data, out, export=False, progress=False, cache=out.parent / "cache")
-except SightlineError as error:
-    sys.exit(str(error) if is_rank_zero() else 1)
-"""
-
-
 @pytest.mark.slow
-def test_torchrun_interrupted_goes_on_as_two_devices_to_the_same_bits(frozen, together, data, tmp_path):
-    frozen.save(tmp_path / "recipe.yaml")  # of one device: torchrun decides
-    (tmp_path / "train.py").write_text(IN_BOTH)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    paths = [tmp_path / "train.py", tmp_path / "recipe.yaml", data, tmp_path / "out"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    ended = subprocess.run([*command, *paths], capture_output=True, text=True, env=environment)
-    assert time.time() - (tmp_path / "asked").stat().st_mtime < 60
-    assert ended.returncode != 0
-    assert ended.stderr.count("interrupted; go on with --resume") == 1, ended.stderr
-    assert ended.stdout.count("training photos") == 1  # rank zero speaks, for both
-    assert [row["epoch"] for row in losses(tmp_path / "out")] == ["1"]
+def test_torchrun_interrupted_goes_on_as_two_devices_to_the_same_bits(launched, frozen, together, data):
+    assert launched.seconds < 60
+    assert launched.done.returncode != 0
+    assert launched.done.stderr.count("interrupted; go on with --resume") == 1, launched.done.stderr
+    assert launched.done.stdout.count("training photos") == 1  # rank zero speaks, for both
+    out = launched.folder / "interrupted"
+    assert [row["epoch"] for row in losses(out)] == ["1"]
 
-    out = run(on(2, frozen), data, tmp_path / "out", resume=True)
+    run(on(2, frozen), data, out, resume=True)
     assert losses(out) == losses(together)
     assert difference(out, together) == 0
 
@@ -181,13 +220,19 @@ def test_only_rank_zero_speaks_on_the_command_line(sightline, data, tmp_path, mo
     assert "WORLD_SIZE=two" in sightline("train", "--data", data, "--out", tmp_path / "out").err
 
 
-def test_batch_statistics_are_not_learned_by_several_cpu_processes(data, tmp_path, monkeypatch):
-    with pytest.raises(SightlineError, match=r"encoder\.freeze_batch_norm.*CPU processes.*training\.devices: 1"):
-        run(on(2, tiny()), data, tmp_path / "out")
-    assert not (tmp_path / "out" / "checkpoints").exists()
+@pytest.mark.slow
+def test_batch_statistics_that_cannot_be_shared_end_the_training_before_it_begins(launched):
+    assert "encoder.freeze_batch_norm" in (launched.folder / "refused").read_text()
+    assert not (launched.folder / "statistics" / "checkpoints").exists()
+
+
+def test_batch_statistics_are_not_learned_by_several_cpu_processes(monkeypatch):
     two = Ranks(0, 2, 0, 2)
     assert not shares_batch_statistics(nn.BatchNorm2d(3).eval(), two)
     assert not shares_batch_statistics(nn.BatchNorm2d(3), Ranks())
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(SightlineError, match=r"encoder\.freeze_batch_norm.*CPU processes.*training\.devices: 1"):
+        shares_batch_statistics(nn.BatchNorm2d(3), two)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert shares_batch_statistics(nn.BatchNorm2d(3), two)
 
@@ -209,13 +254,10 @@ def test_frozen_blocks_keep_their_statistics_when_layers_are_exchanged(tiny_run)
     assert set(before) == {False, True}
 
 
-def test_an_encoder_learns_on_two_processes_with_frozen_statistics(data, tmp_path):
-    recipe = tiny(epochs=1)
-    encoder = recipe.encoder.model_copy(update={"freeze_batch_norm": True})
-    decoder = recipe.decoder.model_copy(update={"dropout": 0.0})
-    recipe = recipe.model_copy(update={"encoder": encoder, "decoder": decoder})
-    runs = [run(on(devices, recipe), data, tmp_path / str(devices)) for devices in (1, 2)]
-    assert_losses_agree(*runs, 1e-4)
+@pytest.mark.slow
+def test_an_encoder_learns_on_two_processes_with_frozen_statistics(launched, learning, data, tmp_path):
+    alone = run(learning, data, tmp_path / "alone")
+    assert_losses_agree(alone, launched.folder / "learning", 1e-4)
 
 
 def test_more_processes_than_gpus_are_refused(frozen, data, tmp_path, monkeypatch):
