@@ -130,15 +130,23 @@ def tiny_graph(tiny_bundle: Path) -> onnx.ModelProto:
 
 
 @pytest.fixture(scope="session")
-def transformer_graph(made_once: Callable[..., Path]) -> onnx.ModelProto:
-    """`make_tiny` with a transformer, as float32."""
-    import onnx
+def members(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """A model folder for every decoder; the GRU's attention asks by the word, too. Copy them before changing them."""
+    from sightline.nn.model_files import DECODERS, save_model
 
-    from sightline.export.graph import to_onnx
+    options = {"gru": {"query": "hidden_and_word"}}
+    folders = [tmp_path_factory.mktemp("members") / name for name in DECODERS]
+    for folder in folders:
+        save_model(folder, *make_tiny(decoder=folder.name, **options.get(folder.name, {})))
+    return folders
 
-    return onnx.load(
-        made_once("transformer.onnx", lambda path: onnx.save(to_onnx(*make_tiny(decoder="transformer")), path))
-    )
+
+@pytest.fixture(scope="session")
+def every_decoder(members: list[Path], made_once: Callable[..., Path]) -> Path:
+    """The ensemble of `members`: its export, which fails unless it is exact, shows that each decoder is exported."""
+    from sightline.export.export import make_ensemble
+
+    return made_once("every-decoder", lambda path: make_ensemble(members, path))
 
 
 @pytest.fixture

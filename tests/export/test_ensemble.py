@@ -3,7 +3,6 @@ from __future__ import annotations
 import copy
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import onnx
 import pytest
@@ -12,45 +11,22 @@ import sightline
 from sightline.errors import SightlineError
 from sightline.export import export
 from sightline.export.export import make_ensemble
-from sightline.nn.model_files import load_model, save_model
+from sightline.nn.model_files import DECODERS, load_model, save_model
 from sightline.training.results import generate
 from sightline.vocabulary import Vocabulary
 
 from ..conftest import Tiny, make_tiny
 
 
-@pytest.fixture(scope="module")
-def transformer_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("transformer") / "run"
-    save_model(folder, *make_tiny(decoder="transformer"))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def gru_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A GRU whose attention asks by the word, too: that this is exported exactly is shown here."""
-    folder = tmp_path_factory.mktemp("gru") / "run"
-    save_model(folder, *make_tiny(query="hidden_and_word"))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def both(gru_run: Path, transformer_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("ensemble") / "both"
-    made = make_ensemble([gru_run, transformer_run], out)
-    assert made.path == out / "model.onnx" and made.agreement.exact
-    return out
-
-
 @pytest.mark.slow
-def test_an_ensemble_is_a_model_folder_like_its_members(both, gru_run, transformer_run, photos):
-    model, config, vocabulary = load_model(both)
-    assert [member.decoder for member in config.members] == ["gru", "transformer"]
+def test_an_ensemble_is_a_model_folder_like_its_members(every_decoder, members, photos):
+    model, config, vocabulary = load_model(every_decoder)
+    assert [member.decoder for member in config.members] == list(DECODERS)
     captions = generate(model, config, vocabulary, photos)
-    found = list(sightline.load(both).stream(photos, evidence=True))
+    found = list(sightline.load(every_decoder).stream(photos, evidence=True))
     assert [caption.words for caption in found] == [caption.words for caption in captions]
     assert all(caption.evidence.any() for caption in found)
-    for member in (gru_run, transformer_run):
+    for member in members:
         alone = generate(*load_model(member), photos)
         assert [caption.text for caption in alone] != [caption.text for caption in captions]
 
@@ -86,14 +62,14 @@ def test_models_that_do_not_go_together_are_refused(tiny: Tiny, tiny_run, tmp_pa
 
 @pytest.mark.slow
 def test_the_command_joins_and_info_tells_of_the_members(
-    sightline, both, gru_run, transformer_run, tmp_path, photos, monkeypatch
+    sightline, every_decoder, members, tmp_path, photos, monkeypatch
 ):
-    monkeypatch.setattr(export, "to_onnx", lambda *described: onnx.load(both / "model.onnx"))
+    monkeypatch.setattr(export, "to_onnx", lambda *described: onnx.load(every_decoder / "model.onnx"))
     out = tmp_path / "beide zusammen ü"
-    done = sightline("ensemble", gru_run, transformer_run, "--out", out)
+    done = sightline("ensemble", *members, "--out", out)
     assert done.status == 0 and str(out / "model.onnx") in done.out
     told = sightline("info", "--model", out).out
     assert "member 1        small_cnn" in told and "member 2" in told and "transformer (" in told
     assert sightline("caption", "--model", out, photos[0]).status == 0
-    again = sightline("ensemble", gru_run, transformer_run, "--out", out)
+    again = sightline("ensemble", *members, "--out", out)
     assert again.status == 1 and "exists already" in again.err

@@ -6,7 +6,6 @@ import pytest
 import torch
 from PIL import Image
 
-import sightline
 import sightline.training.module as module
 from sightline.data.dataset import read_dataset
 from sightline.data.large.shard_index import FOLDER
@@ -214,12 +213,11 @@ def test_the_listings_variant_and_lower_precision_train(attention, shapes, tmp_p
 def test_a_transformer_learns_and_captions(shapes, tmp_path):
     recipe = tiny(epochs=3, learning_rate=3e-3)
     decoder = TransformerRecipe(name="transformer", hidden_size=32, layers=1, heads=2, dropout=0.0)
-    out = run(recipe.model_copy(update={"decoder": decoder}), shapes, tmp_path / "run", export=True)
+    out = run(recipe.model_copy(update={"decoder": decoder}), shapes, tmp_path / "run")
     rows = losses(out)
     assert float(rows[-1]["train_loss"]) < 0.8 * float(rows[0]["train_loss"])
-    photo = read_dataset(shapes).split("val")[0].photo
-    caption = sightline.load(out)(photo)
-    assert caption.words == generate(*load_model(out), [photo])[0].words
+    (caption,) = generate(*load_model(out), [read_dataset(shapes).split("val")[0].photo])
+    assert caption.words
     assert caption.attention.sum((1, 2)) == pytest.approx(1, abs=1e-5)
 
 
