@@ -54,8 +54,33 @@ def test_a_pandas_frame_gives_one(photos, text, tiny_bundle):
     assert isinstance(rows, pandas.DataFrame) and list(rows) == COLUMNS
     assert rows["photo"].tolist() == frame["path"].tolist()
     assert rows["caption"].tolist() == text
-    assert list(captions(frame[:0])) == COLUMNS
+    assert list(captions(frame[:0])) == COLUMNS and rows.index.equals(frame.index)
     assert list(captions(pandas.DataFrame({"path": [str(photos[0])]}))["caption"]) == text[:1]
+
+
+def test_other_columns_and_the_index_are_kept(captions, photos, text):
+    pandas, pa = pytest.importorskip("pandas"), pytest.importorskip("pyarrow")
+    others = {"id": [7, 8, 9], "caption": ["one", "two", "three"], "box": [[1.5], [], [2.5]]}
+    given = {"photo": [*map(str, photos[:2]), "absent.jpg"], "bytes": [None] * 3, **others}
+    kept = [*COLUMNS, "id", "given_caption", "box"]
+    expected = [7, 8, 9], ["one", "two", "three"], [[1.5], [], [2.5]]
+
+    rows = captions(dict(given))
+    assert list(rows) == kept and tuple(list(rows[name]) for name in kept[6:]) == expected
+
+    index = pandas.Index(["x", "y", "x"], name="key")
+    frame = captions(pandas.DataFrame(given, index=index))
+    assert list(frame) == kept and tuple(frame[name].tolist() for name in kept[6:]) == expected
+    assert frame.index.equals(index) and frame.index.name == "key" and frame["id"].dtype == "int64"
+
+    table = pa.Table.from_pandas(pandas.DataFrame(given, index=index))
+    for batch in (table, table.to_batches()[0], table[:0]):
+        result = captions(batch)
+        assert type(result) is type(batch) and result.num_rows == batch.num_rows
+        assert result.schema.names == [*kept, "key"] and result.schema.field("id").type == pa.int64()
+        assert result.to_pandas().index.name == "key" and result["score"].null_count == bool(batch.num_rows)
+        assert result["given_caption"].to_pylist() == expected[1][: batch.num_rows]
+        assert result["caption"].to_pylist() == [*text[:2], None][: batch.num_rows]
 
 
 def test_what_is_wrong_with_a_photo_is_its_row(captions, photos, text, tmp_path):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from sightline.bulk.rows import COLUMNS, as_text, caption_row
+from sightline.bulk.rows import COLUMNS, Row, arrow_schema, as_text, caption_row
 from sightline.captioner import Captioner, load
 from sightline.errors import SightlineError
 from sightline.images.containers import Content, named_bytes, read_content
@@ -19,8 +19,9 @@ from sightline.sessions import BEAM_SIZE, LENGTH_PENALTY
 
 if TYPE_CHECKING:
     import pandas
+    import pyarrow
 
-Batch = TypeVar("Batch", "dict[str, Any]", "pandas.DataFrame")
+Batch = TypeVar("Batch", "dict[str, Any]", "pandas.DataFrame", "pyarrow.Table", "pyarrow.RecordBatch")
 
 _READ_AT_ONCE = 16  # of photos far away: each is waited for, and takes little of the processor
 _captioner = functools.cache(load)
@@ -29,10 +30,11 @@ _captioner = functools.cache(load)
 class CaptionBatches:
     """Batches of photos -> batches of rows: photo, caption, words, log_probs, score, error; one row a photo, in order.
 
-    A batch is a dict of arrays, as Ray Data gives it, or a pandas frame, as Dask and Spark do; what comes out is of the
-    same kind. It has a column of photos' names, which are paths on the worker or URIs, and may have one of their bytes
-    (None: read by name) and one of errors (not None: there is no photo, and that is why). A photo that cannot be read
-    is a row with its error.
+    A batch is a dict of arrays, as Ray Data gives it, a pandas frame, as Dask and Spark do, or a table or record batch
+    of pyarrow; what comes out is of the same kind. It has a column of photos' names, which are paths on the worker or
+    URIs, and may have one of their bytes (None: read by name) and one of errors (not None: there is no photo, and that
+    is why). All other columns and a frame's index are kept; one with the name of a row's, such as people's "caption",
+    becomes "given_caption". A photo that cannot be read is a row with its error.
 
     It may be pickled, and the model travels by its name: every process loads it once, however many of these it gets.
     """
@@ -78,11 +80,14 @@ class CaptionBatches:
 
     def __call__(self, batch: Batch) -> Batch:
         """The rows of a batch's photos; `SightlineError` if it has no column of them."""
-        if self._photo not in batch:
-            columns = ", ".join(map(str, batch))
-            raise SightlineError(f"no column {self._photo!r} in a batch of {columns}; name one: photo=")
-        names = [str(name) for name in batch[self._photo]]
-        contents, errors = (_column(batch, name, len(names)) for name in (self._content, "error"))
+        columns: list[Any] = list(getattr(batch, "column_names", batch))
+        if self._photo not in columns:
+            there = ", ".join(map(str, columns))
+            raise SightlineError(f"no column {self._photo!r} in a batch of {there}; name one: photo=")
+        used = [name for name in (self._photo, self._content, "error") if name in columns]
+        cells = {name: getattr(batch[name], "to_pylist", batch[name].__iter__)() for name in used}
+        names = [str(name) for name in cells[self._photo]]
+        contents, errors = (_column(cells, name, len(names)) for name in (self._content, "error"))
         photos = [_photo(*cells) for cells in zip(names, contents, errors, strict=True)]
         with ThreadPoolExecutor(_READ_AT_ONCE) as pool:
             fetched = [
@@ -92,9 +97,27 @@ class CaptionBatches:
             photos = [photo.result() if isinstance(photo, Future) else photo for photo in fetched]
         results = map(caption_row, self.captioner.stream(photos, **self._options))
         rows = [{**row, "photo": as_text(row["photo"])} for row in results]
-        cells = {name: np.fromiter((row[name] for row in rows), object, len(rows)) for name in COLUMNS}
-        cells["score"] = cells["score"].astype(float)
-        return cells if isinstance(batch, dict) else type(batch)(cells)
+        kept = {name: f"given_{name}" if name in COLUMNS else name for name in columns if name not in used}
+        return _beside(batch, kept, rows)
+
+
+def _beside(batch: Any, kept: Mapping[Any, Any], rows: Sequence[Row]) -> Any:
+    """The rows in a batch of the same kind, with the columns ``kept`` of ``batch`` under their new names."""
+    if hasattr(batch, "column_names"):
+        import pyarrow as pa
+
+        fields = [batch.schema.field(name).with_name(new) for name, new in kept.items()]
+        schema = pa.schema([*arrow_schema(), *fields], batch.schema.metadata)
+        arrays = [pa.array([row[field.name] for row in rows], field.type) for field in arrow_schema()]
+        return type(batch).from_arrays([*arrays, *(batch[name] for name in kept)], schema=schema)
+    cells = {name: np.fromiter((row[name] for row in rows), object, len(rows)) for name in COLUMNS}
+    cells["score"] = cells["score"].astype(float)
+    if isinstance(batch, dict):
+        return {**cells, **{new: batch[name] for name, new in kept.items()}}
+    import pandas
+
+    others = batch.loc[:, [name in kept for name in batch]]
+    return pandas.concat([type(batch)(cells, index=batch.index), others.rename(columns=kept)], axis=1)
 
 
 def _photo(name: str, content: Any, error: Any) -> Content:
