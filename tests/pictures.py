@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -50,3 +51,17 @@ def tiff(values: np.ndarray, **tags: int) -> bytes:
     directory += b"".join(struct.pack(f"{order}HHII", tag, 4, 1, value) for tag, value in sorted(entries.items()))
     head = (b"MM\0*" if order == ">" else b"II*\0") + struct.pack(f"{order}I", 8 + values.nbytes)
     return head + values.tobytes() + directory + b"\0\0\0\0"
+
+
+def png_chunk(kind: bytes, data: bytes = b"") -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(values: np.ndarray, *chunks: bytes) -> bytes:
+    """A PNG of (H, W, channels), uint8 or uint16, with more chunks before its pixels."""
+    height, width, channels = values.shape
+    kind = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+    head = struct.pack(">IIBBBBB", width, height, 8 * values.itemsize, kind, 0, 0, 0)
+    rows = b"".join(b"\0" + row.tobytes() for row in values.astype(values.dtype.newbyteorder(">")))
+    parts = (png_chunk(b"IHDR", head), *chunks, png_chunk(b"IDAT", zlib.compress(rows)), png_chunk(b"IEND"))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)

@@ -25,7 +25,7 @@ from sightline.errors import SightlineError
 from sightline.images.formats import _register_heic
 from sightline.preprocess import Preprocessing, TooManyPixels, allow_pixels, is_blank, open_photo, preprocess
 
-from .pictures import SCENE, assert_alike, four_corners, saved, tiff
+from .pictures import SCENE, assert_alike, four_corners, png_chunk, saved, tiff
 
 
 @pytest.fixture
@@ -501,10 +501,6 @@ def test_heic_photos_are_named_where_it_is_not(monkeypatch):
     _register_heic.cache_clear()
 
 
-def _chunk(kind: bytes, data: bytes = b"") -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
 def _many_parts(kind: str) -> bytes:
     photo = saved(
         four_corners().resize((1200, 800)), "JPEG" if kind in ("scans", "segments", "EXIF") else kind, progressive=True
@@ -519,7 +515,7 @@ def _many_parts(kind: str) -> bytes:
         tiff = b"II*\0\x08\0\0\0" + struct.pack("<H", 1000) + b"".join(tags) + bytes(600_000)
         pieces = [b"Exif\0\0" + tiff[at : at + 60_000] for at in range(0, len(tiff), 60_000)]
         return photo[:2] + b"".join(b"\xff\xe1" + struct.pack(">H", len(p) + 2) + p for p in pieces) + photo[2:]
-    return photo[:33] + 200_000 * _chunk(b"aaAa") + photo[33:]
+    return photo[:33] + 200_000 * png_chunk(b"aaAa") + photo[33:]
 
 
 @pytest.mark.parametrize("kind", ["scans", "segments", "EXIF", "PNG"])
@@ -545,12 +541,12 @@ def test_usual_and_large_progressive_photos_are_no_such_work(photo):
 def test_megabytes_of_metadata_do_not_cost_a_png(photo, kind, after):
     png = saved(photo, "PNG")
     head = {b"zTXt": b"Comment\0\0", b"iTXt": b"XML:com.adobe.xmp\0\1\0\0\0", b"iCCP": b"x\0\0"}[kind]
-    metadata = _chunk(kind, head + zlib.compress(bytes(3_000_000)))
+    metadata = png_chunk(kind, head + zlib.compress(bytes(3_000_000)))
     assert_alike(open_photo(png[:after] + metadata + png[after:]), photo, within=0)
 
 
 def test_thousands_of_profiles_are_not_unpacked(photo):
-    png, profile = saved(photo, "PNG"), _chunk(b"iCCP", b"x\0\0" + zlib.compress(bytes(1_000_000)))
+    png, profile = saved(photo, "PNG"), png_chunk(b"iCCP", b"x\0\0" + zlib.compress(bytes(1_000_000)))
     start = time.process_time()
     assert_alike(open_photo(png[:33] + 5_000 * profile + png[33:]), photo, within=0)
     assert time.process_time() - start < 3

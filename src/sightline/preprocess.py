@@ -24,6 +24,7 @@ from sightline.errors import SightlineError
 from sightline.images.bounds import CountedFile, check_work, counted, has_one_scan, without_large_metadata
 from sightline.images.colour import declared_depth, reduced, to_eight_bits, to_rgb
 from sightline.images.formats import DRAWING, PNG_SIGNATURE, UnreadablePhoto, identify, reason, size_of, with_article
+from sightline.images.low_bytes import add_low_bytes, low_tiles
 from sightline.images.source import ImageSource
 
 _File: TypeAlias = str | os.PathLike[str] | ImageSource | bytes | bytearray | memoryview | IO[bytes]
@@ -176,8 +177,10 @@ def _decode(
         if large := image.width * image.height > _LARGE:
             opened.callback(_give_memory_back)
             opened.enter_context(_decoding_large.setdefault(os.getpid(), threading.Lock()))
-        depth = declared_depth(image)
+        depth, low, file = declared_depth(image), low_tiles(image), getattr(image, "fp", None)
         note = _load(image)
+        if low and file:
+            add_low_bytes(image, file, low, depth)
         with contextlib.suppress(Exception):  # a broken orientation does not cost the photo
             ImageOps.exif_transpose(image, in_place=True)
         # A large photo is reduced first: the conversions would need its memory again.

@@ -12,7 +12,7 @@ from PIL import Image, ImageCms, ImageDraw
 
 from sightline.preprocess import open_photo
 
-from ..pictures import SCENE, assert_alike, four_corners, saved, tiff
+from ..pictures import SCENE, assert_alike, four_corners, png, png_chunk, saved, tiff
 
 
 @pytest.fixture
@@ -251,6 +251,49 @@ def test_a_declared_depth_counts(photo):
     # Whoever scales 12 bits up to 16, as PNG asks, is not made white.
     full = saved(Image.fromarray((SCENE * 257).astype(np.uint16)), "PNG")
     assert np.abs(np.asarray(open_photo(full[:33] + with_sbit[33:46] + full[33:]), float)[..., 0] - SCENE).max() <= 1
+
+
+def in_sixteen_bits(values: np.ndarray, kind: str, depth: int) -> bytes:
+    """The kind of file, with values of a depth in 16 bits; the values are (H, W, 3)."""
+    opaque = np.full((*values.shape[:2], 1), 2**depth - 1, np.uint16)
+    if kind in ("PNG", "PNG, declared"):
+        return png(values, *[png_chunk(b"sBIT", bytes([depth] * 3))] * (kind != "PNG"))
+    if kind == "PNG with opacity":
+        return png(np.dstack([values, opaque]))
+    if kind == "gray PNG with opacity":
+        return png(np.dstack([values[..., :1], opaque]))
+    if kind == "PPM":
+        return b"P6\n%d %d\n65535\n" % values.shape[1::-1] + values.astype(">u2").tobytes()
+    tifffile, file = pytest.importorskip("tifffile"), io.BytesIO()
+    options = {"byteorder": ">" if "big-endian" in kind else "<"}
+    if "planes" in kind:
+        values, options = values.transpose(2, 0, 1), options | {"planarconfig": "separate"}
+    if "deflated" in kind:
+        options |= {"compression": "zlib", "predictor": True}
+    tifffile.imwrite(file, values, photometric="rgb", **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("depth", [8, 10, 12, 14, 16])
+@pytest.mark.parametrize(
+    "kind",
+    ["PNG", "PNG, declared", "PNG with opacity", "gray PNG with opacity", "PPM", "TIFF", "big-endian TIFF",
+     "deflated TIFF", "deflated big-endian TIFF", "TIFF in planes", "big-endian TIFF in planes"],
+)  # fmt: skip
+def test_colours_of_few_bits_in_sixteen_keep_their_brightness(kind, depth):
+    scene = np.dstack([SCENE, SCENE[::-1], SCENE.mean() + 0 * SCENE]).round()
+    values = (scene * (2**depth - 1) / 255).round().astype(np.uint16)
+    values[5, 5] = 65535  # what a sensor's dead pixel shows
+    pixels = np.asarray(open_photo(in_sixteen_bits(values, kind, depth)), int)
+    expected = scene if "gray" not in kind else scene[..., :1]
+    assert np.sort(np.abs(pixels - expected).max(axis=2).ravel())[-2] <= 1
+
+
+def test_a_declared_depth_counts_in_colour_too():
+    dim = np.dstack([SCENE * 2] * 3).astype(np.uint16)  # 12 bits of which 9 are used
+    for depth, factor in ((12, 1 / 8), (16, 2 / 257), (3, 1 / 2), (200, 1 / 2)):  # the last two cannot be
+        pixels = np.asarray(open_photo(in_sixteen_bits(dim, "PNG, declared", depth)), int)
+        assert np.abs(pixels - SCENE[..., None] * factor).max() <= 1
 
 
 def test_usual_photos_stay_as_they_were_to_the_last_bit():

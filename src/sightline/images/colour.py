@@ -84,7 +84,7 @@ def declared_depth(image: Image.Image) -> int | None:
 
     To be called before the image is loaded.
     """
-    if image.format == "PNG" and image.mode.startswith("I"):
+    if image.format == "PNG":
         return _significant_bits(file) if (file := getattr(image, "fp", None)) else None
     tags = getattr(image, "tag_v2", {})
     bits, largest = (_only(tags.get(tag)) for tag in (258, 281))
