@@ -64,9 +64,12 @@ def caption(sightline: Callable[..., Any], tiny_bundle: Path) -> Callable[..., A
 def seen(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The photos that were decoded."""
     decode, decoded = Captioner._decode, []
-    monkeypatch.setattr(
-        Captioner, "_decode", lambda self, photo, *limits: decoded.append(photo.name) or decode(self, photo, *limits)
-    )
+
+    def decode_and_note(self, photo, **limits):
+        decoded.append(photo.name)
+        return decode(self, photo, **limits)
+
+    monkeypatch.setattr(Captioner, "_decode", decode_and_note)
     return decoded
 
 

@@ -292,7 +292,8 @@ def test_colours_of_few_bits_in_sixteen_keep_their_brightness(kind, depth):
 def test_a_declared_depth_counts_in_colour_too():
     dim = np.dstack([SCENE * 2] * 3).astype(np.uint16)  # 12 bits of which 9 are used
     for depth, factor in ((12, 1 / 8), (16, 2 / 257), (3, 1 / 2), (200, 1 / 2)):  # the last two cannot be
-        pixels = np.asarray(open_photo(in_sixteen_bits(dim, "PNG, declared", depth)), int)
+        data = png(dim, png_chunk(b"sBIT", bytes([depth] * 3)))
+        pixels = np.asarray(open_photo(data), int)
         assert np.abs(pixels - SCENE[..., None] * factor).max() <= 1
 
 

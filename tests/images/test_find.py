@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,22 @@ def test_a_pattern_finds_a_photo_once_and_hidden_ones_not_at_all(tmp_path, monke
     assert found("a*/**/x.*") == ["a/b/x.jpg"]
     assert found(".") == [f"./{photo}" for photo in photos]
     assert found("*") == photos
+
+
+SYSTEM = ("@eaDir/1.jpg/SYNOPHOTO_THUMB_M.jpg", "#recycle/2.jpg", "__MACOSX/3.jpg", "$RECYCLE.BIN/4.jpg",
+          ".thumbnails/5.jpg", ".Trash-1000/files/6.jpg", "lost+found/7.jpg")  # fmt: skip
+
+
+@pytest.mark.parametrize("pattern", ["", "*", "*/*.jpg", "**/*.jpg", "**"])
+def test_what_systems_keep_in_folders_is_no_photo_of_theirs_unless_it_is_named(tmp_path, monkeypatch, pattern):
+    monkeypatch.chdir(tmp_path)
+    touch(Path("own/a/1.jpg"), Path("own/a/._1.jpg"), *(Path("own") / name for name in SYSTEM))
+    assert found(Path("own") / pattern) == ["own/a/1.jpg"]
+    assert found("own/@eaDir") == found("own/@*/**") == [f"own/{SYSTEM[0]}"]
+    assert found("own/#recycle/*.jpg") == found("own/#recycle/2.jpg") == ["own/#recycle/2.jpg"]
+    with tarfile.open("own.tar", "w") as shard:
+        shard.add("own", ".")
+    assert found("own.tar") == ["own.tar/./a/1.jpg"]
 
 
 def test_a_pattern_means_what_the_shell_would_make_of_it(tmp_path):

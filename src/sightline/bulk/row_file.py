@@ -9,7 +9,7 @@ from contextlib import closing, suppress
 from io import FileIO
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from sightline.bulk.rows import KEPT, CsvTable, ParquetTable, Row, Version, as_text, caption_row, other_maker, versions
 from sightline.caption import Caption
@@ -18,7 +18,6 @@ from sightline.errors import SightlineError
 from sightline.images.containers import loaded
 from sightline.images.source import ImageSource, is_remote
 from sightline.model_folder import naming_write_errors, replacing
-from sightline.sessions import BEAM_SIZE, LENGTH_PENALTY
 
 _START = b'{"photo": '
 _ENTRY_FIELDS = ("photo", "error", *Version._fields, "made_by")
@@ -196,20 +195,17 @@ class RowFile:
 
 
 def caption_into(
-    rows: RowFile,
-    captioner: Captioner,
-    photos: Mapping[ImageSource, Version],
-    beam_size: int = BEAM_SIZE,
-    length_penalty: float = LENGTH_PENALTY,
-    batch_size: int = 8,
+    rows: RowFile, captioner: Captioner, photos: Mapping[ImageSource, Version], **options: Any
 ) -> Generator[Caption | SightlineError]:
     """Caption ``photos``, as `RowFile.missing` gave them, into ``rows``; each result comes once its row is written.
+
+    ``options`` as with `Captioner.stream`.
 
     Raises:
         SightlineError: an option is impossible, or the file cannot be written any more; it then holds whole rows.
     """
     version_of = {photo.name: version for photo, version in photos.items()}
-    with closing(captioner.stream(loaded(photos), beam_size, length_penalty, batch_size)) as results:  # type: ignore[type-var]
+    with closing(captioner.stream(loaded(photos), **options)) as results:  # type: ignore[type-var]
         for result in results:
             row = caption_row(result)
             rows.add(row, version_of[row["photo"]])

@@ -19,7 +19,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from sightline.errors import SightlineError
 from sightline.images.columns import PHOTO_NAMES, find_column, plain_column
-from sightline.images.formats import is_photo, unsupported_format
+from sightline.images.formats import is_hidden, is_photo, unsupported_format
 from sightline.images.source import (
     BrokenSource,
     FileSource,
@@ -233,8 +233,8 @@ def _photos(tar: tarfile.TarFile) -> Iterator[tuple[int, tarfile.TarInfo, int]]:
     """The members that are photos, or of a kind that cannot be read: number, member, photos of its name before it."""
     number, seen = 0, Counter[str]()
     while member := next_member(tar):
-        is_hidden = posixpath.basename(member.name).startswith(".")  # as a Mac's "._a.jpg"
-        if member.isfile() and not is_hidden and (is_photo(member.name) or unsupported_format(member.name)):
+        is_picture = is_photo(member.name) or unsupported_format(member.name)
+        if member.isfile() and is_picture and not is_hidden(member.name):
             yield number, member, seen[member.name]
             seen[member.name] += 1
         number += 1

@@ -9,9 +9,10 @@ import glob
 import logging
 import math
 import os
+import re
 import sys
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, TextIO, TypeAlias
 
@@ -25,7 +26,7 @@ from sightline.images.containers import (
     Shard,
     table_photos,
 )
-from sightline.images.formats import UnsupportedFormat, is_photo, unsupported_format
+from sightline.images.formats import UnsupportedFormat, is_hidden, is_photo, unsupported_format
 from sightline.images.source import BrokenSource, FileSource, ImageSource, UrlSource, file_system, is_remote
 
 Source: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
@@ -43,7 +44,8 @@ class PhotoFinder:
     """The photos that arguments mean, found as they are asked for.
 
     - A folder means the photos in it and in its sub-folders, by name, and the shards and tables of photos there. A
-      linked sub-folder is entered once, unless it was already; hidden files and folders are not.
+      linked sub-folder is entered once, unless it was already; hidden files and folders, and those that systems keep
+      for themselves (``@eaDir``, ``#recycle``, ``__MACOSX``), are left out of all that is not named.
     - A pattern (``holiday/*.jpg``, ``**/*.png``) that the shell left as it is means the files that it matches, and
       the photos in folders that it matches.
     - A tar file (``.tar``, ``.tar.gz``) means the photos in it, a Parquet file those whose bytes or paths it holds.
@@ -204,7 +206,7 @@ class PhotoFinder:
         """What `glob.glob` finds, in order, but that ``**`` follows links as folders do."""
         parts = Path(pattern).parts
         if "**" not in parts:
-            return sorted(glob.glob(pattern))
+            return sorted(path for path in glob.glob(pattern) if not _is_hidden_to(parts, Path(path).parts))
         at = parts.index("**")
         tops = glob.glob(os.path.join(*parts[:at])) if at else [os.curdir]
         if parts[at:] == ("**",):
@@ -232,7 +234,9 @@ class PhotoFinder:
         except Exception as error:  # every file system raises classes of its own
             yield BrokenSource(url, f"cannot be reached ({' '.join(str(error).split())})")
             return
-        urls = [path if is_remote(path) else f"{scheme}://{path}" for path in sorted(paths) if "/." not in path]
+        named = len(re.split(r"[*?[]", path)[0])
+        paths = sorted(each for each in paths if not is_hidden(each[named:]))
+        urls = [path if is_remote(path) else f"{scheme}://{path}" for path in paths]
         yield from self._or_tell(
             (file for each in urls for file in self._file(each, is_named=False)), f"{url}: no photos there"
         )
@@ -259,7 +263,7 @@ def walk(
             seen.add(identity)
             with os.scandir(folder) as entries:
                 for entry in entries:
-                    if entry.name.startswith("."):
+                    if is_hidden(entry.name):
                         continue
                     if entry.is_dir():
                         if level < depth:
@@ -269,6 +273,12 @@ def walk(
         except OSError as error:
             failed(error)
         yield folder, files
+
+
+def _is_hidden_to(pattern: Sequence[str], parts: Sequence[str]) -> bool:
+    """Whether a pattern matches a hidden name without beginning as that does; of names with a dot, glob sees to it."""
+    pairs = zip(pattern, parts, strict=False)
+    return any(is_hidden(part) and glob.has_magic(wanted) and wanted[0] != part[0] for wanted, part in pairs)
 
 
 def is_sheet(path: str | os.PathLike[str]) -> bool:

@@ -42,6 +42,11 @@ WEB_PAGE = UnsupportedFormat("web page", "download the photo itself")
 POINTER = UnsupportedFormat("Git LFS pointer", "fetch it with `git lfs pull`")
 ARCHIVE = UnsupportedFormat("archive", "unpack it")
 
+# Folders that systems and network drives keep beside a person's own, for copies, thumbnails and what was deleted.
+_SYSTEM_FOLDERS = frozenset(
+    {"@eadir", "@recycle", "@recently-snapshot", "@tmp", "#recycle", "#snapshot", "$recycle.bin"}
+    | {"__macosx", "lost+found", "system volume information"}
+)
 _HEIC_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
 _RAW_SUFFIXES = (
     ".3fr .arw .cr2 .cr3 .crw .dcr .dng .erf .iiq .kdc .mef .mos .mrw .nef .nrw .orf .pef .raf .raw .rw2 .rwl .sr2 .srf"
@@ -104,6 +109,12 @@ def photo_suffixes() -> frozenset[str]:
 def is_photo(path: str | os.PathLike[str]) -> bool:
     """Whether a file's name has a photo's suffix; the file itself is not looked at."""
     return _suffix(path) in photo_suffixes()
+
+
+def is_hidden(path: str) -> bool:
+    """Whether a name in a relative path is a hidden file's or a system's: ``._a.jpg``, ``.thumbnails``, ``@eaDir``."""
+    names = path.split("/")
+    return any((name.startswith(".") and name.strip(".")) or name.lower() in _SYSTEM_FOLDERS for name in names)
 
 
 def unsupported_format(path: str | os.PathLike[str]) -> UnsupportedFormat | None:

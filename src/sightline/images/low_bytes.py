@@ -62,7 +62,7 @@ def _shift(counts: Sequence[int], depth: int | None) -> int:
     while high and counts[high] <= outliers:
         outliers -= counts[high]
         high -= 1
-    if depth in range(8, 17) and high < 1 << depth - 8:
+    if depth and 8 <= depth <= 16 and high < 1 << depth - 8:
         return 16 - depth
     return next((16 - bits for bits in _DEPTHS if high < 1 << bits - 8), 0)
 

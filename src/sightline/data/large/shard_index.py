@@ -29,7 +29,7 @@ from sightline.annotations.text import TEXT_SUFFIXES
 from sightline.data.large.packed import CHUNK, PackedSources, Texts, record, to_bytes
 from sightline.errors import SightlineError
 from sightline.images.columns import captions_in, captions_of
-from sightline.images.formats import is_photo
+from sightline.images.formats import is_hidden, is_photo
 from sightline.images.source import ImageSource, TarSource, next_member
 from sightline.model_folder import cache_folder
 
@@ -297,7 +297,7 @@ def read_samples(path: Path) -> Iterator[Sample]:
             raise TruncatedShard(f"no tar file, or a compressed one ({error})") from None
         while (member := _next(tar)) and member.offset_data + member.size <= size:
             name = _KEY.fullmatch(member.name)
-            if not name or not member.isfile() or name[1].rpartition("/")[2].startswith("._"):  # left by a Mac
+            if not name or not member.isfile() or is_hidden(name[1]):
                 continue
             if name[1] != key:
                 yield from _samples(file, key, files)

@@ -14,6 +14,7 @@ from sightline.annotations.split_names import SPLITS, split_in
 from sightline.data.large.packed import Examples
 from sightline.data.large.shard_index import Index, ShardSources, open_index
 from sightline.data.layout import Packed, Progress, Source, register_layout
+from sightline.images.formats import is_hidden
 
 Value = TypeVar("Value")
 
@@ -29,7 +30,7 @@ def read(root: Path, progress: Progress) -> Source | None:
         path.relative_to(root).as_posix()
         for pattern in ("*.tar", "*/*.tar")
         for path in root.glob(pattern)
-        if not any(part.startswith(".") for part in path.relative_to(root).parts) and path.is_file()
+        if not is_hidden(path.relative_to(root).as_posix()) and path.is_file()
     ]
     if not names:
         return None
