@@ -21,7 +21,14 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from sightline.errors import SightlineError
-from sightline.images.bounds import CountedFile, check_work, counted, has_one_scan, without_large_metadata
+from sightline.images.bounds import (
+    CountedFile,
+    check_work,
+    counted,
+    has_one_scan,
+    takes_long,
+    without_large_metadata,
+)
 from sightline.images.colour import declared_depth, reduced, to_eight_bits, to_rgb
 from sightline.images.formats import DRAWING, PNG_SIGNATURE, UnreadablePhoto, identify, reason, size_of, with_article
 from sightline.images.low_bytes import add_low_bytes, low_tiles
@@ -145,6 +152,13 @@ def preprocess_with_note(photo: Photo, preprocessing: Preprocessing, **limits: A
     pixels *= 1 / (255 * std)
     pixels -= mean / std
     return pixels, note
+
+
+def is_costly(photo: Photo, formats: Sequence[str] | None = None) -> bool:
+    """Whether a photo takes several times as long to decode as to caption, by its header; False if it is unreadable."""
+    with contextlib.ExitStack() as opened, contextlib.suppress(Exception), _open(photo, formats, opened) as image:
+        return image.width * image.height > _LARGE or takes_long(image)
+    return False
 
 
 def is_blank(pixels: NDArray[np.float32], preprocessing: Preprocessing) -> bool:

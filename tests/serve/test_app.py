@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import re
+import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,14 +13,18 @@ from urllib.parse import urlsplit
 
 import pytest
 from fastapi.testclient import TestClient
+from PIL import Image
 
 import sightline.serve
 from sightline.captioner import load
+from sightline.errors import SightlineError
 from sightline.serve.app import create_app
 from sightline.serve.limits import Limits, Refused
 from sightline.serve.metrics import Metrics
 from sightline.serve.page_files import folder_files
+from sightline.serve.schemas import CaptionOptions
 from sightline.serve.service import CaptionService
+from sightline.serve.upload import UploadedPhoto
 
 PHOTOS = "/v1/captions"
 
@@ -135,6 +142,36 @@ def test_one_client_never_has_the_whole_queue():
         held.enter_context(service.accepted(None))
     with service.accepted("a"):
         assert service.requests == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "side", "costly"),
+    [("PNG", 2100, True), ("JPEG", 2100, False), ("progressive JPEG", 2100, False), ("progressive JPEG", 3200, True)],
+)
+def test_no_photo_waits_for_one_that_is_costly_to_decode(kind, side, costly):
+    photos = {"large": io.BytesIO(), "small": io.BytesIO()}
+    Image.new("RGB", (side, side)).save(photos["large"], kind.split()[-1], progressive="progressive" in kind)
+    Image.new("RGB", (8, 8)).save(photos["small"], "PNG")
+    large, small = (UploadedPhoto(name, bytearray(file.getvalue())) for name, file in photos.items())
+    go = threading.Event()
+
+    class Decodes:
+        def caption_batch(self, contents, *_: object, **__: object) -> list[SightlineError]:
+            assert large.content not in contents or go.wait(20)
+            return [SightlineError("seen") for _ in contents]
+
+    async def small_is_done_first() -> bool:
+        service = CaptionService(Decodes(), Limits(), Metrics(), cores=1)
+        options = CaptionOptions.model_validate({})
+        first = asyncio.ensure_future(service.caption([large], options))
+        second = asyncio.ensure_future(service.caption([small], options))
+        await asyncio.wait((first, second), timeout=None if costly else 0.2, return_when=asyncio.FIRST_COMPLETED)
+        found = second.done() and not first.done()
+        go.set()
+        assert [result[0]["photo"] for result in await asyncio.gather(first, second)] == ["large", "small"]
+        return found
+
+    assert asyncio.run(small_is_done_first()) == costly
 
 
 def test_without_a_page_the_description_comes_instead(tmp_path):

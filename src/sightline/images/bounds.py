@@ -21,6 +21,7 @@ _BYTES = 1 << 32
 # Usual progressive JPEGs have 10 or so scans. Every scan passes over all pixels, whatever it says about them.
 _SCANS = 32
 _SCANNED_PIXELS = 1_000_000_000
+_COSTLY_PIXELS, _COSTLY_SCANNED = 4_000_000, 60_000_000  # a tenth of a second, ten times what captioning takes
 _READS_IN_PYTHON = 8_000_000  # of decoders that read byte by byte, such as QOI's; seconds
 
 _TEXT, _PROFILE, _TEXTS = 1 << 20, 1 << 24, 64  # the most bytes of a PNG's text and profile, and how many are read
@@ -69,8 +70,15 @@ def check_work(image: Any) -> None:
     tiles = getattr(image, "tile", None)
     if tiles and tiles[0][0] in Image.DECODERS and isinstance(image.fp, _Counted):
         image.fp.max_reads = max(image.fp.max_reads, _READS_IN_PYTHON)
-    if image.format in ("JPEG", "MPO") and not has_one_scan(image) and _scans_are_many(image):
+    if image.format in ("JPEG", "MPO") and not has_one_scan(image) and _scans_are_many(image, _SCANNED_PIXELS, _SCANS):
         raise UnreadablePhoto("a progressive JPEG of so many scans that it takes too long to decode; save it anew")
+
+
+def takes_long(image: Any) -> bool:
+    """Whether an opened image takes several times as long to decode as to caption."""
+    if image.format in ("JPEG", "MPO"):
+        return not has_one_scan(image) and _scans_are_many(image, _COSTLY_SCANNED)
+    return image.width * image.height > _COSTLY_PIXELS or any(tile[0] in Image.DECODERS for tile in image.tile[:1])
 
 
 def has_one_scan(image: Any) -> bool:
@@ -86,9 +94,9 @@ def has_one_scan(image: Any) -> bool:
     return head == bytes((0, 6 + 2 * channels, channels))
 
 
-def _scans_are_many(image: Any) -> bool:
+def _scans_are_many(image: Any, scanned_pixels: int, usual: int = 1) -> bool:
     pixels = image.width * image.height
-    limit = max(_SCANS, _SCANNED_PIXELS // (pixels + 10_000))
+    limit = max(usual, scanned_pixels // (pixels + 10_000))
     after, scans, last = image.fp.tell(), 1, b""
     while scans <= limit and (data := image.fp.read(1 << 20)):
         scans += data.count(b"\xff\xda") + (last + data[:1] == b"\xff\xda")

@@ -16,6 +16,7 @@ if sys.platform != "win32":
     import resource
 
 _MOST = 4096
+_AT_ONCE = 32  # connections accepted in a turn of the event loop: a thousand would keep it from all others
 _OTHER_FILES = 64  # of the process, which are no connections
 
 _log = logging.getLogger("uvicorn.error")
@@ -113,6 +114,8 @@ class Listener(socket.socket):
 
     def accept(self) -> tuple[socket.socket, Any]:
         """Raises BlockingIOError, as if no client waited, where one must wait for the event loop's next turn."""
+        if Connection.accepted - Connection.connected >= _AT_ONCE:
+            raise BlockingIOError
         soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         most = _MOST if soft == resource.RLIM_INFINITY else min(_MOST, max(soft - _OTHER_FILES, soft // 2))
         if Connection.accepted < most:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import TypeAlias
 
@@ -19,7 +20,7 @@ from PIL import Image
 from sightline.caption import Caption
 from sightline.captioner import Captioner
 from sightline.errors import SightlineError
-from sightline.preprocess import TooManyPixels
+from sightline.preprocess import TooManyPixels, is_costly
 from sightline.serve.limits import Code, Limits, Refused
 from sightline.serve.metrics import Metrics
 from sightline.serve.schemas import CaptionOptions, Result
@@ -40,6 +41,7 @@ _WaitingPhoto: TypeAlias = tuple[UploadedPhoto, float]  # and since when, as `ti
 class CaptionService:
     """One captioner, shared by ``cores`` threads; a photo's caption depends on the photo and the options only.
 
+    Photos that are costly to decode have a thread of their own, so that no other waits for them.
     Everything but the captioning runs on the event loop's thread, so nothing here needs a lock.
 
     Args:
@@ -55,7 +57,9 @@ class CaptionService:
         self.stopping, self.requests = False, 0
         self._clients: Counter[str] = Counter()  # address -> how many of the requests are its
         self._captioner, self._limits, self._metrics = captioner, limits, metrics
-        self._workers: Workers[CaptionOptions, _WaitingPhoto, Result] = Workers(cores, self._caption)
+        self._quick: Workers[CaptionOptions, _WaitingPhoto, Result | None] = Workers(cores, self._caption_quick)
+        # One after the other, so that they have no more than a part of a core and of the memory.
+        self._costly: Workers[CaptionOptions, _WaitingPhoto, Result | None] = Workers(1, self._caption)
         # The first request must not wait for what is loaded on first use.
         grey = io.BytesIO()
         Image.new("RGB", (8, 8), "grey").save(grey, "PNG")
@@ -90,12 +94,27 @@ class CaptionService:
         """Each photo's caption or error, in their order; when cancelled, photos not yet begun are dropped."""
         now = time.perf_counter()
         self._metrics.waiting.inc(len(photos))
-        jobs = [self._workers.submit(options, (photo, now)) for photo in photos]
+        return await asyncio.gather(*(self._captioned(options, (photo, now)) for photo in photos))
+
+    async def _captioned(self, options: CaptionOptions, waiting: _WaitingPhoto) -> Result:
+        job: Future[Result | None] = self._quick.submit(options, waiting)
         try:
-            return await asyncio.gather(*map(asyncio.wrap_future, jobs))
+            if (result := await asyncio.wrap_future(job)) is not None:
+                return result
+            job = self._costly.submit(options, waiting)
+            result = await asyncio.wrap_future(job)
+            assert result is not None
+            return result
         finally:
-            # `cancel` returns True for the photos that were never begun.
-            self._metrics.waiting.dec(sum(job.cancel() for job in jobs))
+            # `cancel` returns True for a photo that was never begun.
+            self._metrics.waiting.dec(job.cancel())
+
+    def _caption_quick(self, options: CaptionOptions, waiting: Sequence[_WaitingPhoto]) -> list[Result | None]:
+        """The results of those that are not costly, and None for the others."""
+        costly = [is_costly(photo.content, FORMATS) for photo, _ in waiting]
+        quick = [item for item, is_slow in zip(waiting, costly, strict=True) if not is_slow]
+        results = iter(self._caption(options, quick) if quick else ())
+        return [None if is_slow else next(results) for is_slow in costly]
 
     def _caption(self, options: CaptionOptions, waiting: Sequence[_WaitingPhoto]) -> list[Result]:
         began = time.perf_counter()
