@@ -77,6 +77,7 @@ def plain() -> nn.Module:
 
 
 def ours(encoder: Encoder, resting: int) -> nn.Module:
+    encoder.take_shortcuts()
     encoder.eval().to(memory_format=torch.channels_last)
     for block in encoder.blocks()[:resting]:
         block.requires_grad_(False)

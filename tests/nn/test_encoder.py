@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from sightline.nn import encoder as encoder_module
-from sightline.nn.encoder import Folding, MobileNetV2, StridedConvolution
+from sightline.nn.encoder import MobileNetV2, StridedConvolution
 from sightline.nn.library_encoders import ENCODERS
+from tests.nn.conftest import quick
 
 
 def features_and_gradients(encoder, pixels):
@@ -18,7 +18,7 @@ def features_and_gradients(encoder, pixels):
 
 
 @pytest.mark.slow
-def test_folded_normalisations_and_thinned_convolutions_are_the_plain_layers(encoder, monkeypatch):
+def test_folded_normalisations_and_thinned_convolutions_are_the_plain_layers(encoder):
     torch.manual_seed(0)
     for module in encoder.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -27,17 +27,15 @@ def test_folded_normalisations_and_thinned_convolutions_are_the_plain_layers(enc
             nn.init.uniform_(module.weight, 0.5, 2.0)
     # In double precision: through so many kinks, rounding alone would send single numbers another way.
     pixels = torch.randn(2, 3, 64, 64, dtype=torch.double)
-    quick = features_and_gradients(encoder.double().eval(), pixels)
-    monkeypatch.setattr(Folding, "forward", nn.Sequential.forward)
-    monkeypatch.setattr(encoder_module, "gradient_on_cpu", lambda x: False)
-    plain = features_and_gradients(encoder, pixels)
+    ours = features_and_gradients(quick(encoder.double().eval()), pixels)
+    plain = features_and_gradients(quick(encoder, False), pixels)
 
     def close(ours, theirs):
         torch.testing.assert_close(ours, theirs, atol=2e-4 * float(theirs.abs().max()), rtol=0)
 
-    close(quick[0], plain[0])
+    close(ours[0], plain[0])
     for name, gradient in plain[1].items():
-        close(quick[1][name], gradient)
+        close(ours[1][name], gradient)
 
 
 def test_statistics_that_learn_are_not_folded_away(encoder):
@@ -66,7 +64,7 @@ def test_blocks_are_all_of_the_encoder_in_order(encoder):
 @pytest.mark.parametrize("kernel", [3, 5])
 def test_same_padding_is_tensorflows_by_either_way(kernel):
     torch.manual_seed(0)
-    layer = StridedConvolution(4, 4, kernel, stride=2, groups=4, first=1)
+    layer = quick(StridedConvolution(4, 4, kernel, stride=2, groups=4, first=1))
     x = torch.randn(2, 4, 8, 6)
     expected = nn.functional.conv2d(
         nn.functional.pad(x, ((kernel - 2) // 2, (kernel - 1) // 2) * 2), layer.weight, stride=2, groups=4

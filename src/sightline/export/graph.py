@@ -55,6 +55,7 @@ def ready_to_trace(model: CaptionModel) -> CaptionModel:
     for module in model.encoder.modules():
         if hasattr(module, "inplace"):
             module.inplace = False  # type: ignore[assignment]
+    model.take_shortcuts()
     return model
 
 

@@ -12,6 +12,7 @@ from torch.nn.functional import conv2d, pad
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from sightline.nn import Registry
+from sightline.nn.shortcuts import agrees, take
 from sightline.preprocess import Preprocessing
 
 
@@ -54,40 +55,90 @@ class Encoder(nn.Module):
         """``pixels`` (B, 3, size, size) -> annotation vectors (B, L = h * w, D), row-major over the grid."""
         return self.feature_map(pixels).flatten(2).transpose(1, 2)
 
+    def take_shortcuts(self) -> list[str]:
+        """Let each layer take its shortcut where that agrees, see `sightline.nn.shortcuts`; names of the others."""
+        kinds = Folding | StridedConvolution
+        names = [name for name, layer in self.named_modules() if isinstance(layer, kinds)]
+        if not names:
+            return []
+        encoder = copy.deepcopy(self).eval()  # its batch statistics do not learn from this
+        layers = [encoder.get_submodule(name) for name in names]
+        foldings = [(layer, pair[1:]) for layer in layers if isinstance(layer, Folding) for pair in _pairs(layer)]
+        inside = {convolution for _, (convolution, _) in foldings}
+        alone = [layer for layer in layers if isinstance(layer, StridedConvolution) and layer not in inside]
+        units = [*(nn.Sequential(*pair) for _, pair in foldings), *alone]
+        if not units:
+            return []
+
+        def way(*pixels: Tensor) -> tuple[Tensor, ...]:
+            folded = [layer.of_pair(*pair, each) for (layer, pair), each in zip(foldings, pixels, strict=False)]
+            return *folded, *(layer(each) for layer, each in zip(alone, pixels[len(folded) :], strict=True))
+
+        weights = [weight for unit in units for weight in unit.parameters()]
+        plain = take(layers, way, *map(_few_pixels, units), weights=weights)
+        for name, layer in zip(names, layers, strict=True):
+            self.get_submodule(name).quick = layer.quick
+        return [name for name, layer in zip(names, layers, strict=True) if layer in plain]
+
 
 class Folding(nn.Sequential):
     """A `Sequential` that folds batch normalisation with frozen statistics into the convolution before it.
 
     With mean m, variance s^2, scale g and shift b:  g (W x - m) / s + b = (g W / s) x + (b - g m / s), one pass over
-    the feature map instead of two. Gradients reach W, g and b as before.
+    the feature map instead of two. Gradients reach W, g and b as before. Done where ``quick``.
     """
 
+    quick = False
+
     def forward(self, x: Tensor) -> Tensor:
-        layers = list(self)
-        for layer, after in zip(layers, [*layers[1:], None], strict=True):
-            if isinstance(layer, nn.Conv2d) and isinstance(after, nn.BatchNorm2d) and not after.training:
-                assert after.running_mean is not None and after.running_var is not None
-                scale = after.weight * torch.rsqrt(after.running_var + after.eps)
-                bias = after.bias - scale * after.running_mean
-                x = layer._conv_forward(x, layer.weight * scale[:, None, None, None], bias)
-            elif isinstance(layer, nn.BatchNorm2d) and not layer.training:
-                continue
-            else:
+        pairs = {pair[0]: pair[1:] for pair in _pairs(self) if not pair[2].training}
+        for at, layer in enumerate(self):
+            if at in pairs:
+                x = self.of_pair(*pairs[at], x)
+            elif at - 1 not in pairs:
                 x = layer(x)
         return x
 
+    def of_pair(self, convolution: nn.Conv2d, norm: nn.BatchNorm2d, x: Tensor) -> Tensor:
+        """``norm(convolution(x))`` with the statistics that ``norm`` has."""
+        if not self.quick:
+            return norm(convolution(x))
+        assert norm.running_mean is not None and norm.running_var is not None
+        scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+        bias = norm.bias - scale * norm.running_mean
+        return convolution._conv_forward(x, convolution.weight * scale[:, None, None, None], bias)
 
+
+def _pairs(layers: nn.Sequential) -> list[tuple[int, nn.Conv2d, nn.BatchNorm2d]]:
+    """Each convolution that batch normalisation follows, with its place."""
+    return [
+        (at, layer, after)
+        for at, (layer, after) in enumerate(pairwise(layers))
+        if isinstance(layer, nn.Conv2d) and isinstance(after, nn.BatchNorm2d)
+    ]
+
+
+def _few_pixels(layer: nn.Module) -> Tensor:
+    """Enough of them to compare ways of computing ``layer``, which has a convolution."""
+    convolution = next(each for each in layer.modules() if isinstance(each, nn.Conv2d))
+    size = 2 * max(convolution.kernel_size) * max(convolution.dilation)
+    pixels = torch.randn(1, convolution.in_channels, size, size, generator=torch.Generator().manual_seed(0))
+    return pixels.to(next(convolution.parameters()))
+
+
+@torch.inference_mode(False)
 def fused(encoder: Encoder) -> Encoder:
     """A copy in evaluation mode with batch normalisation fused into the convolutions: the same features, faster.
 
-    For frozen weights; `Folding` does the same at every step for weights in training.
+    For frozen weights; `Folding` does the same at every step for weights in training. Pairs with which the fused
+    convolution does not agree stay as they are.
     """
     encoder = copy.deepcopy(encoder).eval()
     for sequence in [module for module in encoder.modules() if isinstance(module, nn.Sequential)]:
-        for i, (convolution, norm) in enumerate(pairwise(list(sequence))):
-            # timm's subclasses of BatchNorm2d include an activation.
-            if isinstance(convolution, nn.Conv2d) and type(norm) is nn.BatchNorm2d:
-                sequence[i], sequence[i + 1] = fuse_conv_bn_eval(convolution, norm), nn.Identity()
+        for at, convolution, norm in _pairs(sequence):
+            plain, both = nn.Sequential(convolution, norm), fuse_conv_bn_eval(convolution, norm)
+            if agrees(lambda x: (both(x),), lambda x: (plain(x),), _few_pixels(plain)):  # noqa: B023, called at once
+                sequence[at], sequence[at + 1] = both, nn.Identity()
     return encoder
 
 
@@ -135,8 +186,10 @@ class StridedConvolution(nn.Conv2d):
     ``first`` 0 is PyTorch's convention; 1 is TensorFlow's "same" padding, for even heights and widths.
 
     On CPUs the gradient of depthwise convolutions is several times slower with stride 2 than with stride 1; where it is
-    needed, this therefore computes stride 1 and keeps every second output.
+    needed, and ``quick``, this therefore computes stride 1 and keeps every second output.
     """
+
+    quick = False
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, groups: int, first: int = 0) -> None:
         super().__init__(inputs, outputs, kernel, stride, padding=kernel // 2, groups=groups, bias=False)
@@ -144,7 +197,7 @@ class StridedConvolution(nn.Conv2d):
 
     def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         around = self.kernel_size[0] // 2
-        if self.stride == (2, 2) and self.groups > 1 and gradient_on_cpu(x):
+        if self.quick and self.stride == (2, 2) and self.groups > 1 and gradient_on_cpu(x):
             every = conv2d(x, weight, bias, padding=around, groups=self.groups)
             return every[:, :, self.first :: 2, self.first :: 2]
         if self.first:

@@ -72,6 +72,20 @@ class PrefixTree(NamedTuple):
             as_tensor(targets[:, :, : len(tokens)].copy()),
         )
 
+    def to(self, device: torch.device) -> PrefixTree:
+        """The same tree on another device."""
+        tokens, parents = (tuple(level.to(device) for level in levels) for levels in self[:2])
+        return PrefixTree(tokens, parents, *(tensor.to(device) for tensor in self[2:]))
+
+    def apart(self) -> tuple[PrefixTree, Tensor]:
+        """Each caption as the only one of a photo, P * C photos in all; and where these words foretell, int64 (N,)."""
+        photos, captions, words = self.targets.shape
+        alone = self.targets.reshape(photos * captions, 1, words).cpu().numpy()
+        apart = PrefixTree.from_captions(alone).to(self.targets.device)
+        place, real = torch.empty_like(self.nodes), self.targets != PAD
+        place[self.node_of_word[real]] = apart.node_of_word.reshape(self.targets.shape)[real]
+        return apart, place
+
     def ancestors(self) -> Tensor:
         """bool (P, sum N_t, sum N_t): which nodes (second) lie between the root and a node (first), both included."""
         widths = [level.shape[1] for level in self.tokens]

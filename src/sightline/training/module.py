@@ -43,6 +43,7 @@ class CaptioningModule(L.LightningModule):
     """A `CaptionModel` that is trained by an objective; where its encoder is frozen, inputs may be annotation vectors.
 
     With several processes, the loss is the mean over the words of the whole batch, as one process would have it.
+    ``slower`` has a line for each of the model's shortcuts that does not agree with its equations, and is off.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class CaptioningModule(L.LightningModule):
     ) -> None:
         super().__init__()
         self.model, self.objective, self.recipe, self.scores = model, objective, recipe, scores
+        self.slower = model.take_shortcuts()
         model.encoder.requires_grad_(recipe.encoder.trainable)
         for block in model.encoder.blocks()[: recipe.encoder.frozen_blocks]:
             block.requires_grad_(False)

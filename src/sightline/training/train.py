@@ -92,6 +92,8 @@ def train(
         targets = {split: encode_captions(part, vocabulary, max_words) for split, part in dataset.examples.items()}
         objective = make_objective(recipe, dataset.examples["train"], vocabulary, targets)
         module = make_module(recipe, model, objective, held_out, vocabulary).train()
+        for line in module.slower:
+            say(line)
         record = EpochRecord(out / "metrics.csv", objective.value, recipe.training.written_scores())
         trainer = make_trainer(module, ranks, record, out, progress=progress and ranks.is_rank_zero)
         cache = cache or cache_folder("features")
