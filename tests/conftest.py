@@ -38,6 +38,13 @@ SLOW = (
     *("tests/test_light_tier.py", "tests/training/test_train.py", "tests/training/test_resume.py"),
     *("tests/cli/test_caption_to_file.py", "tests/training/test_cpu.py", "tests/training/test_features.py"),
 )
+# The files that take longest, and those after them that take more than five seconds: begun last, one would run alone.
+LONGEST = (
+    *("tests/export/test_ensemble.py", "tests/training/test_devices.py", "tests/export/test_export.py"),
+    *("tests/bulk/test_ray.py", "tests/test_tour.py", "tests/serve/page/", "tests/training/test_failures.py"),
+    *("tests/cli/test_streams.py", "tests/serve/test_stopping.py", "tests/cli/test_caption_to_file.py"),
+    *("tests/metrics/test_meteor.py", "tests/training/test_objectives.py", "tests/training/test_languages.py"),
+)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -45,6 +52,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if any(part in item.path.as_posix() for part in SLOW):
             item.add_marker("slow")
+    items.sort(key=lambda item: [part not in item.path.as_posix() for part in LONGEST])
 
 
 class Tiny(NamedTuple):

@@ -9,6 +9,7 @@ import tarfile
 import threading
 import time
 from collections import Counter
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,8 @@ from sightline import SightlineError
 from sightline.bulk import Written, caption_photos
 from sightline.cli.explain import save_sheet
 
-pytest.importorskip("ray.data", reason="the extra `ray` is not installed")
+if find_spec("ray") is None:  # imported, it would take time of every process that collects the tests
+    pytest.skip("the extra `ray` is not installed", allow_module_level=True)
 pyarrow = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")
 pytestmark = [
