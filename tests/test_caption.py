@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import weakref
+from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -94,6 +95,38 @@ def test_the_document_needs_nothing_and_the_frame_holds_all_of_it(captioner, pho
     frame = explained._repr_html_()
     source = re.fullmatch(r'<iframe title="[^"]*" srcdoc="([^"]*)" style="[^"]*"></iframe>', frame)[1]
     assert html.unescape(source) == document
+
+
+class Sanitized(HTMLParser):
+    """What remains of HTML where only elements of text are allowed, and attributes of none."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text, self.forbidden = "", set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: object) -> None:
+        self.forbidden |= {tag} - {"b", "code", "em", "i", "strong"}
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_a_notebook_that_forbids_frames_shows_the_sentence(captioner, photos):
+    caption = captioner(photos[0])
+    bundle = caption._repr_mimebundle_()
+    assert set(bundle) == {"text/plain", "text/html"} and bundle["text/plain"] == repr(caption)
+    shown = Sanitized(bundle["text/html"])
+    assert (shown.text, shown.forbidden) == (caption.text, set())
+    (frame,) = re.findall(r'data-frame="([^"]*)"', bundle["text/html"])
+    assert html.unescape(frame) == caption._repr_html_()
+    assert set(caption.with_photo(None)._repr_mimebundle_()) == {"text/plain"}
+
+
+def test_as_text_it_is_one_short_line(captioner, photos):
+    caption = captioner(photos[0], evidence=True)
+    assert caption.text in repr(caption) and len(repr(caption)) < 120 + len(caption.text)
+    assert str(caption) == caption.text and "\n" not in repr([caption, *caption.alternatives])
 
 
 def test_what_draws_is_loaded_only_once_asked_for(tiny_bundle, photos):

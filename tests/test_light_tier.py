@@ -107,6 +107,13 @@ def test_info_works_without_torch(tiny_bundle):
     assert "small_cnn" in done.stdout
 
 
+@pytest.mark.parametrize("module", ["training.recipe", "training.train", "export.export"])
+def test_modules_of_the_training_tier_say_how_to_get_it(module):
+    done = python(f"{BLOCKER}\nimport sightline.{module}")
+    said = done.stderr.splitlines()[-1]
+    assert "SightlineError" in said and 'pip install "sightline[train]"' in said and "yaml" in said
+
+
 @pytest.mark.parametrize(
     "verb",
     [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sightline.preprocess import Photo
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Caption:
     """A sentence about a photo and, for every word, where the model looked.
 
@@ -58,10 +58,15 @@ class Caption:
     alternatives: tuple[Caption, ...] = ()
     evidence: NDArray[np.float32] | None = None
     note: str = ""
-    photo: Photo | None = field(default=None, repr=False)
+    photo: Photo | None = None
 
     def __str__(self) -> str:
         return self.text
+
+    def __repr__(self) -> str:
+        shape = " x ".join(map(str, self.attention.shape))
+        evidence = ", with evidence" if self.evidence is not None else ""
+        return f"Caption({self.text!r}, score {self.score:.2f}, attention {shape}{evidence})"
 
     def __getstate__(self) -> dict[str, object]:
         # Captions are sent between processes by the thousand, and must not take megapixels with them.
@@ -104,13 +109,20 @@ class Caption:
         return caption_document(self._shown(photo), self)
 
     def _repr_html_(self) -> str | None:
-        """What notebooks show; None, for which they show the text, if there is no photo."""
+        """`html` in a frame; None, for which notebooks show the text, if there is no photo."""
         from sightline.explain import caption_frame
 
         try:
             return caption_frame(self._shown(None), self)
         except SightlineError:
             return None
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        """What Jupyter shows: the frame, or the sentence where a notebook lets no frames or scripts through."""
+        from sightline.explain import frame_or_text
+
+        frame = self._repr_html_()
+        return {"text/plain": repr(self)} | ({"text/html": frame_or_text(frame, self.text)} if frame else {})
 
     def _shown(self, photo: Photo | None) -> Photo:
         photo = self.photo if photo is None else photo

@@ -1,14 +1,17 @@
-"""`SightlineError`, the one exception that a user's mistake raises."""
+"""`SightlineError`, the one exception that a user's mistake raises, such as packages that are not installed."""
 
 from __future__ import annotations
 
 import os
 import re
+from importlib.util import find_spec
 from typing import Any
 
 # What a terminal would obey: control characters but for the tab, line separators, marks that turn the direction of
 # writing, and surrogates.
 _OBEYED = re.compile("[\0-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+_TRAINING_TIER = ("torch", "torchvision", "lightning", "safetensors", "onnx", "onnxscript", "pydantic", "yaml")
 
 
 class SightlineError(Exception):
@@ -36,3 +39,21 @@ class SightlineError(Exception):
 def printable(text: str) -> str:
     r"""``text`` on one line, safe for a terminal: control characters as ``\x1b``, direction marks as ``\u202e``."""
     return _OBEYED.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def require(what: str, extra: str, packages: tuple[str, ...], who: str = "this verb") -> None:
+    """Raise `SightlineError`, saying how to install it, where an extra's packages are absent; imports nothing."""
+    if absent := [name for name in packages if not _is_installed(name)]:
+        raise SightlineError(f'{who} needs {what}: pip install "sightline[{extra}]" (no {", ".join(absent)})')
+
+
+def require_training_tier(who: str = "this verb") -> None:
+    """Raise `SightlineError` where the training tier is absent; imports nothing."""
+    require("the training tier", "train", _TRAINING_TIER, who)
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ImportError:
+        return False

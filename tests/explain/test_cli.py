@@ -5,13 +5,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
 
 from sightline.caption import Caption
-from sightline.cli.explain import explain, sheet_paths
+from sightline.cli.explain import SHEET_BYTES, explain, save_sheet, sheet_paths
 from sightline.errors import SightlineError
+from sightline.images.find import is_sheet
 from sightline.images.source import FileSource, ParquetSource, TarSource
 from sightline.preprocess import open_photo
 
@@ -67,6 +69,15 @@ def test_it_writes_an_image_a_photo_and_a_page_of_all_and_says_so(loaded, tmp_pa
     with Image.open(out / "one.png") as sheet:
         assert sheet.width > 2 * 240
     assert loaded == [(tmp_path, 5, 0.7)]
+
+
+@pytest.mark.parametrize("size", [(1344, 941), (400, 2000)])
+def test_a_sheet_takes_few_bytes_whatever_is_on_it(size, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (size[1] // 2, size[0] // 2, 3), np.uint8)
+    save_sheet(tmp_path / "sheet.png", Image.fromarray(noise).resize(size))
+    assert (tmp_path / "sheet.png").stat().st_size <= SHEET_BYTES and is_sheet(tmp_path / "sheet.png")
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.width / sheet.height == pytest.approx(size[0] / size[1], rel=0.02) and sheet.height > 300
 
 
 def test_the_default_folder_and_model(loaded, tmp_path, monkeypatch):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from sightline.preprocess import Photo
 
 PAGE = "index.html"
+SHEET_BYTES = 250_000
+_SMOOTH = Image.Resampling.LANCZOS
 
 
 @click.command()
@@ -84,13 +88,23 @@ def sheet_paths(folder: Path, photos: Sequence[ImageSource]) -> dict[str, Path]:
 
 
 def save_sheet(path: Path, sheet: Image.Image) -> None:
-    """Write a sheet as PNG that `is_sheet` knows again, whole or not at all; raises `SightlineError` if it cannot."""
+    """Write a sheet as PNG that `is_sheet` knows again, whole or not at all; raises `SightlineError` if it cannot.
+
+    It has 256 colours, which differ little from all to the eye, and is made smaller if it takes over `SHEET_BYTES`.
+    """
     from sightline.model_folder import replacing
 
     info = PngImagePlugin.PngInfo()
     info.add_text(SHEET_KEYWORD, SHEET_VALUE)
+    size = 2 * SHEET_BYTES
+    while size > SHEET_BYTES:
+        file = io.BytesIO()
+        sheet.quantize(256, Image.Quantize.FASTOCTREE).save(file, "PNG", pnginfo=info)
+        size, scale = file.tell(), 0.95 * math.sqrt(SHEET_BYTES / file.tell())
+        if size > SHEET_BYTES:
+            sheet = sheet.resize((max(1, int(sheet.width * scale)), max(1, int(sheet.height * scale))), _SMOOTH)
     with replacing(path) as temporary:
-        sheet.save(temporary, "PNG", pnginfo=info)
+        temporary.write_bytes(file.getvalue())
 
 
 def _identity(path: Path) -> str:

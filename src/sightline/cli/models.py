@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sightline.cli.options import PATH, model_option, require_training_tier
+from sightline.cli.options import PATH, model_option
 from sightline.cli.streams import complain, put
-from sightline.errors import SightlineError
+from sightline.errors import SightlineError, require_training_tier
 from sightline.images.find import PhotoFinder
 
 if TYPE_CHECKING:

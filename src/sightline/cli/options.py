@@ -1,20 +1,17 @@
-"""What several verbs share: options, the group that lists verbs, and the check that their packages are installed."""
+"""What several verbs share: options, and the group that lists verbs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from sightline.errors import SightlineError
 from sightline.sessions import BEAM_SIZE, LENGTH_PENALTY
 
 _SETTINGS = {"show_default": True, "max_content_width": 100, "help_option_names": ["-h", "--help"]}
 _LANGUAGES = ("en", "cz", "de", "es", "fr")  # as `sightline.metrics.meteor` has them; a test compares them
-_TRAINING_TIER = ("torch", "torchvision", "lightning", "safetensors", "onnx", "onnxscript")
 
 PATH = click.Path(path_type=Path)
 
@@ -87,21 +84,3 @@ class VerbGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
-
-
-def require(what: str, extra: str, packages: tuple[str, ...]) -> None:
-    """Raise `SightlineError`, saying how to install it, where an extra's packages are absent; imports nothing."""
-    if absent := [name for name in packages if not _is_installed(name)]:
-        raise SightlineError(f'this verb needs {what}: pip install "sightline[{extra}]" (no {", ".join(absent)})')
-
-
-def require_training_tier() -> None:
-    """Raise `SightlineError` where the training tier is absent; imports nothing."""
-    require("the training tier", "train", _TRAINING_TIER)
-
-
-def _is_installed(name: str) -> bool:
-    try:
-        return find_spec(name) is not None
-    except ImportError:
-        return False

@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from sightline.cli.options import PATH, model_option, require
+from sightline.cli.options import PATH, model_option
 from sightline.cli.streams import put
-from sightline.errors import SightlineError
+from sightline.errors import SightlineError, require
 from sightline.serve.limits import MB, Limits
 
 _NEEDED = ("fastapi", "fastapi_offline", "prometheus_client", "python_multipart", "uvicorn")

@@ -15,8 +15,9 @@ from typing import Any
 
 import click
 
-from sightline.cli.options import PATH, require_training_tier
+from sightline.cli.options import PATH
 from sightline.cli.streams import put, silence
+from sightline.errors import SightlineError, require_training_tier
 
 
 def _read_repeats(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, float]:
@@ -129,7 +130,6 @@ def train(
     # small. About a microsecond of spinning is a good compromise. It must be set before torch is imported.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     require_training_tier()
-    from sightline.errors import SightlineError
     from sightline.training.distributed import is_rank_zero
     from sightline.training.recipe import further_recipe, load_recipe
     from sightline.training.run_folder import RECIPE, check_new
@@ -172,7 +172,6 @@ def _by_dataset(texts: tuple[str, ...], data: tuple[Path, ...]) -> dict[str, Pat
 def _origin(init: str) -> Path:
     """The folder of the model to start from; `SightlineError` if the package came without weights to train."""
     from sightline.captioner import BUNDLED_MODEL
-    from sightline.errors import SightlineError
     from sightline.model_folder import WEIGHTS
 
     if init == "bundled" and not (BUNDLED_MODEL / WEIGHTS).is_file():

@@ -104,6 +104,19 @@ def caption_frame(photo: Photo, caption: Caption) -> str:
     return f'<iframe title="{title}" srcdoc="{document}" style="{style}"></iframe>'
 
 
+def frame_or_text(frame: str, text: str) -> str:
+    """HTML that becomes ``frame`` as it comes into view, or is pointed at; the ``text`` where that is forbidden.
+
+    Notebooks that let no frames through print their source. What is forbidden of an attribute is left out by all: so
+    the frame is one, of an element that all allow, whose own events put the frame in its place.
+    """
+    source = frame.replace("&", "&amp;").replace('"', "&quot;")
+    put = "this.outerHTML = this.dataset.frame"
+    events = " ".join(f'{event}="{put}"' for event in ("oncontentvisibilityautostatechange", "onpointerenter"))
+    style = "display: block; content-visibility: auto"
+    return f'<b dir="auto" style="{style}" {events} data-frame="{source}">{html.escape(text)}</b>'
+
+
 def is_page(path: Path) -> bool:
     """Whether a file is a page that `write_page` wrote."""
     with path.open("rb") as file:
