@@ -91,7 +91,7 @@ def test_the_document_needs_nothing_and_the_frame_holds_all_of_it(captioner, pho
     document = explained.html()
     assert document.startswith("<!doctype html>") and document.count("<article>") == 1
     assert not re.search(r"https?://|src=\"(?!data:)|__[A-Z]+__", document)
-    assert "What the word rests on" in document and "What the word rests on" not in plain.html()
+    assert "What each word rests on" in document and "What each word rests on" not in plain.html()
     frame = explained._repr_html_()
     source = re.fullmatch(r'<iframe title="[^"]*" srcdoc="([^"]*)" style="[^"]*"></iframe>', frame)[1]
     assert html.unescape(source) == document

@@ -38,8 +38,8 @@ _EVIDENCE = (
 SWITCH = """
 <fieldset class="switch">
 <legend class="visually-hidden">What lights up</legend>
-<label><input type="radio" name="light" value="light" checked><span>What the word rests on</span></label>
-<label><input type="radio" name="light" value="attention"><span>Where the model looked</span></label>
+<label><input type="radio" name="light" value="light" checked><span>What each word rests on</span></label>
+<label><input type="radio" name="light" value="attention"><span>Where it looked</span></label>
 </fieldset>"""
 
 # page.css shows one of the three labels.

@@ -228,7 +228,9 @@ def _unidentified(source: BinaryIO, formats: Sequence[str] | None) -> str:
     beginning = _first_bytes(source)
     if not beginning:
         return "an empty file"
-    kind = recognise(beginning) if formats is None else None
+    kind = recognise(beginning)
+    if kind is HEIC and formats is not None:
+        return f"{with_article(HEIC.name)}; save it as JPEG"  # who sent it can install nothing here
     if kind is HEIC and heic_is_read():
         return "damaged or truncated HEIC photo"
     if kind:

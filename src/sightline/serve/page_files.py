@@ -16,7 +16,18 @@ Backend: TypeAlias = Literal["remote", "local"]
 # Files that only the model in the browser needs.
 _LOCAL_ONLY = frozenset(
     f"{name}.js"
-    for name in ("blank", "local", "offline", "reading", "resample", "search", "standardise", "stored", "worker")
+    for name in (
+        "blank",
+        "identity",
+        "local",
+        "offline",
+        "reading",
+        "resample",
+        "search",
+        "standardise",
+        "stored",
+        "worker",
+    )
 )
 
 # Requests go to the page's own host and to no other; photos are shown from the visitor's own memory (blob:).

@@ -42,6 +42,27 @@ DROP = """async ([type, name]) => {
 }"""
 
 
+DROP_LINK = """() => {
+  const data = new DataTransfer();
+  data.setData("text/uri-list", "https://example.org/a.jpg");
+  return ["dragover", "drop"].map(type =>
+    !document.body.dispatchEvent(new DragEvent(type, {dataTransfer: data, bubbles: true, cancelable: true})));
+}"""
+
+REMOVE_A_WAITING_ONE = """() => new MutationObserver((_, observer) => {
+  const waiting = document.querySelectorAll("article.waiting:not(.looking) .remove");
+  if (waiting.length < 4) return;
+  observer.disconnect();
+  waiting[3].click();
+}).observe(document.querySelector("#cards"), {childList: true})"""
+
+IN_FRONT = """field => {
+  field.scrollIntoView({block: "center"});
+  const {left, top, width, height} = field.getBoundingClientRect();
+  return field.closest("label").contains(document.elementFromPoint(left + width / 2, top + height / 2));
+}"""
+
+
 @pytest.fixture(scope="module", params=BACKENDS)
 def opened(request, browser) -> Iterator[Visit]:
     visit = Visit(browser, request.getfixturevalue(BACKENDS[request.param]))
@@ -146,6 +167,36 @@ def test_a_bad_file_says_so_and_costs_no_other(visit, photos, tmp_path, captione
     assert "not a" in cards.first.locator(".state").text_content().lower().replace("an image", "a")
 
 
+FOREIGN = {
+    "HEIC photo": b"\0\0\0\x18ftypheic",
+    "JPEG XL photo": b"\xff\x0a\xfa",
+    "PDF document": b"%PDF-1.7\n",
+    "vector drawing": b"<?xml version='1.0'?>\n<svg xmlns='http://www.w3.org/2000/svg'/>",
+}
+
+
+def test_what_no_browser_reads_is_named_with_the_way_out(visit, tmp_path):
+    for name, content in FOREIGN.items():
+        (tmp_path / f"{name}.jpg").write_bytes(content)
+    cards = visit.add(*(tmp_path / f"{name}.jpg" for name in FOREIGN))
+    for name, said in zip(FOREIGN, cards.locator(".state").all_text_contents(), strict=True):
+        assert name in said and "save" in said
+
+
+def test_a_dropped_link_is_refused_in_sight(visit, photos):
+    assert visit.page.evaluate(DROP_LINK) == [True, True]
+    assert "link" in visit.page.locator("#refusal").text_content()
+    visit.add(photos[0])
+    assert not visit.page.locator("#refusal").is_visible()
+
+
+def test_the_title_counts_what_is_left_also_where_photos_are_removed(visit, photos):
+    visit.page.evaluate(REMOVE_A_WAITING_ONE)
+    visit.page.set_input_files("#files", [photos[0]] * 6)
+    visit.cards(5)
+    assert visit.page.title() == "Sightline"
+
+
 def test_a_blank_photo_s_caption_is_not_to_be_believed(visit, photos, tmp_path):
     Image.new("RGB", (60, 40), (90, 120, 90)).save(blank := tmp_path / "blank.png")
     cards = visit.add(blank, photos[0])
@@ -193,7 +244,10 @@ def test_options_hold_for_the_photos_added_next(visit, photos, captioner):
     visit.page.locator("summary").click()
     visit.page.get_by_label("Beam size").fill("1")
     greedy = visit.add(photos[1]).first
-    visit.page.get_by_label("Beam size").fill("3")
+    for typed, counts in (("50", "10"), ("0", "1"), ("2.6", "3"), ("", "3")):
+        visit.page.get_by_label("Beam size").fill(typed)
+        visit.page.get_by_label("Length penalty").focus()
+        assert visit.page.get_by_label("Beam size").input_value() == counts
     assert words(greedy) == list(captioner(photos[1], beam_size=1).words)
     assert not greedy.get_by_text("Also considered").is_visible()
     visit.page.locator("h1").click()
@@ -209,5 +263,24 @@ def test_on_a_phone_all_fits_and_a_tap_lights_the_word(browser, page_address, ph
     assert "lit" in card.locator("canvas").get_attribute("class")
     box = card.locator(".word").last.bounding_box()
     assert box["height"] >= 40
+    visit.page.locator("summary").tap()
+    assert visit.page.locator("#beam-size").evaluate(IN_FRONT)
     visit.context.close()
     assert visit.problems == []
+
+
+def test_what_is_chosen_is_seen_in_colours_of_the_visitor_s_own(browser, page_address, photos):
+    visit = Visit(browser, page_address, forced_colors="active")
+    card = visit.add(photos[0]).first
+    card.locator(".word").first.click()
+    ground = "element => getComputedStyle(element).backgroundColor"
+    chosen, other = (visit.page.locator(".switch span").nth(number).evaluate(ground) for number in (0, 1))
+    assert chosen != other
+    assert card.locator(".word").first.evaluate("word => getComputedStyle(word).outlineStyle") == "solid"
+    visit.context.close()
+
+
+def test_the_description_is_dark_where_the_visitor_s_colours_are(browser, page_address):
+    visit = Visit(browser, f"{page_address}docs/", color_scheme="dark")
+    assert visit.page.locator("html.dark-mode").count() == 1
+    visit.context.close()

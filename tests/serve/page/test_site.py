@@ -13,7 +13,7 @@ from PIL import Image
 
 from sightline.serve.page_files import media_type, page_files
 from sightline.serve.site import RUNTIME_FILES
-from tests.serve.page.conftest import Visit
+from tests.serve.page.conftest import Visit, serving
 
 
 @pytest.fixture
@@ -47,6 +47,30 @@ def test_after_the_first_visit_it_works_without_a_network(browser, site_address,
     visit.cards(2)
     visit.context.close()
     assert visit.problems == []
+
+
+def test_the_page_says_offline_only_where_the_browser_kept_all(browser, site_address):
+    for quota, said in ((None, "offline"), (100_000, "did not keep")):
+        context = browser.new_context()
+        page = context.new_page()
+        if quota:
+            order = {"origin": site_address.rstrip("/"), "quotaSize": quota}
+            context.new_cdp_session(page).send("Storage.overrideQuotaForOrigin", order)
+        page.goto(site_address)
+        page.locator("#promise").filter(has_text=said).wait_for(timeout=15_000)
+        context.close()
+
+
+def test_a_model_of_another_vocabulary_is_refused_as_in_python(browser, site):
+    files = {path.relative_to(site).as_posix(): path.read_bytes() for path in site.rglob("*.*")}
+    words = json.loads(files["model/vocabulary.json"])
+    files["model/vocabulary.json"] = json.dumps([*words[:-2], words[-1], words[-2]]).encode()
+    with serving(files) as address:
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(address)
+        assert "(vocabulary)" in page.locator("#loading.failed").text_content(timeout=15_000)
+        context.close()
 
 
 def test_the_model_travels_unchanged_and_the_lists_name_what_is_there(site, tiny_bundle):

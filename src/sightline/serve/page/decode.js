@@ -2,6 +2,7 @@
 
 import {profileOf, webpOrientation} from "./container.js";
 import {flatten} from "./flatten.js";
+import {refusal} from "./kinds.js";
 import {changesColours} from "./profile.js";
 
 export class BadPhoto extends Error {}
@@ -48,7 +49,7 @@ async function open(file, bytes) {
       premultiplyAlpha: "none",
     });
   } catch {
-    throw new BadPhoto("not a picture that this browser can read");
+    throw new BadPhoto(refusal(bytes));
   }
 }
 

@@ -12,16 +12,27 @@ const find = id => document.getElementById(id);
 const light = () => document.querySelector(".switch input:checked").value;
 const queue = new Queue(backend.AT_ONCE);
 const cards = new Set();
-let newest = 0;  // batches so far
 
 function say(text) {
   find("news").textContent = text;
 }
 
+// What cannot become a card: a link, or nothing at all.
+function refuse(reason) {
+  find("refusal").textContent = reason;
+}
+
+// How many photos are not done yet.
+function count() {
+  const left = find("cards").querySelectorAll("article.waiting:not(.failed)").length;
+  document.title = left ? `(${left}) Sightline` : "Sightline";
+}
+
 // The photos of one go stand in their order, above all earlier ones.
 function add(files) {
+  refuse("");
   if (!files.length) return;
-  const chosen = options(), first = find("cards").firstElementChild, batch = {number: ++newest, left: files.length};
+  const chosen = options(), first = find("cards").firstElementChild;
   find("bar").hidden = false;
   say(files.length === 1 ? `Looking at ${files[0].name}` : `Looking at ${files.length} photos`);
   files.forEach((file, index) => {
@@ -29,12 +40,13 @@ function add(files) {
     card.options = chosen;
     cards.add(card);
     card.onRemove = () => forget(card);
-    queue.add(() => describe(card, batch));
+    queue.add(() => describe(card));
     if (!index) card.element.scrollIntoView({block: "nearest", behavior: "smooth"});
   });
+  count();
 }
 
-async function describe(card, batch) {
+async function describe(card) {
   if (!cards.has(card)) return;
   card.look();
   const evidence = light() === "evidence";
@@ -46,8 +58,7 @@ async function describe(card, batch) {
     card.fail(error.message);
     say(`${card.file.name}: ${error.message}`);
   }
-  batch.left--;
-  if (batch.number === newest) document.title = batch.left ? `(${batch.left}) Sightline` : "Sightline";
+  count();
 }
 
 // Evidence takes several times as long as the caption, so that it is looked for only once it is asked for.
@@ -71,6 +82,7 @@ async function explain(card) {
 
 function forget(card) {
   cards.delete(card);
+  count();
   find("bar").hidden = cards.size === 0;
   if (!cards.size) find("choose").focus();
 }
@@ -78,7 +90,7 @@ function forget(card) {
 function load() {
   const bar = find("loading"), progress = find("loaded");
   const patience = setTimeout(() => { bar.hidden = false; }, 300);
-  backend.start(share => { progress.value = share; })
+  backend.start(share => { progress.value = share; }, promise => { find("promise").textContent = promise; })
     .then(() => { bar.hidden = true; }, error => {
       bar.hidden = false;
       bar.classList.add("failed");
@@ -91,7 +103,7 @@ function load() {
 find("promise").textContent = backend.PROMISE;
 find("clear").addEventListener("click", () => [...cards].forEach(card => card.remove()));
 document.querySelector(".switch").addEventListener("change", findEvidence);
-takeIn(find("intake"), find("choose"), find("files"), add);
+takeIn(find("intake"), find("choose"), find("files"), add, refuse);
 foldAway(document.querySelector(".options"));
 offerCamera(find("photograph"), find("camera"), find("capture"), add, say);
 offerExamples(find("examples"), add);

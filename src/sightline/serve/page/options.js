@@ -1,16 +1,21 @@
 // How the next photos are captioned, and the leaf it stands on.
 
-function number(id, otherwise) {
-  const field = document.getElementById(id);
-  return field.value !== "" && field.checkValidity() ? Number(field.value) : otherwise;
+// A field's number, within its bounds; the field shows what counts.
+function number(id) {
+  const field = document.getElementById(id), wanted = field.value === "" ? NaN : Number(field.value);
+  const {min, max, step, defaultValue} = field, whole = Number(step) === 1;
+  const within = Math.min(Math.max(wanted, Number(min)), Number(max));
+  field.value = Number.isNaN(wanted) ? defaultValue : whole ? Math.round(within) : within;
+  return Number(field.value);
 }
 
 export function options() {
-  return {beam_size: number("beam-size", 3), length_penalty: number("length-penalty", 1)};
+  return {beam_size: number("beam-size"), length_penalty: number("length-penalty")};
 }
 
 // The leaf closes like a menu.
 export function foldAway(leaf) {
+  leaf.addEventListener("change", options);
   addEventListener("click", event => {
     if (!leaf.contains(event.target)) leaf.open = false;
   });

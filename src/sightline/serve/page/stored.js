@@ -2,7 +2,7 @@
 
 import {CACHE} from "./site.js";
 
-// The file's bytes; `onBytes` is told of each piece as it comes.
+// {bytes, kept: whether they are in the store}; `onBytes` is told of each piece as it comes.
 export async function stored(name, onBytes) {
   const url = new URL(name, import.meta.url).href;
   // Browsers keep files for secure pages alone, and not for all windows.
@@ -11,8 +11,9 @@ export async function stored(name, onBytes) {
   const answer = kept ?? await fetch(url);
   if (!answer.ok) throw new Error(`${name}: not on the server (${answer.status})`);
   const bytes = await gather(answer.body, onBytes);
-  if (!kept) await store?.put(url, new Response(bytes, {headers: answer.headers})).catch(() => {});
-  return bytes;
+  if (kept) return {bytes, kept: true};
+  const put = store?.put(url, new Response(bytes, {headers: answer.headers})) ?? Promise.reject();
+  return {bytes, kept: await put.then(() => true, () => false)};  // there may be no room
 }
 
 async function gather(stream, onBytes) {

@@ -2,6 +2,7 @@
 
 import {BLANK, isBlank} from "./blank.js";
 import {BadPhoto, decode} from "./decode.js";
+import {checkIdentity} from "./identity.js";
 import {squash} from "./resample.js";
 import {openSearch, search} from "./search.js";
 import {LARGE} from "./site.js";
@@ -9,7 +10,7 @@ import {standardise} from "./standardise.js";
 import {stored} from "./stored.js";
 
 const opened = openModel();
-opened.then(() => postMessage({ready: true}), error => postMessage({failed: error.message}));
+opened.then(({kept}) => postMessage({ready: true, kept}), error => postMessage({failed: error.message}));
 
 let before = opened.catch(() => {});
 
@@ -25,7 +26,9 @@ async function openModel() {
   const [runtime, model, config, vocabulary] = await Promise.all([
     ...Object.keys(LARGE).map(fetched), json("model/config.json"), json("model/vocabulary.json"),
   ]);
-  return {session: await openSearch(runtime, model), description: {config, vocabulary}};
+  const description = {config, vocabulary}, kept = runtime.kept && model.kept;
+  await checkIdentity(model.bytes, description);
+  return {session: await openSearch(runtime.bytes, model.bytes), description, kept};
 }
 
 async function json(name) {
