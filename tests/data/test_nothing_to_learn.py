@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from sightline.data.check import BATCH_SIZE, MIN_COUNT, check_dataset, find_nothing_to_learn
+from sightline.data.check import BATCH_SIZE, MAX_WORDS, MIN_COUNT, check_dataset, find_nothing_to_learn
 
 ENOUGH = ["a dog"] * 40
 
@@ -37,6 +37,7 @@ def test_few_photos_and_enough():
 def test_the_defaults_are_the_recipes():
     recipe = pytest.importorskip("sightline.training.recipe")
     assert recipe.VocabularyRecipe().min_count == MIN_COUNT
+    assert recipe.VocabularyRecipe().max_words == MAX_WORDS
     assert recipe.TrainingRecipe().batch_size == BATCH_SIZE
 
 
@@ -44,6 +45,14 @@ def test_check_says_so(write_dataset):
     captions = {f"{number}.png": ["...", "?"] for number in range(40)}
     report = check_dataset(str(write_dataset("kaggle", captions, {"train": list(captions)[:38], "val": ["39.png"]})))
     assert [f.message for f in report.findings if f.kind == "nothing-to-learn"] and not report.ok
+
+
+@pytest.mark.parametrize(("words", "found"), [(20, 0), (21, 1)])
+def test_captions_longer_than_a_training_reads_are_warned_of(words, found, write_dataset):
+    captions = {f"{number}.png": ["a dog", " ".join(["dog"] * words)] for number in range(4)}
+    root = write_dataset("kaggle", captions, {"train": list(captions)[:3], "val": ["3.png"]})
+    findings = [finding for finding in check_dataset(root).findings if finding.kind == "long-captions"]
+    assert [(finding.level, finding.count) for finding in findings] == [("warning", 3)] * found
 
 
 @pytest.mark.parametrize(("lost", "level"), [(1, "warning"), (2, "error")])

@@ -136,6 +136,11 @@ def test_who_is_not_logged_in_is_told_how(hub, run, sightline, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_wrong")
     done = sightline("push", run, "ada/fourth")
     assert done.status == 1 and done.err.startswith("sightline: hf://ada/fourth: ") and "Traceback" not in done.err
+    monkeypatch.delenv("HF_TOKEN")
+    asked = len(hub.asked)
+    done = sightline("push", run, "ada/fourth")
+    assert done.status == 1 and "not logged in" in done.err and "hf auth login" in done.err
+    assert len(hub.asked) == asked
 
 
 @pytest.mark.parametrize(

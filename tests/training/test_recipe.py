@@ -39,6 +39,7 @@ def test_baseline_holds_the_methods_values():
         ("training:\n  epochs: many\n", ["training.epochs", "many"]),
         ("training:\n  epochs: 0\n", ["training.epochs", "greater than or equal to 1"]),
         ("training:\n  epochs: 2.5\n", ["training.epochs"]),
+        ("training:\n  devices: 0\n", ["training.devices: input should be greater than or equal to 1"]),
         ("decoder:\n  dropout: 1.0\n", ["decoder.dropout", "less than 1"]),
         ("decoder:\n  attention: sometimes\n", ["decoder.attention", "every_step"]),
         ("encoder:\n  weights: none\n", ["encoder.weights", "trainable"]),

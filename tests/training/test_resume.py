@@ -15,9 +15,30 @@ from sightline.nn.model_files import load_model
 from sightline.shapes.draw import draw_shapes
 from sightline.training.checkpoints import WholeCheckpoints
 from sightline.training.objective import CrossEntropy
-from sightline.training.run_folder import run_lock
+from sightline.training.run_folder import check_resumable, run_lock
 from sightline.training.train import train
 from tests.training.conftest import tiny
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"learning_rate": 0.5}, ["training.learning_rate: 0.001, not 0.5"]),
+        ({"epochs": 5}, ["training.epochs: 3, not 5", "training.schedule: cosine"]),
+        ({"workers": 2}, []),
+    ],
+)
+def test_what_differs_from_the_recipe_that_began_is_named(change, named, tmp_path):
+    began = tiny(schedule="cosine", learning_rate=0.001)
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "last.ckpt").touch()
+    began.save(tmp_path / "recipe.yaml")
+    now = began.model_copy(update={"training": began.training.model_copy(update=change)})
+    if not named:
+        return check_resumable(tmp_path, now)
+    with pytest.raises(SightlineError) as refused:
+        check_resumable(tmp_path, now)
+    assert all(part in str(refused.value) for part in named)
 
 
 def run(data, out, epochs, **options):

@@ -5,6 +5,7 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -16,6 +17,7 @@ from sightline.export.export import Export
 from sightline.model_folder import WEIGHTS
 from sightline.nn.model_files import build_model, compact, load_model, restore
 from sightline.nn.prefix_tree import PrefixTree
+from sightline.training.batches import tell_cut_off
 from sightline.training.recipe import further_recipe
 from sightline.training.train import train
 from sightline.training.vocabulary import extend_vocabulary, extend_weights
@@ -43,6 +45,22 @@ def test_known_words_keep_their_places_and_share_with_new_ones_only_what_unknown
         assert after[:, [UNKNOWN, *range(len(known), len(words))]].sum(1) == pytest.approx(before[:, UNKNOWN], abs=1e-6)
     ratio = after[:, others] / before[:, others]
     assert ratio == pytest.approx(ratio[:, :1].expand_as(ratio), rel=1e-4)
+
+
+def test_weights_of_another_size_are_left_for_the_model_to_refuse():
+    model, _, known = make_tiny()
+    wider = make_tiny(hidden_size=64).model.state_dict()
+    state = extend_weights(model.state_dict(), {**wider, "decoder.output.weight": torch.zeros(50, 64)}, len(known), 50)
+    assert state["decoder.output.weight"].shape == model.decoder.output.weight.shape
+
+
+def test_captions_that_are_cut_off_are_told():
+    lines: list[str] = []
+    targets = np.array([[[4, 5, 2], [4, 5, 6]], [[4, 2, 0], [0, 0, 0]]], np.uint16)
+    tell_cut_off(targets, 3, lines.append)
+    assert len(lines) == 1 and "33%" in lines[0] and "vocabulary.max_words: 3" in lines[0]
+    tell_cut_off(targets[:, :1], 3, lines.append)
+    assert len(lines) == 1
 
 
 def test_no_new_words_change_nothing():

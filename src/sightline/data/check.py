@@ -35,7 +35,8 @@ Splits = Mapping[str, tuple[str, ...]]
 Level = Literal["error", "warning"]
 
 # A recipe's defaults; a test compares them.
-MIN_COUNT, BATCH_SIZE = 5, 32
+MIN_COUNT, BATCH_SIZE, MAX_WORDS = 5, 32, 20
+CUT_OFF_SHARE = 0.005  # of captions; fewer of them that are cut off are not worth a word
 
 
 @dataclass(frozen=True)
@@ -190,6 +191,11 @@ def _learning_findings(source: Source, splits: Splits) -> Iterator[Finding]:
     # A training split without photos is reported by the other findings.
     if training and (finding := find_nothing_to_learn(chain(*captioned), len(captioned))):
         yield finding
+    captions = list(chain(*captioned))
+    long = [caption for caption in captions if len(caption) > 2 * MAX_WORDS and len(split_words(caption)) > MAX_WORDS]
+    if long and len(long) >= CUT_OFF_SHARE * len(captions):
+        message = f"training captions are cut off at {MAX_WORDS} words unless vocabulary.max_words is set higher"
+        yield from _finding("long-captions", "warning", message, (f"{caption[:60]}..." for caption in long))
 
 
 def find_nothing_to_learn(

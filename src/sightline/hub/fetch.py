@@ -65,7 +65,9 @@ def hub_errors(address: Address) -> Iterator[None]:
         yield
     except errors.RevisionNotFoundError:
         raise SightlineError(f"{address}: the model has no such revision; name another after @") from None
-    except (errors.RepositoryNotFoundError, errors.LocalTokenNotFoundError):
+    except errors.LocalTokenNotFoundError:
+        raise SightlineError(f"{address}: not logged in to the Hub; log in: hf auth login, or set HF_TOKEN") from None
+    except errors.RepositoryNotFoundError:
         raise SightlineError(
             f"{address}: no such model on the Hub, or a private one; check the name, or log in: hf auth login"
         ) from None

@@ -41,7 +41,7 @@ def push(run: Path, name: str, facts: Mapping[str, Any], private: bool = False, 
 
         card = _model_card(run, address.name, config, facts, license).encode()
         operations = [CommitOperationAdd(file, run / file) for file in _FILES if (run / file).is_file()]
-        api = HfApi(library_name="sightline")
+        api = HfApi(library_name="sightline", token=True)
         api.create_repo(address.name, private=private, exist_ok=True)
         operations.append(CommitOperationAdd("README.md", card))
         commit = api.create_commit(address.name, operations, commit_message="Push from sightline")

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from sightline.data.check import CUT_OFF_SHARE
 from sightline.data.example import Example
 from sightline.data.large.packed import captions_of
 from sightline.nn.encoder import Encoder
@@ -30,7 +31,7 @@ from sightline.training.distributed import Ranks
 from sightline.training.features import FeatureCache
 from sightline.training.recipe import Recipe
 from sightline.training.sampler import Draw, LengthSampler, Share, large_shards
-from sightline.vocabulary import Vocabulary
+from sightline.vocabulary import END, PAD, Vocabulary
 
 _IN_MEMORY = 64_000_000  # bytes
 _ROWS = 100_000  # photos that are copied at once: fewer than would fill the memory
@@ -66,6 +67,15 @@ def encode_captions(examples: Sequence[Example], vocabulary: Vocabulary, max_wor
         ids.frombytes(some.astype(dtype).tobytes())
         lengths.frombytes(long.astype(np.uint32).tobytes())
     return _laid_out(np.frombuffer(ids, dtype), np.frombuffer(lengths, np.uint32), np.frombuffer(counts, np.uint32))
+
+
+def tell_cut_off(targets: Ids, max_words: int, say: Callable[[str], None]) -> None:
+    """Say how many captions of ``targets``, see `encode_captions`, have no end, if they are more than a few."""
+    captions = int((targets[:, :, 0] != PAD).sum())
+    cut = 1 - int((targets == END).sum()) / max(1, captions)
+    if cut >= CUT_OFF_SHARE:
+        why = "the model does not learn where these end; set it higher"
+        say(f"{cut:.0%} of captions are cut off at vocabulary.max_words: {max_words}: {why}")
 
 
 def _laid_out(ids: Ids, lengths: NDArray[np.uint32], counts: NDArray[np.uint32]) -> Ids:

@@ -8,11 +8,12 @@ import signal
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import lightning as L
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
 
 from sightline.errors import SightlineError
 from sightline.export.export import worse_than_guessing
@@ -69,6 +70,15 @@ def check_learned(out: Path, rows: list[dict[str, Any]], objective: Objective, w
             f"{out}: diverged: at best a held-out loss of {best:.1f} nats a word, where guessing costs"
             f" {math.log(words):.1f}; {_AFTER_DIVERGENCE}"
         )
+
+
+class OwnBar(TQDMProgressBar):
+    """Ends its line before an error's line follows."""
+
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        for name in ("val_progress_bar", "train_progress_bar"):
+            with suppress(TypeError):  # it has not begun
+                getattr(self, name).close()
 
 
 class OwnSigterm(Callback):

@@ -11,7 +11,7 @@ import lightning as L
 import torch
 import torch.distributed as dist
 from lightning.fabric.plugins.environments import TorchElasticEnvironment
-from lightning.pytorch.callbacks import Callback, EarlyStopping, TQDMProgressBar
+from lightning.pytorch.callbacks import Callback, EarlyStopping
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from sightline.errors import SightlineError
 from sightline.nn.model import CaptionModel
 from sightline.training.batches import Batch
-from sightline.training.callbacks import EpochRecord, KeptEpoch, OwnSigterm
+from sightline.training.callbacks import EpochRecord, KeptEpoch, OwnBar, OwnSigterm
 from sightline.training.checkpoints import CHECKPOINTS, WholeCheckpoints
 from sightline.training.cpu import DepthwiseInFloat32, has_bfloat16
 from sightline.training.distributed import Ranks
@@ -151,7 +151,7 @@ def make_trainer(
     if training.patience is not None:
         callbacks.append(EarlyStopping(monitor, patience=training.patience, mode=better))
     if progress:
-        callbacks.append(TQDMProgressBar(refresh_rate=5))
+        callbacks.append(OwnBar(refresh_rate=5))
     # Buffers are batch statistics, which are the same in all processes.
     together = DDPStrategy(broadcast_buffers=False, gradient_as_bucket_view=True)
     return L.Trainer(

@@ -433,8 +433,9 @@ def _numbers(value: Any, levels: int = 2) -> Any:
 
 
 def _explain(error: Any) -> str:
-    *sections, name = map(str, error["loc"]) if error["loc"] else ("",)
-    # A decoder's location includes its kind: decoder.gru.hidden_size.
+    # A decoder's location includes its kind, decoder.gru.hidden_size; of several types, each follows the option's name.
+    at = list(map(str, error["loc"]))[: 3 if error["loc"][:1] == ("decoder",) else 2] or [""]
+    *sections, name = at
     key = ".".join([*sections[:1], name])
     if error["type"] == "model_type":
         return f"{error['loc'][0]}: no section with options, but {_shown(error['input'])}"

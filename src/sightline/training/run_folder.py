@@ -36,8 +36,12 @@ def check_resumable(out: Path, recipe: Recipe) -> None:
     """Raise `SightlineError` where ``out`` holds no training by this recipe."""
     if not last_checkpoint(out).exists():
         raise SightlineError(f"{out}: nothing to resume here (no finished epoch); leave out --resume to start")
-    if _fixed(load_recipe(out / RECIPE)) != _fixed(recipe):
-        raise SightlineError(f"{out}: was begun with another recipe (its {RECIPE}); resume with that one")
+    before, now = _fixed(load_recipe(out / RECIPE)), _fixed(recipe)
+    if different := [key for key in before.keys() & now.keys() if before[key] != now[key]]:
+        changes = ", ".join(f"{key}: {before[key]}, not {now[key]}" for key in sorted(different))
+        if different == ["training.epochs"]:
+            changes += f"; training.schedule: {recipe.training.schedule} depends on their number from the start"
+        raise SightlineError(f"{out}: was begun with another recipe ({changes}); resume with its {RECIPE}")
 
 
 @contextmanager
@@ -102,7 +106,7 @@ def interruptible(out: Path) -> Iterator[None]:
 
 
 def _fixed(recipe: Recipe) -> dict[str, Any]:
-    """A recipe without what may change when a training is resumed."""
+    """section.option -> value, without what may change when a training is resumed."""
     values = recipe.model_dump()
     changeable = ["patience", "devices", "workers", "threads"]
     if recipe.training.schedule == "constant":  # any other schedule depends on the number of epochs
@@ -110,4 +114,4 @@ def _fixed(recipe: Recipe) -> dict[str, Any]:
     for key in changeable:
         values["training"].pop(key)
     values["encoder"].pop("weights")
-    return values
+    return {f"{section}.{key}": value for section, options in values.items() for key, value in options.items()}

@@ -11,7 +11,7 @@ import torch
 
 from sightline.export.export import export_into
 from sightline.model_folder import cache_folder
-from sightline.training.batches import encode_captions, make_loaders
+from sightline.training.batches import encode_captions, make_loaders, tell_cut_off
 from sightline.training.build import make_module, make_objective, new_model, resumed_model, write_description
 from sightline.training.callbacks import EpochRecord, check_learned
 from sightline.training.checkpoints import last_checkpoint
@@ -90,6 +90,7 @@ def train(
 
         max_words = recipe.vocabulary.max_words
         targets = {split: encode_captions(part, vocabulary, max_words) for split, part in dataset.examples.items()}
+        tell_cut_off(targets["train"], max_words, say)
         objective = make_objective(recipe, dataset.examples["train"], vocabulary, targets)
         module = make_module(recipe, model, objective, held_out, vocabulary).train()
         for line in module.slower:

@@ -174,10 +174,8 @@ def _often_used(texts: Counter[str], alphabet: list[str], more: list[str], unit:
 def _summary(texts: Counter[str], vocabulary: Vocabulary, recipe: VocabularyRecipe, parted: bool) -> str:
     lengths = [(len(vocabulary.units(caption)), times) for caption, times in texts.items()]
     mean = sum(length * times for length, times in lengths) / max(1, texts.total())
-    cut = sum(times for length, times in lengths if length > recipe.max_words) / max(1, texts.total())
     why = "" if parted or recipe.unit != "auto" else "captions have no blanks between words: "
-    line = f"{why}vocabulary.unit is {vocabulary.unit}, {mean:.1f} a caption"
-    return line + f"; {cut:.0%} of captions are cut off at vocabulary.max_words: {recipe.max_words}" * (cut >= 0.005)
+    return f"{why}vocabulary.unit is {vocabulary.unit}, {mean:.1f} a caption"
 
 
 def extend_vocabulary(known: Vocabulary, learned: Vocabulary) -> Vocabulary:
@@ -198,8 +196,9 @@ def extend_weights(
     rows = {}
     for name, tensor in state.items():
         rows[name] = tensor
-        if name in shapes and known < words and (known, words) == (*tensor.shape[:1], *shapes[name].shape[:1]):
-            rows[name] = tensor[UNKNOWN].expand(shapes[name].shape).clone()
+        after = shapes[name].shape if name in shapes else None
+        if known < words and tensor.shape[:1] == (known,) and after == (words, *tensor.shape[1:]):
+            rows[name] = tensor[UNKNOWN].expand(after).clone()
             rows[name][:known] = tensor
             if tensor.dim() == 1:
                 rows[name][[UNKNOWN, *range(known, words)]] -= share
