@@ -278,6 +278,7 @@ def test_karpathy_mistakes_are_named(text, message, tmp_path):
             "t.json",
             '[{"image": "sub/a.png", "sentences": [{"raw": "a dog, a cat"}, {"tokens": [], "raw": "says \\"hi\\""}]}]',
         ),
+        ("t.json", '{"sub/a.png": {"width": 8, "captions": ["a dog, a cat", "says \\"hi\\""]}}'),
         ("sub/a.caption", 'a dog, a cat\nsays "hi"\n'),
     ],
 )
@@ -286,6 +287,7 @@ def test_tables_people_have(name, text, tmp_path, draw_photo):
     (tmp_path / name).write_text(text, encoding="utf-8", newline="")
     (tmp_path / "scores.csv").write_text("epoch,loss\n1,2\n")
     (tmp_path / "labels.json").write_text('{"0": ["n01440764", "tench"]}')
+    (tmp_path / "boxes.json").write_text('{"sub/a.png": {"boxes": [[0, 0, 1, 1]]}}')
     (example,) = (e for examples in read_dataset(tmp_path).splits.values() for e in examples)
     assert example.captions == ("a dog, a cat", 'says "hi"')
     assert example.photo == FileSource(str(tmp_path / "sub" / "a.png"))

@@ -36,14 +36,14 @@ from sightline.annotations.records import FORMS, CaptionRows, Row, RowMaker, nam
 from sightline.annotations.split_names import split_named
 from sightline.annotations.text import beginning_of, parse_token_line, read_lines, read_text, split_lines
 from sightline.errors import SightlineError
-from sightline.images.columns import COLUMNS_TOLD, PHOTO_COLUMNS, plain_photo
+from sightline.images.columns import COLUMNS_TOLD, PHOTO_COLUMNS, captions_in, plain_photo
 from sightline.images.formats import is_photo
 from sightline.model_folder import as_path
 
 # An id comes first: in results it is the photo's name, where a dataset needs the file's.
 _ID_FIRST = tuple(sorted(PHOTO_COLUMNS, key=lambda name: name != "image_id"))
 # The beginning of {photo: captions}.
-_BY_PHOTO = re.compile(r'\{\s*"((?:[^"\\]|\\.)+)"\s*:\s*["\[]')
+_BY_PHOTO = re.compile(r'\{\s*"((?:[^"\\]|\\.)+)"\s*:\s*["\[{]')
 DELIMITED, OBJECTS, PARQUET = (".csv", ".tsv"), (".jsonl", ".ndjson", ".json"), (".parquet", ".pq")
 
 
@@ -139,8 +139,11 @@ def read_table(path: Path) -> CaptionRows | None:
         content = parse_json(read_text(path))
     except ValueError:
         return None
-    objects = (entry for entry in content if isinstance(entry, dict) and entry)
-    is_table = isinstance(content, dict) or names_photo_and_caption(next(objects, None), PHOTO_COLUMNS)
+    if isinstance(content, dict):
+        is_table = captions_in(next(iter(content.values()))) is not None
+    else:
+        objects = (entry for entry in content if isinstance(entry, dict) and entry)
+        is_table = names_photo_and_caption(next(objects, None), PHOTO_COLUMNS)
     return CaptionRows(rows_of_json(content)) if is_table else None
 
 
