@@ -29,6 +29,7 @@ from sightline.images.bounds import (
     takes_long,
     without_large_metadata,
 )
+from sightline.images.coded_colours import coded_profile
 from sightline.images.colour import declared_depth, reduced, to_eight_bits, to_rgb
 from sightline.images.formats import DRAWING, PNG_SIGNATURE, UnreadablePhoto, identify, reason, size_of, with_article
 from sightline.images.low_bytes import add_low_bytes, low_tiles
@@ -307,6 +308,10 @@ def _open(photo: Photo, formats: Sequence[str] | None, opened: contextlib.ExitSt
     image = identify(source, formats)
     if profile:
         image.info["icc_profile"] = profile
+    position = source.tell()
+    if (profile := coded_profile(image, source)) is not None:
+        image.info["icc_profile"] = profile
+    source.seek(position)
     pixels = image.width * image.height
     if pixels > _LARGE and pixels > _PIXELS_A_BYTE * (size := size_of(source)):
         raise UnreadablePhoto(f"damaged image ({size} bytes that claim to be {image.width} x {image.height} pixels)")

@@ -181,6 +181,118 @@ def test_threads_share_a_profile(photo):
             assert np.array_equal(got, right)
 
 
+# Colours told by numbers: ITU-T H.273's of primaries and of the curve.
+
+FROM_SRGB = {
+    1: np.eye(3),
+    9: np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]]),
+    12: np.array([[0.8225, 0.1774, 0], [0.0332, 0.9669, 0], [0.0171, 0.0724, 0.9108]]),
+}
+
+
+def stored(image: Image.Image, primaries: int, curve: int) -> Image.Image:
+    """An sRGB picture as a file of other colours stores it, white at 203 cd/m2."""
+    values = np.asarray(image) / 255
+    light = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+    light = (light @ FROM_SRGB[primaries].T if image.mode == "RGB" else light).clip(0)
+    if curve == 16:
+        powers = (light * 0.0203) ** 0.1593017578125
+        coded = ((0.8359375 + 18.8515625 * powers) / (1 + 18.6875 * powers)) ** 78.84375
+    elif curve == 18:
+        scene = (light * 0.203) ** (1 / 1.2)
+        high = 0.17883277 * np.log(np.maximum(12 * scene - 0.28466892, 1e-9)) + 0.55991073
+        coded = np.where(scene <= 1 / 12, np.sqrt(3 * scene), high)
+    elif curve in (4, 8):
+        coded = light ** (1 / {4: 2.2, 8: 1}[curve])
+    else:
+        coded = np.where(light <= 0.0031308, 12.92 * light, 1.055 * np.maximum(light, 1e-9) ** (1 / 2.4) - 0.055)
+    return Image.fromarray((255 * coded.clip(0, 1)).round().astype(np.uint8))
+
+
+def with_codes(image: Image.Image, kind: str, primaries: int, curve: int) -> bytes:
+    if kind == "PNG":
+        return png(np.asarray(image), png_chunk(b"cICP", bytes([primaries, curve, 0, 1])))
+    if kind == "AVIF":
+        file = saved(image, "AVIF", quality=100, subsampling="4:4:4")
+        at = file.index(b"colrnclx") + 8
+        return file[:at] + bytes([0, primaries, 0, curve]) + file[at + 4 :]
+    heif, buffer = pytest.importorskip("pillow_heif"), io.BytesIO()
+    codes = {"color_primaries": primaries, "transfer_characteristics": curve, "matrix_coefficients": 1}
+    heif.from_pillow(image).save(buffer, quality=-1, chroma=444, full_range_flag=1, **codes)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "AVIF", "HEIF"])
+@pytest.mark.parametrize(("primaries", "curve"), [(12, 13), (9, 16), (2, 16), (9, 18), (9, 1), (12, 8), (1, 4), (1, 1)])
+def test_colours_told_by_numbers_become_srgb(photo, kind, primaries, curve):
+    there = stored(photo, 9 if primaries == 2 else primaries, curve)
+    opened = open_photo(with_codes(there, kind, primaries, curve))
+    assert_alike(opened, photo, within=2 if kind == "PNG" else 6)
+    if (primaries, curve) != (1, 1):
+        assert np.abs(np.asarray(there, int) - np.asarray(photo)).max() > 6
+
+
+def test_a_profile_comes_before_nclx_and_after_cicp(photo):
+    there = in_p3(photo)
+    avif = saved(there, "AVIF", quality=100, subsampling="4:4:4", icc_profile=P3)
+    assert_alike(open_photo(avif), photo, within=4)
+    packed = png_chunk(b"iCCP", b"x\0\0" + zlib.compress(P3))
+    assert_alike(open_photo(png(np.asarray(photo), packed, png_chunk(b"cICP", bytes([1, 13, 0, 1])))), photo, within=0)
+
+
+GAMMA = png_chunk(b"gAMA", (100_000).to_bytes(4, "big"))
+USUAL_GAMMA = png_chunk(b"gAMA", (45_455).to_bytes(4, "big"))
+P3_PLACES = (0.3127, 0.3290, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060)
+SRGB_PLACES = (0.3127, 0.3290, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)
+
+
+def places(*values: float) -> bytes:
+    return png_chunk(b"cHRM", b"".join(round(value * 100_000).to_bytes(4, "big") for value in values))
+
+
+def test_gamma_and_chromaticities_of_a_png_count(photo):
+    for chunks, primaries, curve in (
+        ((GAMMA,), 1, 8),
+        ((places(*P3_PLACES),), 12, 13),
+        ((USUAL_GAMMA, places(*P3_PLACES)), 12, 13),
+        ((GAMMA, places(*P3_PLACES)), 12, 8),
+    ):
+        there = np.asarray(stored(photo, primaries, curve))
+        assert np.abs(there.astype(int) - np.asarray(photo)).max() > 15
+        assert_alike(open_photo(png(there, *chunks)), photo, within=2)
+    gray = np.asarray(stored(photo.convert("L"), 1, 8))[..., None]
+    assert_alike(open_photo(png(gray, GAMMA)), photo.convert("L"), within=4)
+    clear = np.dstack([gray, np.full_like(gray, 255)])
+    assert_alike(open_photo(png(clear, GAMMA)), photo.convert("L"), within=4)
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        (USUAL_GAMMA,),
+        (USUAL_GAMMA, places(*SRGB_PLACES)),
+        (png_chunk(b"sRGB", b"\0"), GAMMA, places(*P3_PLACES)),
+        (png_chunk(b"gAMA", bytes(4)),),
+        (places(*[0.0] * 8),),
+        (places(*[0.3] * 8),),
+        (png_chunk(b"cICP", b"\1\x0d"),),
+        (png_chunk(b"cICP", bytes([12, 13, 1, 0])),),  # of luma and chroma, which no PNG has
+    ],
+)
+def test_numbers_that_say_srgb_or_nothing_change_nothing(photo, chunks):
+    assert np.array_equal(open_photo(png(np.asarray(photo), *chunks)), photo)
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_gray_profile_counts_beside_opacity(photo, deep):
+    values = np.full((8, 8, 2), 255, np.uint8)
+    values[:4, :, 0] = 55  # 0.2157 of the light, for which sRGB writes 128
+    packed = png_chunk(b"iCCP", b"x\0\0" + zlib.compress(LINEAR_GRAY))
+    opened = open_photo(png(values.astype(np.uint16) * 257 if deep else values, packed))
+    assert np.asarray(opened)[:4].mean() == pytest.approx(128, abs=1)
+    assert np.asarray(opened)[4:].min() == 255
+
+
 def odd(values: np.ndarray, *oddities: float) -> np.ndarray:
     values = values.copy()
     values.flat[7 : 7 + 11 * len(oddities) : 11] = oddities

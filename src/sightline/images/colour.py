@@ -8,7 +8,9 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageChops
+
+from sightline.images.coded_colours import png_chunks
 
 if TYPE_CHECKING:
     from PIL import ImageCms
@@ -95,15 +97,9 @@ def declared_depth(image: Image.Image) -> int | None:
 
 def _significant_bits(file: IO[bytes]) -> int | None:
     position = file.tell()
-    try:
-        file.seek(8)
-        while len(head := file.read(8)) == 8 and head[4:] not in (b"IDAT", b"IEND"):
-            if head[4:] == b"sBIT":
-                return next(iter(file.read(1)), None)
-            file.seek(int.from_bytes(head[:4], "big") + 4, io.SEEK_CUR)
-        return None
-    finally:
-        file.seek(position)
+    bits = next((content[0] for name, content in png_chunks(file) if name == b"sBIT" and content), None)
+    file.seek(position)
+    return bits
 
 
 def _values(image: Image.Image) -> NDArray[Any]:
@@ -147,10 +143,20 @@ def _managed(image: Image.Image, profile: bytes | None, size: int | None) -> Ima
         image = image.convert("RGB")
     if space == "GRAY" and image.mode == "1":
         image = image.convert("L")
+    if space == "GRAY" and image.mode == "RGBA" and _is_gray(image):
+        alpha = image.getchannel("A")
+        image = _managed(image.getchannel("R"), profile, None).convert("RGB")
+        image.putalpha(alpha)
+        return image
     if space != {"RGB": "RGB ", "RGBA": "RGB ", "L": "GRAY", "CMYK": "CMYK", "LAB": "Lab "}.get(image.mode):
         return image
     transform = _transform(profile, image.mode)
     return image if transform is None else transform.apply(reduced(image, size))
+
+
+def _is_gray(image: Image.Image) -> bool:
+    red, green, blue, *_ = image.split()
+    return not (ImageChops.difference(red, green).getbbox() or ImageChops.difference(red, blue).getbbox())
 
 
 @functools.lru_cache(maxsize=32)
