@@ -53,7 +53,8 @@ def coded_profile(image: Any, file: IO[bytes]) -> bytes | None:
         if "icc_profile" in image.info or "srgb" in image.info or gamma < 0:
             return None
         # 1 / 2.2 is what is written for sRGB, beside its own chunk or instead.
-        return _profile("sRGB" if abs(gamma - 1 / 2.2) < 0.01 or not gamma else 1 / gamma, points, is_gray)
+        is_usual = abs(gamma - 1 / 2.2) < 0.01 and np.abs(np.subtract(points, _SRGB)).max() < 2e-3
+        return _profile("sRGB" if is_usual or not gamma else 1 / gamma, points, is_gray)
     if image.format not in ("AVIF", "HEIF") or "icc_profile" in image.info:
         return None
     if nclx := image.info.get("nclx_profile"):  # of pillow-heif

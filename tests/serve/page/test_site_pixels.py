@@ -13,7 +13,9 @@ import PIL
 import pytest
 from PIL import Image
 
+from sightline.images import coded_colours
 from sightline.preprocess import Preprocessing, preprocess
+from tests.pictures import png, png_chunk
 from tests.serve.page.conftest import Visit
 
 SEEN = """async ([file, preprocessing]) => {
@@ -154,6 +156,44 @@ def test_profiles_are_converted_from_to_within_a_level(visit, kind, wide, gamma)
     apart = np.abs(in_browser(visit, photo) - preprocess(photo, PREPROCESSING)) * 255 * np.float32(0.229)
     assert apart.max() < 1.1
     assert (apart > 0.5).mean() < 0.15
+
+
+@pytest.mark.parametrize(("kind", "mode"), [("PNG", "L"), ("JPEG", "L"), ("PNG", "LA")])
+def test_profiles_of_gray_are_converted_from_too(visit, kind, mode):
+    image = soft(96, 96).convert(mode)
+    photo = saved(image, kind, icc_profile=coded_colours._icc(b"GRAY", {b"kTRC": b"curv\0\0\0\0\0\0\0\1\1\0"}))
+    ours = preprocess(photo, PREPROCESSING)
+    assert np.abs(ours - preprocess(image, PREPROCESSING)).max() > 0.5
+    assert (np.abs(in_browser(visit, photo) - ours) * 255 * np.float32(0.229)).max() < 1.1
+
+
+GAMMA, USUAL_GAMMA = (png_chunk(b"gAMA", number.to_bytes(4, "big")) for number in (70_000, 45_455))
+SRGB, P3 = (
+    png_chunk(b"cHRM", b"".join(number.to_bytes(4, "big") for number in (31_270, 32_900, *places)))
+    for places in ((64_000, 33_000, 30_000, 60_000, 15_000, 6_000), (68_000, 32_000, 26_500, 69_000, 15_000, 6_000))
+)
+
+
+def avif(primaries: int, curve: int) -> bytes:
+    file = saved(soft(60, 40), "AVIF")
+    at = file.index(b"colrnclx") + 8
+    return file[:at] + bytes([0, primaries, 0, curve]) + file[at + 4 :]
+
+
+TOLD = {
+    **{str(chunks): lambda chunks=chunks: png(np.asarray(soft(60, 40)), *chunks) for chunks in (
+        (GAMMA,), (USUAL_GAMMA,), (USUAL_GAMMA, SRGB), (USUAL_GAMMA, P3), (png_chunk(b"sRGB", b"\0"), GAMMA),
+        *((png_chunk(b"cICP", bytes([*codes, 0, 1])),) for codes in ((12, 13), (1, 13), (1, 1), (9, 8))),
+    )},
+    **{f"AVIF {codes}": lambda codes=codes: avif(*codes) for codes in ((1, 13), (2, 2), (12, 13), (9, 1), (9, 8))},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("told", TOLD)
+def test_colours_told_by_numbers_are_within_a_level(visit, told):
+    photo = TOLD[told]()
+    apart = np.abs(in_browser(visit, photo) - preprocess(photo, PREPROCESSING)) * 255 * np.float32(0.229)
+    assert apart.max() < 2.1 and (apart > 0.5).mean() < 0.15
 
 
 def profile(wide: bool, gamma: float) -> bytes:

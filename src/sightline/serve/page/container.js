@@ -42,6 +42,26 @@ export function profileOf(bytes) {
   return found.length ? {bytes: join(found.map(piece => piece.subarray(14))), compressed: false} : null;
 }
 
+const SRGB = [31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000];  // as cHRM has white, red, green and blue
+
+// Whether numbers beside the pixels tell colours other than sRGB's, as `sightline.images.coded_colours` reads them: PNG's
+// cICP, gAMA and cHRM, AVIF's nclx. Undefined where there are none, or where a profile counts.
+export function tellsOtherColours(bytes) {
+  if (ascii(bytes, 4, 4) === "ftyp") {
+    const at = new TextDecoder("latin1").decode(bytes.subarray(0, 1 << 16)).indexOf("colrnclx");
+    return at < 0 ? undefined : isOther(bytes[at + 9], bytes[at + 11]);
+  }
+  const found = new Map(), number = (name, at) => new DataView(bytes.buffer, bytes.byteOffset + found.get(name)).getUint32(at);
+  for (const [name, from] of parts(bytes)) found.set(name, from);
+  if (found.has("cICP")) return isOther(bytes[found.get("cICP")], bytes[found.get("cICP") + 1]);
+  if (found.has("iCCP") || found.has("sRGB") || !found.has("gAMA")) return undefined;
+  const isUsual = Math.abs(number("gAMA", 0) / 1e5 - 1 / 2.2) < 0.01;
+  return !isUsual || found.has("cHRM") && SRGB.some((value, at) => Math.abs(number("cHRM", 4 * at) - value) > 200);
+}
+
+// Of ITU-T H.273's numbers for primaries and for the curve.
+const isOther = (primaries, curve) => ![1, 2].includes(primaries) || [4, 5, 8, 16, 17, 18].includes(curve);
+
 export function join(pieces) {
   const out = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
   pieces.reduce((at, piece) => (out.set(piece, at), at + piece.length), 0);

@@ -1,6 +1,6 @@
 // An image file -> its pixels, upright, by the rules of Python's `preprocess.open_photo`.
 
-import {profileOf, webpOrientation} from "./container.js";
+import {profileOf, tellsOtherColours, webpOrientation} from "./container.js";
 import {flatten} from "./flatten.js";
 import {refusal} from "./kinds.js";
 import {changesColours} from "./profile.js";
@@ -41,11 +41,11 @@ export async function decode(file) {
 
 async function open(file, bytes) {
   if (!bytes.length) throw new BadPhoto("an empty file");
-  const profile = profileOf(bytes);
+  const profile = profileOf(bytes), isOther = tellsOtherColours(bytes) ?? (profile && await changesColours(profile));
   try {
     return await createImageBitmap(file, {
-      // Without a profile, no other note on colour may move the pixels: Pillow reads none.
-      colorSpaceConversion: profile && await changesColours(profile) ? "default" : "none",
+      // Nothing that Python takes for sRGB may move the pixels.
+      colorSpaceConversion: isOther ? "default" : "none",
       premultiplyAlpha: "none",
     });
   } catch {

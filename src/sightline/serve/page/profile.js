@@ -27,14 +27,17 @@ function colours(bitmap) {
   return pen.getImageData(0, 0, width, height).data;
 }
 
-// A PNG of SIDE ** 3 colours.
+// A PNG of SIDE ** 3 colours, or of SIDE grays: browsers apply a profile of gray to gray alone, as Python does.
 async function picture({bytes, compressed}) {
   const steps = Array.from({length: SIDE}, (_, step) => 15 * step), head = new Uint8Array(13);
+  const profile = compressed ? await through(new DecompressionStream("deflate"), bytes) : bytes;
+  const isGray = new TextDecoder().decode(profile.subarray(16, 20)) === "GRAY";
+  const rows = isGray ? [[0, ...steps]]
+    : steps.map(red => [0, ...steps.flatMap(green => steps.flatMap(blue => [red, green, blue]))]);
   const size = new DataView(head.buffer);
-  size.setUint32(0, SIDE * SIDE);
-  size.setUint32(4, SIDE);
-  head.set([8, 2], 8);  // eight bits each of red, green and blue
-  const rows = steps.map(red => [0, ...steps.flatMap(green => steps.flatMap(blue => [red, green, blue]))]);
+  size.setUint32(0, isGray ? SIDE : SIDE * SIDE);
+  size.setUint32(4, rows.length);
+  head.set([8, isGray ? 0 : 2], 8);  // eight bits of gray, or each of red, green and blue
   const name = Uint8Array.of(0x69, 0, 0);
   return new Blob([
     Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a),
@@ -45,9 +48,10 @@ async function picture({bytes, compressed}) {
   ], {type: "image/png"});
 }
 
-async function deflated(bytes) {
-  const stream = new Blob([bytes]).stream().pipeThrough(new CompressionStream("deflate"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
+const deflated = bytes => through(new CompressionStream("deflate"), bytes);
+
+async function through(stream, bytes) {
+  return new Uint8Array(await new Response(new Blob([bytes]).stream().pipeThrough(stream)).arrayBuffer());
 }
 
 function chunk(name, content) {
