@@ -105,10 +105,10 @@ def caption_frame(photo: Photo, caption: Caption) -> str:
 
 
 def frame_or_text(frame: str, text: str) -> str:
-    """HTML that becomes ``frame`` as it comes into view, or is pointed at; the ``text`` where that is forbidden.
+    """HTML of the sentence ``text``, which ``frame`` replaces as it comes into view or is pointed at.
 
-    Notebooks that let no frames through print their source. What is forbidden of an attribute is left out by all: so
-    the frame is one, of an element that all allow, whose own events put the frame in its place.
+    Where notebooks forbid frames, some print the source of one. All leave out attributes that they forbid. So the frame
+    is an attribute of an element that all allow, whose events put it in place; without them the sentence stays.
     """
     source = frame.replace("&", "&amp;").replace('"', "&quot;")
     put = "this.outerHTML = this.dataset.frame"
