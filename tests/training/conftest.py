@@ -22,8 +22,15 @@ def tiny(**training: object) -> Recipe:
 
 @pytest.fixture(scope="session")
 def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("data") / "größe 1"
-    draw_shapes(root, photos=80, seed=3)
+    """Photos enough to learn something: 64, and 8 held out. Copy it before changing it."""
+    draw_shapes(root := tmp_path_factory.mktemp("shapes") / "größe 1", photos=80, seed=3)
+    return root
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photos enough to train on: 24, and 3 held out. Copy it before changing it."""
+    draw_shapes(root := tmp_path_factory.mktemp("data") / "größe 1", photos=30, seed=3)
     return root
 
 

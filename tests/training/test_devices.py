@@ -18,7 +18,6 @@ import sightline.training.distributed as distributed
 from sightline.data.large.write_shards import write_shards
 from sightline.errors import SightlineError
 from sightline.nn.model_files import load_model
-from sightline.shapes.draw import draw_shapes
 from sightline.training.distributed import Ranks
 from sightline.training.module import CaptioningModule, shares_batch_statistics
 from sightline.training.objective import CrossEntropy
@@ -36,12 +35,6 @@ def no_gpu():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CUDA_VISIBLE_DEVICES", "")
         yield
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    draw_shapes(root := tmp_path_factory.mktemp("data") / "größe 1", photos=30, seed=3)
-    return root
 
 
 @pytest.fixture(scope="module")

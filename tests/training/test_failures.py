@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -29,12 +28,6 @@ from tests.training.conftest import tiny
 def run(data, out, recipe=None, **options):
     quiet = {"export": False, "progress": False, "say": lambda line: None}
     return train(recipe or tiny(), data, out, **{**quiet, **options})
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    draw_shapes(root := tmp_path_factory.mktemp("data") / "größe 1", photos=30, seed=3)
-    return root
 
 
 def in_second_epoch(monkeypatch, action):

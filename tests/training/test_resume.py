@@ -54,12 +54,6 @@ def assert_equal(out, unbroken):
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    draw_shapes(root := tmp_path_factory.mktemp("data") / "größe 1", photos=30, seed=3)
-    return root
-
-
-@pytest.fixture(scope="module")
 def first_is_best():
     """The held-out loss falls with every epoch; where the highest counts, the first epoch stays the best."""
     with pytest.MonkeyPatch.context() as patch:

@@ -82,17 +82,17 @@ def assert_resuming_equals(unbroken, out, monkeypatch, begin, resume):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("recipe", [tiny(), tiny(schedule="cosine", augmentation=True)], ids=["plain", "scheduled"])
-def test_resuming_equals_an_unbroken_training(recipe, shapes, tmp_path, monkeypatch):
-    unbroken, out = run(recipe, shapes, tmp_path / "unbroken"), tmp_path / "broken"
+def test_resuming_equals_an_unbroken_training(recipe, data, tmp_path, monkeypatch):
+    unbroken, out = run(recipe, data, tmp_path / "unbroken"), tmp_path / "broken"
     assert_resuming_equals(
-        unbroken, out, monkeypatch, lambda: run(recipe, shapes, out), lambda: run(recipe, shapes, out, resume=True)
+        unbroken, out, monkeypatch, lambda: run(recipe, data, out), lambda: run(recipe, data, out, resume=True)
     )
 
 
 @pytest.mark.slow
-def test_resuming_from_shards_equals_an_unbroken_training(shapes, tmp_path, monkeypatch):
+def test_resuming_from_shards_equals_an_unbroken_training(data, tmp_path, monkeypatch):
     shards, out = tmp_path / "shards", tmp_path / "broken"
-    write_shards(shapes, shards, shard_bytes=20_000)
+    write_shards(data, shards, shard_bytes=8_000)
     assert len(list(shards.glob("train-*.tar"))) > 2
     unbroken, recipe = run(tiny(), shards, tmp_path / "unbroken"), tiny()
 
@@ -104,27 +104,27 @@ def test_resuming_from_shards_equals_an_unbroken_training(shapes, tmp_path, monk
 
 
 @pytest.mark.slow
-def test_resuming_needs_nothing_of_what_a_training_started_from(unbroken, shapes, tmp_path, monkeypatch):
+def test_resuming_needs_nothing_of_what_a_training_started_from(unbroken, data, tmp_path, monkeypatch):
     init, out = shutil.copytree(unbroken, tmp_path / "init"), tmp_path / "broken"
     recipe = tiny(objective="self_critical", samples=3, epochs=2, augmentation=True)
-    whole = run(recipe, shapes, tmp_path / "whole", init=init)
+    whole = run(recipe, data, tmp_path / "whole", init=init)
 
     def resume():
         shutil.rmtree(init)
-        run(recipe, shapes, out, resume=True)
+        run(recipe, data, out, resume=True)
 
-    assert_resuming_equals(whole, out, monkeypatch, lambda: run(recipe, shapes, out, init=init), resume)
+    assert_resuming_equals(whole, out, monkeypatch, lambda: run(recipe, data, out, init=init), resume)
     assert load_model(out)[1].training == load_model(whole)[1].training
     assert load_model(out)[1].training["init"] == "init"
 
 
 @pytest.mark.slow
-def test_resuming_goes_on_after_the_last_epoch_not_after_the_best(shapes, tmp_path, monkeypatch):
+def test_resuming_goes_on_after_the_last_epoch_not_after_the_best(data, tmp_path, monkeypatch):
     monkeypatch.setattr(CrossEntropy, "better", "max")  # the first epoch is then the best
-    out = run(tiny(), shapes, tmp_path / "run")
+    out = run(tiny(), data, tmp_path / "run")
     epochs = [torch.load(out / "checkpoints" / name, weights_only=True)["epoch"] for name in ("best.ckpt", "last.ckpt")]
     assert epochs == [0, 2]
-    run(tiny(epochs=4), shapes, out, resume=True)
+    run(tiny(epochs=4), data, out, resume=True)
     assert [row["epoch"] for row in losses(out)] == ["1", "2", "3", "4"]
 
 
@@ -143,17 +143,17 @@ def test_a_second_run_never_overwrites_the_first(unbroken, shapes, sightline):
     assert (unbroken / "model.safetensors").read_bytes() == before
 
 
-def test_a_folder_that_cannot_be_made_is_named(shapes, tmp_path):
+def test_a_folder_that_cannot_be_made_is_named(data, tmp_path):
     (tmp_path / "file").write_text("kept")
     with pytest.raises(SightlineError, match="no folder can be made there"):
-        run(tiny(), shapes, tmp_path / "file" / "run")
+        run(tiny(), data, tmp_path / "file" / "run")
     assert (tmp_path / "file").read_text() == "kept"
 
 
-def test_fine_tuning_starts_from_another_model(unbroken, shapes, tmp_path):
+def test_fine_tuning_starts_from_another_model(unbroken, data, tmp_path):
     recipe = tiny(epochs=1, learning_rate=1e-6)
     kept = recipe.encoder.model_copy(update={"learning_rate": 1e-5, "freeze_batch_norm": True})
-    out = run(recipe.model_copy(update={"encoder": kept}), shapes, tmp_path / "tuned", init=unbroken)
+    out = run(recipe.model_copy(update={"encoder": kept}), data, tmp_path / "tuned", init=unbroken)
     before, after = load_model(unbroken)[0].state_dict(), load_model(out)[0].state_dict()
     moved = {name: float((after[name] - before[name]).abs().max()) for name in before}
     assert all(change == 0 for name, change in moved.items() if "running" in name or "num_batches" in name)
@@ -161,42 +161,42 @@ def test_fine_tuning_starts_from_another_model(unbroken, shapes, tmp_path):
     assert moved["encoder.layers.0.weight"] > moved["decoder.output.weight"] > 0
     other = recipe.model_copy(update={"decoder": recipe.decoder.model_copy(update={"hidden_size": 8})})
     with pytest.raises(SightlineError, match="another shape"):
-        run(other, shapes, tmp_path / "other", init=unbroken)
+        run(other, data, tmp_path / "other", init=unbroken)
     other = recipe.model_copy(update={"decoder": TransformerRecipe(name="transformer", hidden_size=8, heads=2)})
     with pytest.raises(SightlineError, match=r"another shape than the recipe's \(gru, not transformer\)$"):
-        run(other, shapes, tmp_path / "third", init=unbroken)
+        run(other, data, tmp_path / "third", init=unbroken)
 
 
 @pytest.mark.slow
-def test_the_first_blocks_rest_while_the_others_learn(unbroken, shapes, tmp_path):
+def test_the_first_blocks_rest_while_the_others_learn(unbroken, data, tmp_path):
     recipe = tiny(epochs=1)
     encoder = recipe.encoder.model_copy(update={"frozen_blocks": 2})
-    out = run(recipe.model_copy(update={"encoder": encoder}), shapes, tmp_path / "run", init=unbroken)
+    out = run(recipe.model_copy(update={"encoder": encoder}), data, tmp_path / "run", init=unbroken)
     before, after = load_model(unbroken)[0].encoder, load_model(out)[0].encoder
     for number, blocks in enumerate(zip(before.blocks(), after.blocks(), strict=True)):
         states = [block.state_dict() for block in blocks]
         assert all(torch.equal(states[0][name], states[1][name]) for name in states[0]) == (number < 2)
     encoder = recipe.encoder.model_copy(update={"frozen_blocks": 5})
     with pytest.raises(SightlineError, match=r"encoder\.frozen_blocks.*4 blocks"):
-        run(recipe.model_copy(update={"encoder": encoder}), shapes, tmp_path / "more")
+        run(recipe.model_copy(update={"encoder": encoder}), data, tmp_path / "more")
 
 
 @pytest.mark.slow
-def test_an_encoder_comes_from_a_model_folder(unbroken, shapes, tmp_path):
+def test_an_encoder_comes_from_a_model_folder(unbroken, data, tmp_path):
     recipe = tiny(epochs=1)
     encoder = recipe.encoder.model_copy(update={"weights": str(unbroken), "trainable": False})
-    out = run(recipe.model_copy(update={"encoder": encoder}), shapes, tmp_path / "run", cache=tmp_path / "cache")
+    out = run(recipe.model_copy(update={"encoder": encoder}), data, tmp_path / "run", cache=tmp_path / "cache")
     before, after = load_model(unbroken)[0].state_dict(), load_model(out)[0].state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before if name.startswith("encoder."))
     assert not torch.equal(before["decoder.output.weight"], after["decoder.output.weight"])
     encoder = encoder.model_copy(update={"name": "mobilenet_v2"})
     with pytest.raises(SightlineError, match="has a SmallCNN, the recipe a MobileNetV2"):
-        run(recipe.model_copy(update={"encoder": encoder}), shapes, tmp_path / "other")
+        run(recipe.model_copy(update={"encoder": encoder}), data, tmp_path / "other")
 
 
 @pytest.mark.slow
-def test_early_stopping(shapes, tmp_path):
-    out = run(tiny(epochs=30, patience=1, learning_rate=0.2), shapes, tmp_path / "run")
+def test_early_stopping(data, tmp_path):
+    out = run(tiny(epochs=30, patience=1, learning_rate=0.2), data, tmp_path / "run")
     assert len(losses(out)) < 30
 
 
