@@ -34,6 +34,7 @@ from sightline.images.colour import declared_depth, reduced, to_eight_bits, to_r
 from sightline.images.formats import DRAWING, PNG_SIGNATURE, UnreadablePhoto, identify, reason, size_of, with_article
 from sightline.images.low_bytes import add_low_bytes, low_tiles
 from sightline.images.source import ImageSource
+from sightline.images.tiff_pages import go_to_photo
 
 _File: TypeAlias = str | os.PathLike[str] | ImageSource | bytes | bytearray | memoryview | IO[bytes]
 Photo: TypeAlias = _File | Image.Image | NDArray[np.generic]
@@ -178,24 +179,26 @@ def _decode(
     """`open_photo`, raising whatever it meets; files and locks are left to ``opened``."""
     if isinstance(photo, Image.Image):
         # The caller's own image is neither drafted, nor turned in place, nor closed.
-        _check_size(photo.size, photo.width * photo.height, max_pixels)
+        _check_size(photo.size, photo.width * photo.height, max_pixels or math.inf)
         image = photo
         with contextlib.suppress(Exception):
             image = ImageOps.exif_transpose(photo)
         image = to_rgb(image)
         return _without_info(image.copy() if image is photo else image)
     with _open(photo, formats, opened) as image:
+        limit = max_pixels or (2 * (Image.MAX_IMAGE_PIXELS or math.inf) if image.format else math.inf)
+        page_note = go_to_photo(image, limit) if image.format == "TIFF" else ""
         whole = image.size
-        _check_size(whole, _draft(image, size), max_pixels)
+        _check_size(whole, _draft(image, size), limit)
         _check_codec(image)
         check_work(image)
         if large := image.width * image.height > _LARGE:
             opened.callback(_give_memory_back)
             opened.enter_context(_decoding_large.setdefault(os.getpid(), threading.Lock()))
         depth, low, file = declared_depth(image), low_tiles(image), getattr(image, "fp", None)
-        note = _load(image)
+        note = _load(image) or page_note
         if low and file:
-            add_low_bytes(image, file, low, depth)
+            add_low_bytes(image, lambda: _again(image, file, limit), low, depth)
         with contextlib.suppress(Exception):  # a broken orientation does not cost the photo
             ImageOps.exif_transpose(image, in_place=True)
         # A large photo is reduced first: the conversions would need its memory again.
@@ -203,6 +206,14 @@ def _decode(
         if image.format in _ANIMATED and _spread(picture) <= 2:
             picture, note = _visible_frame(image, picture, size) or (picture, note)
         return _without_info(picture, note)
+
+
+def _again(image: Image.Image, file: Any, limit: float) -> Image.Image:
+    """The same picture of a file once more, not loaded."""
+    again = identify(file, [image.format or ""])
+    if again.format == "TIFF":
+        go_to_photo(again, limit)
+    return again
 
 
 def _draft(image: Any, size: int | None) -> int:
@@ -268,13 +279,12 @@ def _visible_frame(image: Image.Image, first: Image.Image, size: int | None) -> 
     return (shown, f"an animation that begins blank: the caption is of frame {best + 1}") if best else None
 
 
-def _check_size(size: tuple[int, int], decoded: int, max_pixels: int | None) -> None:
+def _check_size(size: tuple[int, int], decoded: int, limit: float) -> None:
     """Refuse a photo of no or too many pixels; ``decoded``: how many of them need memory."""
     width, height = size
     if not width * height:
         raise UnreadablePhoto(f"it has no pixels: {width} x {height}")
     pixels = max(decoded, math.ceil(width * height / _REDUCED))
-    limit = 2 * (Image.MAX_IMAGE_PIXELS or math.inf) if max_pixels is None else max_pixels
     if pixels > limit:
         raise TooManyPixels(
             f"{width:,} x {height:,} pixels are over the limit of {limit:,}; scale the photo down, or allow them by"

@@ -6,8 +6,8 @@ Its decoders take the one byte or the other, by the byte order that they are tol
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from typing import IO, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from PIL import Image, ImageChops
 
@@ -30,11 +30,11 @@ def low_tiles(image: Any) -> list[Any]:
     return [] if None in swapped else swapped
 
 
-def add_low_bytes(image: Any, file: IO[bytes], tiles: list[Any], depth: int | None) -> None:
+def add_low_bytes(image: Any, again: Callable[[], Any], tiles: list[Any], depth: int | None) -> None:
     """Bring a loaded image with colours of fewer bits than 16 to the brightness that they mean, in place.
 
     Args:
-        file: what the image was opened from.
+        again: opens the same picture once more.
         tiles: its `low_tiles`.
         depth: the bits that the file declares; trusted where nearly all values fit in.
     """
@@ -44,7 +44,7 @@ def add_low_bytes(image: Any, file: IO[bytes], tiles: list[Any], depth: int | No
     if not shifts[0]:
         return
     shifts += [_shift(band, depth) for band in bands[3:]]  # opacity
-    low: Any = Image.open(file, formats=[image.format])
+    low = again()
     low.tile = tiles
     low.load()
     if isinstance(tiles[0].args, str) and tiles[0].args == "RGBA":  # of gray and opacity: high, low, high, low
