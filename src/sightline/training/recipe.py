@@ -306,13 +306,20 @@ def _values(schema: dict[str, Any]) -> str:
 class _Loader(yaml.SafeLoader):
     """Refuses keys that stand there twice, and anchors that hold themselves, by their lines."""
 
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._around: list[yaml.Node] = []
+
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        if node in self.recursive_objects:
+        if node in self._around:
             raise _problem(node, "this anchor holds itself")
+        self._around.append(node)
         try:
             return super().construct_object(node, deep=True)
         except ValueError:
             raise _problem(node, f"{node.value[:40]!r} is no number and no date") from None
+        finally:
+            self._around.pop()
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
