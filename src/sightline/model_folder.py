@@ -12,7 +12,7 @@ import stat
 import tempfile
 from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,8 @@ class ModelConfig:
         grid: ``(h, w)`` of the attention.
         max_words: the longest sentence it writes.
         training: data, epochs, losses and the like, for people to read.
+        activation_ranges: a convolution's name in the encoder -> ``((low, high), (low, high))``, between which values
+            its input and its output lie, for `sightline.nn.quantization`; empty where they were not gathered.
     """
 
     encoder: str
@@ -55,6 +57,7 @@ class ModelConfig:
     preprocessing: Preprocessing
     training: Mapping[str, Any]
     members: tuple[ModelConfig, ...] = ()
+    activation_ranges: Mapping[str, Any] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
         """Write config.json."""
@@ -63,8 +66,9 @@ class ModelConfig:
 
     def _as_dict(self) -> dict[str, Any]:
         values = {**self.__dict__, "preprocessing": self.preprocessing.as_dict()}
-        members = [member._as_dict() for member in values.pop("members")]
-        return values | ({"members": members} if members else {})
+        values["members"] = [member._as_dict() for member in self.members]
+        # What a model lacks is left out, so that versions without these keys read it too.
+        return {key: value for key, value in values.items() if value or key not in ("members", "activation_ranges")}
 
     @classmethod
     def _from_dict(cls, values: dict[str, Any]) -> ModelConfig:

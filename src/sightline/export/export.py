@@ -13,9 +13,11 @@ import onnx
 from sightline.errors import SightlineError
 from sightline.export.agreement import Agreement, compare, random_photos
 from sightline.export.graph import share_weights, to_onnx
+from sightline.export.integers import quantize_convolutions
 from sightline.export.precision import PRECISIONS
 from sightline.model_folder import CARD, CONFIG, ONNX, VOCABULARY, ModelConfig, replacing, replacing_folder
 from sightline.nn.model_files import load_ensemble, load_model, save_model
+from sightline.nn.quantization import gather_ranges, known_ranges
 from sightline.preprocess import Photo, preprocess
 
 
@@ -26,12 +28,14 @@ class Export:
     Attributes:
         path: the model.onnx.
         precision: how its weights are stored.
+        integers: how many of the encoder's convolutions compute in integers.
         size: its size in bytes.
         agreement: how it compares with the torch model.
     """
 
     path: Path
     precision: str
+    integers: int
     size: int
     agreement: Agreement
 
@@ -54,14 +58,14 @@ def export_model(folder: Path, out: Path, precision: str = "fp32", photos: Seque
         for name in (CONFIG, VOCABULARY, CARD):
             if (folder / name).exists():
                 shutil.copyfile(folder / name, new / name)
-    return Export(out / ONNX, made.precision, made.size, made.agreement)
+    return Export(out / ONNX, made.precision, made.integers, made.size, made.agreement)
 
 
 def export_into(folder: Path, photos: Sequence[Photo] = ()) -> Export:
     """Add an fp32 model.onnx to the model folder itself, in place of an older one; raises as `export_model` does."""
     with replacing(folder / ONNX) as path:
         made = _export(folder, path, "fp32", photos)
-    return Export(folder / ONNX, made.precision, made.size, made.agreement)
+    return Export(folder / ONNX, made.precision, made.integers, made.size, made.agreement)
 
 
 def make_ensemble(folders: Sequence[Path], out: Path) -> Export:
@@ -76,21 +80,24 @@ def make_ensemble(folders: Sequence[Path], out: Path) -> Export:
     with replacing_folder(out, frozenset(), "ensemble") as new:
         save_model(new, model, config, vocabulary)
         made = export_into(new)
-    return Export(out / made.path.name, made.precision, made.size, made.agreement)
+    return Export(out / made.path.name, made.precision, made.integers, made.size, made.agreement)
 
 
 def _export(folder: Path, path: Path, precision: str, photos: Sequence[Photo]) -> Export:
     if precision not in PRECISIONS:
         raise SightlineError(f"unknown precision {precision!r}; there are: {', '.join(PRECISIONS)}")
     model, config, vocabulary = load_model(folder)
-    graph = share_weights(PRECISIONS[precision](to_onnx(model, config, vocabulary)))
+    graph, integers = to_onnx(model, config, vocabulary), 0
+    if precision == "int8":
+        integers = quantize_convolutions(graph, known_ranges(config) or gather_ranges(model.encoder, photos))
+    graph = share_weights(PRECISIONS[precision](graph))
     graph.metadata_props.add(key="sightline.precision", value=precision)
     onnx.save(graph, path)
     real = [preprocess(photo, config.preprocessing) for photo in photos]
     agreement = compare(model, config, path, [*random_photos(config.preprocessing.size), *real])
     if precision == "fp32" and not agreement.exact:
         raise SightlineError(f"{folder}: nothing exported, as {_disagreement(agreement, config, len(vocabulary))}")
-    return Export(path, precision, path.stat().st_size, agreement)
+    return Export(path, precision, integers, path.stat().st_size, agreement)
 
 
 def _disagreement(agreement: Agreement, config: ModelConfig, words: int) -> str:

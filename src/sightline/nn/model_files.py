@@ -92,6 +92,7 @@ def load_ensemble(folders: Sequence[Path]) -> tuple[CaptionModel, ModelConfig, V
         max_words=min(config.max_words for config in configs),
         training={key: each[0] if all(value == each[0] for value in each) else each for key, each in values.items()},
         members=configs,
+        activation_ranges={},
     )
     return ensemble(models), joint, vocabulary
 

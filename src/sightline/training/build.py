@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from sightline.nn.encoder import Encoder
 from sightline.nn.library_encoders import make_encoder
 from sightline.nn.model import CaptionModel
 from sightline.nn.model_files import build_model, load_model
+from sightline.nn.quantization import gather_ranges, known_ranges, train_in_integers
 from sightline.training.batches import Ids
 from sightline.training.checkpoints import last_checkpoint, read_last_whole
 from sightline.training.data import TrainingData
@@ -55,11 +57,15 @@ def new_model(
             raise SightlineError(f"--init {init}: a model of another shape than the recipe's ({reason})")
     else:
         load_encoder_weights(model.encoder, recipe.encoder.weights)
+    if recipe.training.quantization == "aware":
+        photos = [example.photo for example in data.examples["val"]]
+        config = replace(config, activation_ranges=gather_ranges(model.encoder, photos))
+        train_in_integers(model.encoder, known_ranges(config))
     return model, config, vocabulary
 
 
 def resumed_model(
-    data: TrainingData, out: Path, say: Callable[[str], None]
+    recipe: Recipe, data: TrainingData, out: Path, say: Callable[[str], None]
 ) -> tuple[CaptionModel, ModelConfig, Vocabulary]:
     """The model of an interrupted training, as its last finished epoch left it.
 
@@ -81,6 +87,8 @@ def resumed_model(
     state = read_last_whole(out, say)["state_dict"]
     if reason := _load_state(model, {name.removeprefix("model."): tensor for name, tensor in state.items()}):
         raise SightlineError(f"{last_checkpoint(out)}: not of the model in {out / CONFIG} ({reason})")
+    if recipe.training.quantization == "aware":
+        train_in_integers(model.encoder, known_ranges(config))
     return model, config, vocabulary
 
 

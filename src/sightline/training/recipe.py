@@ -197,6 +197,11 @@ class TrainingRecipe(Section):
     precision: Literal["auto", "float32", "bfloat16", "float16"] = _option(
         "float32", "Number format of the computation; auto: bfloat16 where the device computes in it."
     )
+    quantization: Literal["none", "aware"] = _option(
+        "none",
+        "aware: a trainable encoder computes with weights and activations rounded as export --precision int8 rounds"
+        " them, so that the exported model says what the trained one says; for the last stage.",
+    )
     devices: Count | Literal["auto"] = _option("auto", "Number of GPUs or processes; auto: all GPUs.")
     workers: int = _option(0, "Processes that prepare batches on each device; 0: none of their own.", ge=0)
     threads: Count | None = _option(None, "CPU threads; null: one a core. A very small model is fastest with one.")
@@ -228,6 +233,8 @@ class Recipe(Section):
             "frozen_blocks": (encoder.frozen_blocks, "without it the whole encoder is frozen"),
             "augmentation": (encoder.augmentation, "a frozen encoder's features are computed once"),
         }
+        if training.quantization == "aware" and not encoder.trainable:
+            raise ValueError("training.quantization: aware needs encoder.trainable: true; a frozen one learns nothing")
         for option, (used, reason) in unfrozen.items():
             if used and not encoder.trainable:
                 raise ValueError(f"encoder.{option} needs encoder.trainable: true; {reason}")

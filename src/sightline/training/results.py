@@ -22,6 +22,7 @@ from sightline.images.fonts import font_file
 from sightline.model_folder import ModelConfig, replacing
 from sightline.nn.model import CaptionModel
 from sightline.nn.model_files import save_model
+from sightline.nn.quantization import gather_ranges
 from sightline.nn.search import search
 from sightline.preprocess import Photo, open_photo, preprocess
 from sightline.sessions import BEAM_SIZE, LENGTH_PENALTY
@@ -49,6 +50,9 @@ def write_results(
     values = {name: number for name, number in rows[kept].items() if name.startswith("val_")}
     training = {**config.training, "epochs": len(rows), "kept_epoch": rows[kept]["epoch"], **values}
     config, model = replace(config, training=training), module.model.cpu().eval()
+    if module.recipe.training.quantization != "aware":
+        ranges = gather_ranges(model.encoder, [example.photo for example in held_out])
+        config = replace(config, activation_ranges=ranges)
     save_model(out, model, config, vocabulary)
     draw_epochs(out / "loss.png", rows, module.objective, kept)
     step = max(1, len(held_out) // _SAMPLES)

@@ -81,7 +81,7 @@ def train(
         held_out = dataset.examples["val"]
         L.seed_everything(recipe.training.seed, verbose=False)
         with ranks.rank_zero_first():
-            started = resumed_model(dataset, out, say) if resume else new_model(recipe, dataset, init, say)
+            started = resumed_model(recipe, dataset, out, say) if resume else new_model(recipe, dataset, init, say)
             model, config, vocabulary = started
             if ranks.is_rank_zero and not resume:
                 write_description(out, recipe, config, vocabulary)
