@@ -297,9 +297,9 @@ def test_evidence_that_departs_is_noticed():
 
 
 def test_agreement_is_exact_only_within_the_tolerance():
-    assert Agreement(8, 24, 0, 0, 9e-5).exact
-    assert not Agreement(8, 24, 0, 0, 1.1e-4).exact
-    assert not Agreement(8, 24, 0, 1, 0.0).exact
+    assert Agreement(8, 24, 0, 0, 9e-5, 0.0).exact
+    assert not Agreement(8, 24, 0, 0, 1.1e-4, 0.0).exact
+    assert not Agreement(8, 24, 0, 1, 0.0, 0.0).exact
 
 
 def test_the_graph_names_what_it_takes_and_gives(tiny_graph: onnx.ModelProto):

@@ -152,7 +152,7 @@ from sightline.export.export import Export
 
 matplotlib.use("svg")  # plots of others, as a notebook's, stay as they are
 # That an export is silent, too, is tested with the tour, which has one.
-steps.export_into = lambda folder: Export(folder / "model.onnx", "fp32", 1, Agreement(8, 24, 0, 0, 0.0))
+steps.export_into = lambda folder: Export(folder / "model.onnx", "fp32", 0, 1, Agreement(8, 24, 0, 0, 0.0, 0.0))
 try:
     main()
 finally:

@@ -24,7 +24,7 @@ from sightline.training.vocabulary import extend_vocabulary, extend_weights
 from sightline.vocabulary import UNKNOWN, Vocabulary
 from tests.conftest import make_tiny
 
-EXPORTED = Export(Path("model.onnx"), "fp32", 1, Agreement(1, 1, 0, 0, 0.0))
+EXPORTED = Export(Path("model.onnx"), "fp32", 0, 1, Agreement(1, 1, 0, 0, 0.0, 0.0))
 MET = Vocabulary.from_captions(["a kayak", "a kayak on the river", "the dog"])
 
 

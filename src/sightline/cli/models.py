@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -105,7 +106,8 @@ def _card_sections(text: str) -> list[str]:
     "--photos",
     metavar="PHOTO",
     multiple=True,
-    help="Real photos to compare on: a photo, folder or pattern; may be repeated.",
+    help="Real photos to compare on, and for int8 to gather ranges of activations from, if the model folder has none: a"
+    " photo, folder or pattern; may be repeated.",
 )
 def export(run: Path, out: Path, precision: str, photos: tuple[str, ...]) -> None:
     """Write a bundle: one ONNX file with the search inside, the vocabulary and the configuration.
@@ -113,7 +115,8 @@ def export(run: Path, out: Path, precision: str, photos: tuple[str, ...]) -> Non
     RUN: The model folder a training left.
 
     Torch and ONNX Runtime then caption the same photos, random ones and those given. In fp32 the bundle is written only
-    if they say the same; in fp16 and int8 the difference is stated.
+    if they say the same; in fp16 and int8 if torch finds the captions about as likely as its own. In int8, convolutions
+    are computed in integers.
     """
     require_training_tier()
     from sightline.export.export import export_model
@@ -125,10 +128,21 @@ def export(run: Path, out: Path, precision: str, photos: tuple[str, ...]) -> Non
     agreement = made.agreement
     share = agreement.differing_captions / agreement.captions
     words = f"other words in {share:.0%} of captions" if agreement.differing_captions else "the same words"
+    integers = f", the encoder's {made.integers} convolutions in integers" * bool(made.integers)
+    loss = f", by torch {max(agreement.loss, 0):.3f} nats a word less likely" * (precision != "fp32")
     put(
-        f"{made.path}: {made.precision}, {made.size / 1e6:.1f} MB",
-        f"beside torch on {agreement.photos} photos, beams 1 and 3: {words}, numbers within {agreement.difference:.1e}",
+        f"{made.path}: {made.precision}{integers}, {made.size / 1e6:.1f} MB",
+        f"beside torch on {agreement.photos} photos, beams 1 and 3: {words}{loss}, numbers within"
+        f" {agreement.difference:.1e}",
     )
+    if precision == "int8" and not made.integers:
+        put("the encoder stays in 16 bits: " + _why_not_integers(sources))
+
+
+def _why_not_integers(photos: Sequence[object]) -> str:
+    if photos:
+        return "it has no convolutions that can be computed in integers"
+    return "the model folder holds no ranges of activations, which --photos lets this gather"
 
 
 @click.command()

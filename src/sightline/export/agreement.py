@@ -17,9 +17,13 @@ from sightline.nn.evidence import evidence
 from sightline.nn.model import CaptionModel
 from sightline.nn.search import search
 from sightline.sessions import available_cores, open_session, run_search
+from sightline.vocabulary import PAD, START
 
 TOLERANCE = 1e-4
 """The largest difference of a log-probability, score, attention weight or evidence that an fp32 export may show."""
+
+LARGEST_LOSS = 0.2
+"""Nats a word that the torch model may find a rounded export's captions less likely than its own, on average."""
 
 # Beam size, length penalty, and whether evidence is compared, which costs a decoder's step for each location and word.
 _SEARCHES = ((1, 0.0, False), (3, 0.0, True), (3, 0.7, False))
@@ -38,6 +42,8 @@ class Agreement:
         differing_beams: how many sentences have other words, all beams counted.
         difference: the largest difference of a log-probability, score, attention weight or evidence in sentences of
             equal words; nan where the torch model's are no numbers.
+        loss: by how many nats a word the torch model finds the best beams' captions of model.onnx less likely than its
+            own, on average; below 0 where it likes them better.
     """
 
     photos: int
@@ -45,6 +51,12 @@ class Agreement:
     differing_captions: int
     differing_beams: int
     difference: float
+    loss: float
+
+    @property
+    def close(self) -> bool:
+        """Whether the rounded weights and activations of model.onnx cost no more than `LARGEST_LOSS`."""
+        return self.loss <= LARGEST_LOSS
 
     @property
     def exact(self) -> bool:
@@ -64,7 +76,7 @@ def compare(model: CaptionModel, config: ModelConfig, path: Path, pixels: Sequen
     """Caption ``pixels``, each float32 (3, size, size), by the torch model and by the model.onnx at ``path``."""
     session = open_session(path, available_cores())
     captions = captions_apart = beams_apart = 0
-    difference = 0.0
+    difference, losses = 0.0, []
     for batch in _batches(pixels):
         with torch.inference_mode():
             memory = model.prepare(model.features(torch.from_numpy(batch)))
@@ -76,7 +88,28 @@ def compare(model: CaptionModel, config: ModelConfig, path: Path, pixels: Sequen
             captions_apart += int((~same[:, 0]).sum())
             beams_apart += int((~same).sum())
             difference = float(np.maximum(difference, apart))  # nan stays
-    return Agreement(len(pixels), captions, captions_apart, beams_apart, difference)
+            both = (
+                _mean_log_prob(model, memory, np.asarray(found["tokens"][:, 0], np.int64))
+                for found in (by_torch, by_runtime)
+            )
+            losses.append(np.subtract(*both))
+    return Agreement(
+        len(pixels), captions, captions_apart, beams_apart, difference, float(np.concatenate(losses).mean())
+    )
+
+
+@torch.inference_mode()
+def _mean_log_prob(model: CaptionModel, memory: Memory, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
+    """The mean log-probability that ``model`` gives the words of one sentence a photo, ``tokens`` (P, T): (P,)."""
+    decoder, words = model.decoder, torch.from_numpy(tokens)
+    previous = torch.cat([torch.full_like(words[:, :1], START), words[:, :-1]], dim=1)
+    state, total = decoder.initial_state(memory), torch.zeros(len(words))
+    real = words != PAD
+    for step in range(words.shape[1]):
+        output, _, state = decoder.step(memory, state, decoder.embed(previous[:, step : step + 1]))
+        log_probs = decoder.logits(output).log_softmax(dim=2).squeeze(1)
+        total += log_probs.gather(1, words[:, step : step + 1]).squeeze(1).where(real[:, step], 0.0)
+    return (total / real.sum(1)).numpy()
 
 
 def _batches(pixels: Sequence[NDArray[np.float32]]) -> Iterable[NDArray[np.float32]]:

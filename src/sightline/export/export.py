@@ -11,7 +11,7 @@ from pathlib import Path
 import onnx
 
 from sightline.errors import SightlineError
-from sightline.export.agreement import Agreement, compare, random_photos
+from sightline.export.agreement import LARGEST_LOSS, Agreement, compare, random_photos
 from sightline.export.graph import share_weights, to_onnx
 from sightline.export.integers import quantize_convolutions
 from sightline.export.precision import PRECISIONS
@@ -97,6 +97,12 @@ def _export(folder: Path, path: Path, precision: str, photos: Sequence[Photo]) -
     agreement = compare(model, config, path, [*random_photos(config.preprocessing.size), *real])
     if precision == "fp32" and not agreement.exact:
         raise SightlineError(f"{folder}: nothing exported, as {_disagreement(agreement, config, len(vocabulary))}")
+    if precision != "fp32" and not agreement.close:
+        raise SightlineError(
+            f"{folder}: nothing exported, as torch finds the captions in {precision} {agreement.loss:.2f} nats a word"
+            f" less likely than its own ({LARGEST_LOSS} at most); export in fp16 or fp32, or train a last epoch with"
+            " training.quantization: aware"
+        )
     return Export(path, precision, integers, path.stat().st_size, agreement)
 
 

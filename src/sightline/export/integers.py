@@ -18,6 +18,7 @@ from sightline.nn.quantization import LARGEST, Interval, Ranges, weight_scales
 
 _ENCODER = ".model.encoder."  # stands before a weight's name in the encoder
 _LARGEST_BIAS = 2.0**30
+_ARRANGING = ("Reshape", "Transpose")
 
 
 def quantize_convolutions(model: ModelProto, ranges: Ranges) -> int:
@@ -64,6 +65,11 @@ def _activated(
     return reading[0].output[0], narrowed
 
 
+def integer_scales(weight: NDArray[np.float32]) -> NDArray[np.float32]:
+    """`weight_scales` of an array: float32 (rows,)."""
+    return weight_scales(torch.from_numpy(weight.copy())).numpy()
+
+
 class _Integers:
     """Rewrites a graph so that the values named in ``intervals`` are rounded to 8 bits."""
 
@@ -71,6 +77,7 @@ class _Integers:
         self.graph, self.intervals, self.constants = graph, intervals, constants
         self.nodes: list[NodeProto] = []
         self.rounded: dict[str, str] = {}
+        self.steps: dict[str, float] = {}  # of values that are multiples of a scale
 
     def store(self, convolutions: set[str]) -> None:
         """Rewrite the graph; ``convolutions``: the outputs of those that are to compute in integers."""
@@ -79,6 +86,11 @@ class _Integers:
         for node in list(self.graph.node):
             if node.output[0] in convolutions:
                 self._store_weights(node)
+            if node.op_type in _ARRANGING and node.input[0] in self.steps:
+                self.steps[node.output[0]] = self.steps[node.input[0]]
+            if node.op_type == "MatMul" and node.input[0] in self.steps and node.input[1] in self.constants:
+                weight = numpy_helper.to_array(self.constants[node.input[1]])
+                node.input[1] = self._integer(node.input[1], weight, integer_scales(weight.T), np.int8, axis=1)
             if node.op_type != "Shape":
                 node.input[:] = [self.rounded.get(name, name) for name in node.input]
             self.nodes.append(node)
@@ -92,7 +104,7 @@ class _Integers:
             return
         scale, zero_point = self.intervals[value].scale_and_zero_point()
         by = self._constants(value, scale=np.float32(scale), zero_point=np.uint8(zero_point))
-        self.rounded[value] = f"{value}/rounded"
+        self.rounded[value], self.steps[value] = f"{value}/rounded", scale
         self.nodes += [
             helper.make_node("QuantizeLinear", [value, *by], [f"{value}/uint8"], name=f"{value}/quantize"),
             helper.make_node(
@@ -104,7 +116,7 @@ class _Integers:
         """A convolution's weights as int8, and its bias as int32 in the scale of the products that it is added to."""
         weight = numpy_helper.to_array(self.constants[node.input[1]])
         of_input, _ = self.intervals[node.input[0]].scale_and_zero_point()
-        scales = weight_scales(torch.from_numpy(weight.copy())).numpy()
+        scales = integer_scales(weight)
         if len(node.input) > 2 and node.input[2] in self.constants:
             bias = numpy_helper.to_array(self.constants[node.input[2]])
             # Of channels whose weights are all but nought: their bias is all that they give.
@@ -112,13 +124,15 @@ class _Integers:
             node.input[2] = self._integer(node.input[2], bias, scales * np.float32(of_input), np.int32)
         node.input[1] = self._integer(node.input[1], weight, scales, np.int8)
 
-    def _integer(self, name: str, value: NDArray[Any], scales: NDArray[np.float32], kind: type[np.integer]) -> str:
-        """Store a constant as integers, with a scale for each of its rows; returns the name of its restored values."""
-        integers = np.round(value / scales.reshape(-1, *[1] * (value.ndim - 1))).astype(kind)
+    def _integer(
+        self, name: str, value: NDArray[Any], scales: NDArray[np.float32], kind: type[np.integer], axis: int = 0
+    ) -> str:
+        """Store a constant as integers, with scales along ``axis``; returns the name of its restored values."""
+        integers = np.round(value / np.expand_dims(scales, [i for i in range(value.ndim) if i != axis])).astype(kind)
         assert kind is not np.int8 or np.abs(integers).max() <= LARGEST
         constants = self._constants(name, integers=integers, scale=scales, zero_point=np.zeros(len(scales), kind))
         self.nodes.append(
-            helper.make_node("DequantizeLinear", constants, [f"{name}/rounded"], name=f"{name}/restore", axis=0)
+            helper.make_node("DequantizeLinear", constants, [f"{name}/rounded"], name=f"{name}/restore", axis=axis)
         )
         self.graph.initializer.remove(self.constants.pop(name))
         return f"{name}/rounded"

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from sightline.export.graph import graphs_within
+from sightline.export.integers import integer_scales
 
 Range: TypeAlias = tuple[float, float]
 
@@ -17,9 +18,8 @@ _WORTH_SHRINKING = 256
 # Filters with so many weights stand last in an encoder, where few layers' errors still add up.
 _MANY = 200_000
 _LARGEST = 127
-# Processors without dot-product instructions add two products of 8 bits in 16: seven bits cannot overflow these.
-_LARGEST_IN_PRODUCTS = 63
 # What products in integers read: [-1, 1] is laid over 1 to 255, with 0 in the middle.
+_RUNTIME_DOMAIN = "com.microsoft"  # ONNX Runtime's own operations
 _STEP, _MIDDLE, _LAST_AXIS, _TINY = (f"eight_bits/{name}" for name in ("step", "middle", "last_axis", "tiny"))
 _CONSTANTS: dict[str, NDArray[Any]] = {
     _STEP: np.array(1 / _LARGEST, np.float32),
@@ -58,18 +58,23 @@ def eight_bits(model: ModelProto) -> ModelProto:
     change.
     """
     ranges = known_ranges(model.graph)
+    model.opset_import.append(helper.make_opsetid(_RUNTIME_DOMAIN, 1))
     model.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in _CONSTANTS.items())
     for graph in graphs_within(model.graph):
         readers = {name: node for node in graph.node for name in node.input}
         weights = {weight.name: weight for weight in _large(graph) if weight.name in readers}
+        vectors = {vector.name for vector in graph.initializer if len(vector.dims) == 1}
         nodes: list[NodeProto] = []
+        added: set[str] = set()
         for node in graph.node:
             factor = weights.get(node.input[1]) if node.op_type == "MatMul" else None
-            if factor is None:
-                nodes.append(node)
-            else:
+            if factor is not None:
                 unit = ranges.get(node.input[0]) == (-1.0, 1.0)
-                nodes += _integer_product(graph, node, weights.pop(factor.name), unit)
+                output, bias = (_sum(node.output[0], graph, vectors) if unit else None) or (node.output[0], [])
+                added.update([output] if bias else [])
+                nodes += _integer_product(graph, node, weights.pop(factor.name), unit, output, bias)
+            elif node.output[0] not in added:
+                nodes.append(node)
         for name, weight in weights.items():
             small = len(weight.dims) > 2 and np.prod(weight.dims) < _MANY
             nodes[:0] = [_halved(weight)] if small else _restored(graph, weight, readers[name])
@@ -101,11 +106,11 @@ def _halved(weight: TensorProto) -> NodeProto:
     return helper.make_node("Cast", [f"{name}/half"], [name], to=TensorProto.FLOAT)
 
 
-def _quantized(weight: TensorProto, axis: int, largest: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+def _quantized(weight: TensorProto, axis: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """Weights as int8, and a scale for each place on ``axis``, shaped to multiply them."""
     values = numpy_helper.to_array(weight)
     others = tuple(other for other in range(values.ndim) if other != axis)
-    scale = np.maximum(np.abs(values).max(others, keepdims=True), 1e-12) / np.float32(largest)
+    scale = np.maximum(np.abs(values).max(others, keepdims=True), 1e-12) / np.float32(_LARGEST)
     return np.round(values / scale).astype(np.int8), scale.astype(np.float32)
 
 
@@ -120,22 +125,34 @@ def _restored(graph: GraphProto, weight: TensorProto, reader: NodeProto) -> list
     """Store the weight as int8; the nodes that turn it back into float32."""
     name = weight.name
     # A product's outputs are its columns; a table's rows are looked up one by one, a convolution's filters are rows.
-    _store(graph, weight, *_quantized(weight, 1 if reader.op_type == "MatMul" else 0, _LARGEST))
+    _store(graph, weight, *_quantized(weight, 1 if reader.op_type == "MatMul" else 0))
     return [
         helper.make_node("Cast", [f"{name}/int8"], [f"{name}/float"], to=TensorProto.FLOAT),
         helper.make_node("Mul", [f"{name}/float", f"{name}/scale"], [name]),
     ]
 
 
-def _integer_product(graph: GraphProto, node: NodeProto, weight: TensorProto, unit: bool) -> list[NodeProto]:
+def _sum(product: str, graph: GraphProto, vectors: set[str]) -> tuple[str, list[str]] | None:
+    """Where a product is read by nothing but the addition of a vector: that sum's name, and the vector's."""
+    reading = [node for node in graph.node if product in node.input]
+    if len(reading) == 1 and reading[0].op_type == "Add" and (bias := vectors.intersection(reading[0].input)):
+        return reading[0].output[0], list(bias)
+    return None
+
+
+def _integer_product(
+    graph: GraphProto, node: NodeProto, weight: TensorProto, unit: bool, product: str, bias: Sequence[str]
+) -> list[NodeProto]:
     """Store the weight as int8; the nodes that multiply by it in integers, x W = s (x / s) W.
 
     Every row of x has a scale s of its own, its largest absolute value, so that a photo's numbers do not depend on the
-    photos beside it. ``unit``: all of x is known to lie in [-1, 1], and s is 1.
+    photos beside it. ``unit``: all of x is known to lie in [-1, 1], and s is 1; then a ``bias`` may be added at once.
+    ``product``: the name of the result.
     """
-    name, x, product = weight.name, node.input[0], node.output[0]
-    stored, scale = _quantized(weight, 1, _LARGEST_IN_PRODUCTS)
-    _store(graph, weight, stored, scale.reshape(-1) / np.float32(_LARGEST))
+    name, x = weight.name, node.input[0]
+    values = numpy_helper.to_array(weight)
+    scales = integer_scales(values.T)
+    _store(graph, weight, np.round(values / scales).astype(np.int8), scales)
     by_row = (
         []
         if unit
@@ -147,12 +164,13 @@ def _integer_product(graph: GraphProto, node: NodeProto, weight: TensorProto, un
         ]
     )
     result = product if unit else f"{product}/of_unit"
+    factors = [f"{product}/input", f"{name}/int8", _STEP, f"{name}/scale", _MIDDLE]
     return [
         *by_row,
         helper.make_node("QuantizeLinear", [x if unit else f"{product}/unit", _STEP, _MIDDLE], [f"{product}/input"]),
-        helper.make_node("MatMulInteger", [f"{product}/input", f"{name}/int8", _MIDDLE], [f"{product}/integer"]),
-        helper.make_node("Cast", [f"{product}/integer"], [f"{product}/float"], to=TensorProto.FLOAT),
-        helper.make_node("Mul", [f"{product}/float", f"{name}/scale"], [result]),
+        helper.make_node(
+            "MatMulIntegerToFloat", [*factors, *(["", *bias] if bias else [])], [result], domain=_RUNTIME_DOMAIN
+        ),
         *([] if unit else [helper.make_node("Mul", [result, f"{product}/row"], [product])]),
     ]
 

@@ -53,7 +53,7 @@ class Encoder(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """``pixels`` (B, 3, size, size) -> annotation vectors (B, L = h * w, D), row-major over the grid."""
-        return self.feature_map(pixels).flatten(2).transpose(1, 2)
+        return self.feature_map(pixels).permute(0, 2, 3, 1).flatten(1, 2)
 
     def take_shortcuts(self) -> list[str]:
         """Let each layer take its shortcut where that agrees, see `sightline.nn.shortcuts`; names of the others."""

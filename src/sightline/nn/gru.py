@@ -112,10 +112,10 @@ class GRUDecoder(Decoder):
         """Attention's query (P, C, A), and the recurrent part of the gates (P, C, 3H)."""
         if not self.quick:
             return self.attention.query(hidden), self.hidden_gates(hidden)
-        gates = self.hidden_gates.out_features
-        both = linear(hidden, self._hidden_weight())
-        query, recurrent = both.split((both.shape[2] - gates, gates), dim=2)
-        return query, recurrent + self.hidden_gates.bias
+        weight, gates = self._hidden_weight(), self.hidden_gates.bias
+        bias = torch.cat([gates.new_zeros(len(weight) - len(gates)), gates])
+        query, recurrent = linear(hidden, weight, bias).split((len(weight) - len(gates), len(gates)), dim=2)
+        return query, recurrent
 
     def _hidden_weight(self) -> Tensor:
         # (A + 3H, H): attention's query, doubled as `AdditiveAttention.query` is, and the gates, by one product.

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import embedding
 
 from sightline.nn.decoder import Decoder, Memory, State, select
 from sightline.vocabulary import END, PAD, START, UNKNOWN
@@ -101,7 +102,7 @@ def advance(
     totals = beams.scores.unsqueeze(2) + _continuations(decoder.logits(output), beams)  # (P, K, V)
     step = beams.step + 1
     lengths = torch.where(beams.ended, beams.lengths, step)
-    ranking = totals * _weights(step, lengths, length_penalty).unsqueeze(2)
+    ranking = totals * _weights_by_length(beams, lengths, length_penalty)
     _, chosen = ranking.flatten(1).topk(totals.shape[1], dim=1)  # (P, K)
     parents, words = chosen // totals.shape[2], chosen % totals.shape[2]
     scores = totals.flatten(1).gather(1, chosen)
@@ -165,6 +166,13 @@ def _weights(step: Tensor, lengths: Tensor, length_penalty: Tensor) -> Tensor:
     It is exactly 1 for sentences as long as ``step``, and kept finite and above 0; ``lengths`` are 1 or more.
     """
     return (step / lengths.to(torch.float32)).pow(length_penalty).clamp(_SMALLEST, _LARGEST)
+
+
+def _weights_by_length(beams: Beams, lengths: Tensor, length_penalty: Tensor) -> Tensor:
+    """`_weights` after the step that ``beams`` take now, from a table that is the same at every step: (P, K, 1)."""
+    steps = torch.arange(1, beams.path.shape[2] + 1, device=lengths.device)
+    table = _weights(steps.unsqueeze(1), torch.cat([steps[:1], steps]), length_penalty)  # (T, 1 + T), by the length
+    return embedding(lengths, embedding(beams.step, table).unsqueeze(1))
 
 
 def _continuations(logits: Tensor, beams: Beams) -> Tensor:
