@@ -193,7 +193,7 @@ def _decode(
         _check_codec(image)
         check_work(image)
         if large := image.width * image.height > _LARGE:
-            opened.callback(_give_memory_back)
+            opened.callback(give_memory_back)
             opened.enter_context(_decoding_large.setdefault(os.getpid(), threading.Lock()))
         depth, low, file = declared_depth(image), low_tiles(image), getattr(image, "fp", None)
         note = _load(image) or page_note
@@ -425,7 +425,7 @@ def allow_pixels(max_pixels: int) -> None:
     Image.MAX_IMAGE_PIXELS = math.ceil(max_pixels / 2)
 
 
-def _give_memory_back() -> None:
+def give_memory_back() -> None:
     """Hand freed memory back to the system, which glibc keeps for each thread; after large photos that is much."""
     with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library, another system
         ctypes.CDLL(None).malloc_trim(0)

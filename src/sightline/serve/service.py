@@ -13,14 +13,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from PIL import Image
 
 from sightline.caption import Caption
 from sightline.captioner import Captioner
 from sightline.errors import SightlineError
-from sightline.preprocess import TooManyPixels, is_costly
+from sightline.preprocess import TooManyPixels, give_memory_back, is_costly
 from sightline.serve.limits import Code, Limits, Refused
 from sightline.serve.metrics import Metrics
 from sightline.serve.schemas import CaptionOptions, Result
@@ -59,7 +59,7 @@ class CaptionService:
         self._captioner, self._limits, self._metrics = captioner, limits, metrics
         self._quick: Workers[CaptionOptions, _WaitingPhoto, Result | None] = Workers(cores, self._caption_quick)
         # One after the other, so that they have no more than a part of a core and of the memory.
-        self._costly: Workers[CaptionOptions, _WaitingPhoto, Result | None] = Workers(1, self._caption)
+        self._costly: Workers[CaptionOptions, _WaitingPhoto, Result] = Workers(1, self._caption_costly, niceness=12)
         # The first request must not wait for what is loaded on first use.
         grey = io.BytesIO()
         Image.new("RGB", (8, 8), "grey").save(grey, "PNG")
@@ -97,14 +97,13 @@ class CaptionService:
         return await asyncio.gather(*(self._captioned(options, (photo, now)) for photo in photos))
 
     async def _captioned(self, options: CaptionOptions, waiting: _WaitingPhoto) -> Result:
-        job: Future[Result | None] = self._quick.submit(options, waiting)
+        job: Future[Any] = self._quick.submit(options, waiting)
         try:
-            if (result := await asyncio.wrap_future(job)) is not None:
+            result: Result | None = await asyncio.wrap_future(job)
+            if result is not None:
                 return result
             job = self._costly.submit(options, waiting)
-            result = await asyncio.wrap_future(job)
-            assert result is not None
-            return result
+            return await asyncio.wrap_future(job)
         finally:
             # `cancel` returns True for a photo that was never begun.
             self._metrics.waiting.dec(job.cancel())
@@ -115,6 +114,11 @@ class CaptionService:
         quick = [item for item, is_slow in zip(waiting, costly, strict=True) if not is_slow]
         results = iter(self._caption(options, quick) if quick else ())
         return [None if is_slow else next(results) for is_slow in costly]
+
+    def _caption_costly(self, options: CaptionOptions, waiting: Sequence[_WaitingPhoto]) -> list[Result]:
+        results = self._caption(options, waiting)
+        give_memory_back()
+        return results
 
     def _caption(self, options: CaptionOptions, waiting: Sequence[_WaitingPhoto]) -> list[Result]:
         began = time.perf_counter()
