@@ -32,6 +32,8 @@ PHOTOS = "/v1/captions"
 class Replaced:
     """A captioner that does something else instead."""
 
+    max_beam_size = 10
+
     def __init__(self, instead):
         self._instead = instead
 
@@ -80,6 +82,8 @@ def test_a_photo_that_we_fail_on_costs_its_neighbour_nothing(tiny_bundle, photos
     captioner = load(tiny_bundle)
 
     class Fails:
+        max_beam_size = 10
+
         def caption_batch(self, given, *options, **limits):
             assert all(isinstance(content, bytearray) for content in given)  # as it arrived: no copy of many megabytes
             if any(content == photos[1].read_bytes() for content in given):
