@@ -148,8 +148,11 @@ def test_photos_over_the_limit_are_decoded_at_a_smaller_scale_or_refused_or_allo
 
 def test_jpeg_2000_is_decoded_at_a_smaller_scale(photo):
     large = photo.resize((1200, 800), Image.Resampling.BICUBIC)
-    small = open_photo(saved(large, "JPEG2000"), 32)
-    assert small.size == (150, 100)
+    for levels, size in ((5, (150, 100)), (1, (600, 400))):
+        data = saved(large, "JPEG2000", num_resolutions=levels + 1)
+        assert open_photo(data, 32).size == large.size
+        assert open_photo(data, 32, max_pixels=240_000).size == size
+    small = open_photo(saved(large, "JPEG2000"), 32, max_pixels=120_000)
     assert_alike(small, large.resize(small.size, Image.Resampling.BOX))
 
 
@@ -528,6 +531,20 @@ def test_a_photo_that_asks_for_too_much_work_is_refused_at_once(kind, large, mon
         open_photo(photo)
     assert "\n" not in str(refused.value)
     assert time.process_time() - start < 3
+
+
+def test_a_long_vector_drawing_is_called_one():
+    with pytest.raises(SightlineError, match="a vector drawing; save it as PNG"):
+        open_photo(b"%!PS-Adobe-3.0 EPSF-3.0\n" + 200_000 * b"0 0 moveto\n")
+
+
+def test_the_first_of_several_pictures_in_a_jpeg_counts(photo):
+    large = photo.resize((600, 400))
+    data = saved(large, "MPO", save_all=True, append_images=[Image.new("RGB", (600, 400))])
+    with Image.open(io.BytesIO(data)) as image:
+        assert image.format == "MPO"
+    assert open_photo(data).size == large.size
+    assert_alike(open_photo(data, 32).resize(photo.size), photo, within=12)
 
 
 def test_usual_and_large_progressive_photos_are_no_such_work(photo):

@@ -26,6 +26,7 @@ from sightline.images.bounds import (
     check_work,
     counted,
     has_one_scan,
+    jpeg_2000_levels,
     takes_long,
     without_large_metadata,
 )
@@ -189,7 +190,7 @@ def _decode(
         limit = max_pixels or (2 * (Image.MAX_IMAGE_PIXELS or math.inf) if image.format else math.inf)
         page_note = go_to_photo(image, limit) if image.format == "TIFF" else ""
         whole = image.size
-        _check_size(whole, _draft(image, size), limit)
+        _check_size(whole, _draft(image, size, limit), limit)
         _check_codec(image)
         check_work(image)
         if large := image.width * image.height > _LARGE:
@@ -216,15 +217,17 @@ def _again(image: Image.Image, file: Any, limit: float) -> Image.Image:
     return again
 
 
-def _draft(image: Any, size: int | None) -> int:
+def _draft(image: Any, size: int | None, limit: float) -> int:
     """Have a large photo decoded at a smaller scale, where its format can; returns how many pixels need memory then."""
     width, height = image.size
     # Asking for a smaller scale takes time, even where there is none.
     if size is None or min(width, height) < 4 * size:
         return width * height
     if image.format == "JPEG2000":
-        image.reduce = (min(width, height) // (2 * size)).bit_length() - 1
-        return width * height >> 2 * image.reduce
+        if width * height > limit:  # Pillow fails at some sizes: no other photo is to meet that
+            image.reduce = min((min(width, height) // (2 * size)).bit_length() - 1, jpeg_2000_levels(image.fp))
+            return width * height >> 2 * image.reduce
+        return width * height
     image.draft(None, (2 * size, 2 * size))
     # Of a JPEG of several scans, the decoder holds all that it has read.
     needs_all = image.format in ("JPEG", "MPO") and not has_one_scan(image)
@@ -318,10 +321,8 @@ def _open(photo: Photo, formats: Sequence[str] | None, opened: contextlib.ExitSt
     image = identify(source, formats)
     if profile:
         image.info["icc_profile"] = profile
-    position = source.tell()
     if (profile := coded_profile(image, source)) is not None:
         image.info["icc_profile"] = profile
-    source.seek(position)
     pixels = image.width * image.height
     if pixels > _LARGE and pixels > _PIXELS_A_BYTE * (size := size_of(source)):
         raise UnreadablePhoto(f"damaged image ({size} bytes that claim to be {image.width} x {image.height} pixels)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import zlib
 from typing import Any, TypeAlias
 
@@ -88,6 +89,8 @@ def has_one_scan(image: Any) -> bool:
     # Pillow stops behind the first scan's header. All channels are in it, or there are others.
     channels = len(image.layer)
     after = image.fp.tell()
+    if after < 6 + 2 * channels:  # of several pictures in one file, MPO
+        return False
     image.fp.seek(after - 6 - 2 * channels)
     head = image.fp.read(3)
     image.fp.seek(after)
@@ -103,6 +106,15 @@ def _scans_are_many(image: Any, scanned_pixels: int, usual: int = 1) -> bool:
         last = data[-1:]
     image.fp.seek(after)
     return scans > limit
+
+
+def jpeg_2000_levels(file: Any) -> int:
+    """How many times a JPEG 2000 may be halved while it is decoded, by its COD segment."""
+    position = file.tell()
+    file.seek(0)
+    segment = re.search(rb"\xff\x52.{7}(.)", file.read(1 << 16), re.DOTALL)
+    file.seek(position)
+    return segment[1][0] if segment else 0
 
 
 def without_large_metadata(file: CountedFile) -> tuple[CountedFile, bytes | None]:

@@ -44,19 +44,32 @@ def coded_profile(image: Any, file: IO[bytes]) -> bytes | None:
 
     Where the file has a profile, that counts, unless a PNG has cICP; that of sRGB is an empty profile.
     """
-    is_gray = image.mode[0] in "1LI"
-    if image.format == "PNG":
-        coded = next((content for name, content in png_chunks(file) if name == b"cICP"), b"")
-        if coded[2:] == b"\0\1":  # red, green and blue, of full range
-            return _coded(coded[0], coded[1], is_gray) or b""
-        gamma, points = image.info.get("gamma", 0), image.info.get("chromaticity", _SRGB)
-        if "icc_profile" in image.info or "srgb" in image.info or gamma < 0:
-            return None
-        # 1 / 2.2 is what is written for sRGB, beside its own chunk or instead.
-        is_usual = abs(gamma - 1 / 2.2) < 0.01 and np.abs(np.subtract(points, _SRGB)).max() < 2e-3
-        return _profile("sRGB" if is_usual or not gamma else 1 / gamma, points, is_gray)
-    if image.format not in ("AVIF", "HEIF") or "icc_profile" in image.info:
+    if image.format not in ("PNG", "AVIF", "HEIF"):
         return None
+    position = file.tell()
+    try:
+        return _png_profile(image, file) if image.format == "PNG" else _nclx_profile(image, file)
+    finally:
+        file.seek(position)
+
+
+def _png_profile(image: Any, file: IO[bytes]) -> bytes | None:
+    is_gray = image.mode[0] in "1LI"
+    coded = next((content for name, content in png_chunks(file) if name == b"cICP"), b"")
+    if coded[2:] == b"\0\1":  # red, green and blue, of full range
+        return _coded(coded[0], coded[1], is_gray) or b""
+    gamma, points = image.info.get("gamma", 0), image.info.get("chromaticity", _SRGB)
+    if "icc_profile" in image.info or "srgb" in image.info or gamma < 0:
+        return None
+    # 1 / 2.2 is what is written for sRGB, beside its own chunk or instead.
+    is_usual = abs(gamma - 1 / 2.2) < 0.01 and np.abs(np.subtract(points, _SRGB)).max() < 2e-3
+    return _profile("sRGB" if is_usual or not gamma else 1 / gamma, points, is_gray)
+
+
+def _nclx_profile(image: Any, file: IO[bytes]) -> bytes | None:
+    if "icc_profile" in image.info:
+        return None
+    is_gray = image.mode == "L"
     if nclx := image.info.get("nclx_profile"):  # of pillow-heif
         return _coded(nclx["color_primaries"], nclx["transfer_characteristics"], is_gray)
     file.seek(0)

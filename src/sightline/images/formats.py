@@ -163,6 +163,8 @@ def identify(source: BinaryIO, formats: Sequence[str] | None) -> Image.Image:
 
     Raises `UnreadablePhoto` where none of them takes it.
     """
+    if _first_bytes(source).startswith(_BEGINNINGS[DRAWING]):  # which Pillow would read byte by byte
+        raise UnreadablePhoto(_unidentified(source, formats))
     try:
         return _identify(source, formats)
     except UnidentifiedImageError:
