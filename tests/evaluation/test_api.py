@@ -122,3 +122,17 @@ def test_it_needs_no_torch_and_costs_nothing_until_it_is_asked():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert float(done.stdout) == pytest.approx(1)
+
+
+def test_intervals_do_not_depend_on_the_order_of_photos():
+    words = ["dog", "cat", "boy", "car", "red", "runs", "sits", "on", "grass", "sand"]
+    random = np.random.default_rng(0)
+    captions = [" ".join(random.choice(words, 6)) for _ in range(90)]
+    ours = {f"{at}.jpg": caption for at, caption in enumerate(captions[:30])}
+    theirs = {f"{at}.jpg": captions[at : at + 90 : 30] for at in range(30)}
+    theirs = {name: [*each[1:], each[0][:20]] for name, each in theirs.items()}
+    shuffled = random.permutation(list(ours)).tolist()
+    expected = sightline.score(ours, theirs).intervals()
+    assert sightline.score({name: ours[name] for name in shuffled}, theirs).intervals() == expected
+    lists = [ours[name] for name in shuffled], [theirs[name] for name in shuffled]
+    assert sightline.score(*lists).intervals() == expected

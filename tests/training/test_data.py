@@ -1,6 +1,7 @@
 import csv
 import json
 import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -152,3 +153,17 @@ def test_features_that_have_no_room_are_computed_as_photos_are_shown(shapes, tin
     assert any("no room for the features of 72 photos" in line for line in said)
     losses = [next(csv.DictReader((out / "metrics.csv").open()))["val_loss"] for out in (kept, shown)]
     assert float(losses[0]) == pytest.approx(float(losses[1]), abs=1e-3)
+
+
+def test_photos_that_cannot_be_read_are_named_and_left_out_where_the_recipe_says_so(tmp_path):
+    draw_shapes(root := tmp_path / "data", photos=30, seed=3)
+    whole = read_data([root], {}, boxes=False, say=lambda line: None)
+    broken = whole.examples["train"][2]
+    Path(broken.photo.path).write_bytes(broken.photo.read()[:200])
+    said: list[str] = []
+    read = read_data([root], {}, boxes=False, say=said.append, skips_unreadable=True)
+    names = [example.name for example in whole.examples["train"] if example.name != broken.name]
+    assert [example.name for example in read.examples["train"]] == names
+    assert len(read.shown) == len(names)
+    assert any(broken.name in line and "train" in line for line in said)
+    assert len(read.examples["val"]) == len(whole.examples["val"])

@@ -19,8 +19,10 @@ import sightline.training.train as steps
 from sightline.errors import SightlineError
 from sightline.nn.model_files import load_model, save_model
 from sightline.shapes.draw import draw_shapes
+from sightline.training import batches
 from sightline.training.module import CaptioningModule
 from sightline.training.results import draw_samples
+from sightline.training.run_folder import interruptible
 from sightline.training.train import train
 from tests.training.conftest import tiny
 
@@ -168,3 +170,28 @@ def test_nothing_but_sightline_speaks_while_it_trains(data, tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     assert [line.split(maxsplit=1)[0] for line in done.stdout.splitlines()] == ["24", "model.onnx:", "the"]
     load_model(paths[-1])
+
+
+# What torch makes of an error of a loading process.
+WRAPPED = "Caught {0} in DataLoader worker process 0.\nOriginal Traceback (most recent call last):\n  File\n{1}: {2}\n"
+
+
+def test_a_photo_that_a_loading_process_cannot_read_is_one_line(tmp_path):
+    text = WRAPPED.format(
+        "SightlineError", "sightline.errors.SightlineError", "a.jpg: damaged: mend it"
+    )  # torch's form
+    with pytest.raises(SightlineError, match=r"^a\.jpg: damaged: mend it$"), interruptible(tmp_path):
+        raise SightlineError(text)
+
+
+def test_shared_memory_that_is_full_is_one_line(tmp_path, monkeypatch):
+    def full(tensor):
+        error = "unable to allocate shared memory(shm) for file </torch_1>: No space left on device (28)"
+        raise RuntimeError(WRAPPED.format("RuntimeError", "RuntimeError", error))
+
+    monkeypatch.setattr(batches, "get_worker_info", lambda: "a loading process")
+    monkeypatch.setattr(torch.Tensor, "share_memory_", full)
+    with pytest.raises(SightlineError) as raised, interruptible(tmp_path):
+        batches._shared(((torch.zeros(3),), 1))
+    assert all(part in str(raised.value) for part in ("shared memory", "training.workers=0", "--shm-size"))
+    assert "Traceback" not in str(raised.value)

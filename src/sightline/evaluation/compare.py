@@ -76,18 +76,18 @@ def compare_results(first: Result, second: Result) -> Comparison:
                 f"{second.folder}: the references of {photo!r} are not those in {first.folder}; compare results scored"
                 " against the same references"
             )
-    # The second in the first's order, so that resampling draws the same photos of both.
-    ordered = {photo: second.hypotheses[photo] for photo in first.hypotheses}
+    # Both in one order, which does not depend on theirs, so that resampling draws the same photos of both.
+    ordered = [{name: each.hypotheses[name] for name in sorted(first.hypotheses)} for each in (first, second)]
     scored = [
         score_captions(hypotheses, first.references, metrics=quick_metrics(), tokenizer=first.tokenizer).scores
-        for hypotheses in (first.hypotheses, ordered)
+        for hypotheses in ordered
     ]
     pairs = [
         ScorePair(a.name, a.value, b.value, bootstrap.compare(a, b))
         for a, b in zip(scored[0].values(), scored[1].values(), strict=True)
         if a.value is not None and b.value is not None
     ]
-    cider, photos = next(pair for pair in pairs if pair.name == "CIDEr"), len(ordered)
+    cider, photos = next(pair for pair in pairs if pair.name == "CIDEr"), len(first.hypotheses)
     meteor = [result.facts.get("scores", {}).get("METEOR") for result in (first, second)]
     languages = [result.facts.get("notes", {}).get("METEOR") for result in (first, second)]
     if None not in meteor and languages[0] == languages[1]:

@@ -26,12 +26,14 @@ class Scores:
         scores: all scores by name, e.g. ``BLEU-4``; those that could not be computed have a value of None and a note.
         tokenizer: the name of the tokenizer, one of `sightline.metrics.TOKENIZERS`.
         warning: one line if the tokenizer does not fit the captions; otherwise empty.
+        order: the photos' indices in an order that does not depend on theirs, in which the bootstrap draws them.
     """
 
     photos: tuple[Any, ...]
     scores: Mapping[str, Score]
     tokenizer: str = "ptb"
     warning: str = ""
+    order: Sequence[int] | None = None
 
     def __getitem__(self, name: str) -> float | None:
         return self.scores[name].value
@@ -49,7 +51,7 @@ class Scores:
 
     def intervals(self) -> dict[str, tuple[float, float]]:
         """Name -> 95% bootstrap interval over photos, of every score that has one."""
-        return intervals(self.scores.values())
+        return intervals(self.scores.values(), order=self.order)
 
     def as_dict(self, with_intervals: bool = False) -> dict[str, object]:
         """Plain values for JSON: scores, ``notes`` on them, why some are ``missing``, `intervals` where asked for."""
@@ -103,4 +105,7 @@ def score_captions(
         metric_of(name)
     corpus = Corpus.of_captions(hypotheses, references, training_captions, tokenizer, language)
     warning = misfit(tokenizer, list(chain.from_iterable(references.values())))
-    return Scores(tuple(hypotheses), compute(corpus, names), tokenizer, warning)
+    photos = tuple(hypotheses)
+    # By what is known of a photo: its references, and its name, which is a number in a list.
+    order = sorted(range(len(photos)), key=lambda at: (sorted(corpus.references[at]), str(photos[at])))
+    return Scores(photos, compute(corpus, names), tokenizer, warning, order)

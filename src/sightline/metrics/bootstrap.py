@@ -28,28 +28,39 @@ class Difference:
     p_value: float
 
 
-def resample(statistics: Sequence[Resampled], photos: int, resamples: int = 1000, seed: int = 0) -> Floats:
+def resample(
+    statistics: Sequence[Resampled],
+    photos: int,
+    resamples: int = 1000,
+    seed: int = 0,
+    order: Sequence[int] | None = None,
+) -> Floats:
     """Each of S statistics under draws of ``photos`` photos with replacement, float64 ``(S, resamples)``.
 
-    All statistics, and all calls with the same seed, use the same draws: that makes comparisons paired. ``ValueError``
-    if there is no photo or no draw.
+    All statistics, and all calls with the same seed, use the same draws: that makes comparisons paired. ``order`` lists
+    the photos' indices as the draws are to meet them. ``ValueError`` if there is no photo or no draw.
     """
     if photos < 1 or resamples < 1:
         raise ValueError(f"{photos} photos drawn {resamples} times: both must be 1 or more")
     random = np.random.default_rng(seed)
     uniform = np.full(photos, 1 / photos)
     sizes = [min(_BLOCK, resamples - done) for done in range(0, resamples, _BLOCK)]
-    draws = (random.multinomial(photos, uniform, size).astype(np.float64) for size in sizes)
+    places = slice(None) if order is None else np.argsort(order)
+    draws = (random.multinomial(photos, uniform, size).astype(np.float64)[:, places] for size in sizes)
     blocks = [np.stack([statistic(weights) for statistic in statistics]) for weights in draws]
     return np.concatenate(blocks, axis=1)
 
 
 def intervals(
-    scores: Iterable[Score], level: float = 0.95, resamples: int = 1000, seed: int = 0
+    scores: Iterable[Score],
+    level: float = 0.95,
+    resamples: int = 1000,
+    seed: int = 0,
+    order: Sequence[int] | None = None,
 ) -> dict[str, tuple[float, float]]:
     """Name -> percentile bootstrap interval of the corpus score (Efron and Tibshirani 1993, chapter 13).
 
-    The scores must be of the same photos; those that cannot be resampled are left out.
+    The scores must be of the same photos; those that cannot be resampled are left out. ``order`` as in `resample`.
     """
     usable = [
         (score.name, score.resampled, len(score.per_photo))
@@ -59,7 +70,7 @@ def intervals(
     if not usable:
         return {}
     names, statistics, photos = zip(*usable, strict=True)
-    values = resample(statistics, photos[0], resamples, seed)
+    values = resample(statistics, photos[0], resamples, seed, order)
     return {name: _percentiles(row, level) for name, row in zip(names, values, strict=True)}
 
 
@@ -87,5 +98,6 @@ def compare(
 
 
 def _percentiles(values: Floats, level: float) -> tuple[float, float]:
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    # Sums over photos in another order differ in their last digits.
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2]).round(12)
     return float(low), float(high)

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from sightline.data.check import CUT_OFF_SHARE
 from sightline.data.example import Example
@@ -26,7 +26,7 @@ from sightline.nn.prefix_tree import PrefixTree
 from sightline.preprocess import Preprocessing, open_photo, preprocess
 from sightline.training.attention_targets import AttentionTargets, NounBoxes, PhraseBoxes
 from sightline.training.augment import augment
-from sightline.training.data import TrainingData
+from sightline.training.data import TrainingData, unreadable_told
 from sightline.training.distributed import Ranks
 from sightline.training.features import FeatureCache
 from sightline.training.recipe import Recipe
@@ -128,7 +128,8 @@ class Pixels(Dataset[Batch]):
     things: PhraseBoxes | NounBoxes | None = None
 
     def __getitem__(self, draw: Draw) -> Batch:
-        pixels, boxes = zip(*(self._pixels_and_boxes(photo, draw.epoch) for photo in draw.photos), strict=True)
+        with unreadable_told():
+            pixels, boxes = zip(*(self._pixels_and_boxes(photo, draw.epoch) for photo in draw.photos), strict=True)
         captions = PrefixTree.from_captions(self.targets[draw.photos])
         attention = self.things.targets(draw.photos, captions, boxes) if self.things else None
         return Batch(torch.from_numpy(np.stack(pixels)), captions, torch.tensor(draw.photos), draw.share, attention)
@@ -179,8 +180,29 @@ def make_loaders(
             data = Pixels(photos, encoder.preprocessing, targets[split], augment_seed if learns else None, boxes)
         seed, shown, shards = (training.seed, dataset.shown, large_shards(photos)) if learns else (None, None, None)
         sampler = LengthSampler(targets[split], training.batch_size, seed, ranks.rank, ranks.world_size, shown, shards)
-        loaders[split] = DataLoader(data, None, sampler=sampler, worker_init_fn=_ignore_signals, **loading)
+        loaders[split] = DataLoader(
+            data, None, sampler=sampler, collate_fn=_shared, worker_init_fn=_ignore_signals, **loading
+        )
     return loaders
+
+
+def _shared(batch: Any) -> Any:
+    """The batch, in shared memory if a loading process made it: where that is full, this raises.
+
+    Otherwise a thread of that process would fail while it hands the batch over, and the training would wait for ever.
+    """
+    if get_worker_info():
+        for tensor in _tensors(batch):
+            tensor.share_memory_()
+    return batch
+
+
+def _tensors(value: object) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, tuple):
+        for each in value:
+            yield from _tensors(each)
 
 
 def _ignore_signals(worker: int) -> None:

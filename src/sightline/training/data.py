@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ from sightline.data.example import Example
 from sightline.data.large.packed import Examples, Joined
 from sightline.errors import SightlineError
 from sightline.images.source import ImageSource
+from sightline.preprocess import open_photo
 
 _SPLITS = ("train", "val", "test")
 
@@ -46,6 +50,7 @@ def read_data(
     boxes: bool,
     say: Callable[[str], None],
     regions: Mapping[str, Path] | None = None,
+    skips_unreadable: bool = False,
 ) -> TrainingData:
     """Read the datasets in ``folders``, each of another name; each needs a train and a val split.
 
@@ -57,6 +62,7 @@ def read_data(
             2.5, an epoch shows every photo twice and a random half of them once more.
         boxes: whether training photos must have regions.
         regions: a folder's name -> where its regions are, if not in it; see `Dataset`.
+        skips_unreadable: whether all photos are decoded, and those that cannot be are named and left out.
 
     Raises:
         SightlineError: a dataset cannot be used, two have the same name, a repeat names no dataset, or no training
@@ -78,6 +84,9 @@ def read_data(
         say("--regions is not used: training.attention_supervision and training.hallucination_penalty are 0")
     if len(datasets) > 1:
         _leave_out(datasets, examples, say)
+    if skips_unreadable:
+        for split, parts in examples.items():
+            examples[split] = {name: _readable(f"{name}, {split}", part, say) for name, part in parts.items()}
     _say_sizes(datasets, examples, repeats, say)
     facts: dict[str, list[Any]] = {
         "data": list(datasets),
@@ -135,6 +144,38 @@ def _leave_out(
     )
     if twice:
         say(f"{twice} training photos lie in more than one dataset, and are shown by each")
+
+
+@contextmanager
+def unreadable_told() -> Iterator[None]:
+    """In the block a photo is decoded; raises `SightlineError`, with the ways out, where that is impossible."""
+    try:
+        yield
+    except SightlineError as error:
+        advice = "mend it, or leave such photos out: training.unreadable=skip"
+        raise SightlineError(f"{error}; {advice}") from None
+
+
+def _readable(where: str, examples: Sequence[Example], say: Callable[[str], None]) -> Sequence[Example]:
+    """The examples whose photos can be decoded; ``say`` which are left out."""
+
+    def can_be_read(example: Example) -> bool:
+        try:
+            open_photo(example.photo)
+        except SightlineError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        readable = np.fromiter(pool.map(can_be_read, examples), bool, len(examples))
+    if readable.all():
+        return examples
+    names = [examples[at].name for at in np.flatnonzero(~readable).tolist()]
+    if len(names) == len(examples):
+        raise SightlineError(f"{where}: none of its photos can be read; `sightline data check` says why")
+    listed = f"{', '.join(names[:8])}{', ...' * (len(names) > 8)}"
+    say(f"{where}: left out, as they cannot be read, {len(names)} of {len(examples)} photos: {listed}")
+    return (examples if isinstance(examples, Examples) else Examples.pack(examples)).take(readable)
 
 
 def _homes(datasets: Mapping[str, Dataset]) -> dict[ImageSource, list[tuple[str, str]]]:

@@ -23,6 +23,7 @@ from sightline.images.source import ImageSource
 from sightline.model_folder import naming_write_errors
 from sightline.nn.encoder import Encoder, fused
 from sightline.preprocess import Preprocessing, preprocess
+from sightline.training.data import unreadable_told
 from sightline.training.distributed import SINGLE, Ranks
 
 # Few photos at a time: the activations of larger batches leave the processor's caches, and encoding slows to a half.
@@ -205,5 +206,10 @@ def _decoded(
     for photo in photos:
         waiting.append(pool.submit(preprocess, photo, preprocessing))
         if len(waiting) >= depth:
-            yield waiting.pop(0).result()
-    yield from (future.result() for future in waiting)
+            with unreadable_told():
+                pixels = waiting.pop(0).result()
+            yield pixels
+    for future in waiting:
+        with unreadable_told():
+            pixels = future.result()
+        yield pixels

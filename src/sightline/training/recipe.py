@@ -205,6 +205,11 @@ class TrainingRecipe(Section):
     devices: Count | Literal["auto"] = _option("auto", "Number of GPUs or processes; auto: all GPUs.")
     workers: int = _option(0, "Processes that prepare batches on each device; 0: none of their own.", ge=0)
     threads: Count | None = _option(None, "CPU threads; null: one a core. A very small model is fastest with one.")
+    unreadable: Literal["refuse", "skip"] = _option(
+        "refuse",
+        "Photos that cannot be decoded; refuse: the first one ends the training, skip: all photos are decoded before it"
+        " begins, and those are named and left out.",
+    )
     seed: int = _option(0, "Seed of all random numbers.", ge=0, le=2**32 - 1)
 
     @property

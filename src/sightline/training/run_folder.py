@@ -88,6 +88,12 @@ def interruptible(out: Path) -> Iterator[None]:
             yield
     except (KeyboardInterrupt, SystemExit):  # Lightning raises SystemExit after KeyboardInterrupt
         raise SightlineError(f"interrupted; {resume_advice(out)}") from None
+    except SightlineError as error:
+        # One of a loading process comes with its traceback.
+        if "DataLoader worker" not in str(error):
+            raise
+        reason = str(error).removesuffix(r"\n").rpartition(r"\n")[2].partition(": ")[2]
+        raise SightlineError(reason) from None
     # A loading process that dies while it hands over a batch raises ConnectionError or EOFError.
     except (RuntimeError, ConnectionError, EOFError) as error:
         if isinstance(error, dist.DistError) or "gloo" in str(error):  # gloo raises plain RuntimeErrors that name it
@@ -95,6 +101,11 @@ def interruptible(out: Path) -> Iterator[None]:
             raise SightlineError(f"{reason}; {resume_advice(out)}") from None
         if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
             raise
+        if "shared memory" in str(error):
+            raise SightlineError(
+                f"shared memory (/dev/shm) is full; {resume_advice(out)}, with training.workers=0, or with more of it,"
+                " such as docker run --shm-size 1g"
+            ) from None
         raise SightlineError(
             f"a process that loads photos was ended from outside, perhaps as memory ran out; {resume_advice(out)},"
             " maybe with fewer training.workers"

@@ -77,7 +77,8 @@ def train(
         check()  # again: another training may have ended meanwhile
         say = say if ranks.is_rank_zero else lambda line: None
         with ranks.rank_zero_first():  # it indexes shards for all
-            dataset = read_data(folders, repeats or {}, recipe.training.needs_boxes, say, regions)
+            skips = recipe.training.unreadable == "skip"
+            dataset = read_data(folders, repeats or {}, recipe.training.needs_boxes, say, regions, skips)
         held_out = dataset.examples["val"]
         L.seed_everything(recipe.training.seed, verbose=False)
         with ranks.rank_zero_first():
