@@ -160,7 +160,7 @@ def preprocess_with_note(photo: Photo, preprocessing: Preprocessing, **limits: A
 def is_costly(photo: Photo, formats: Sequence[str] | None = None) -> bool:
     """Whether a photo takes several times as long to decode as to caption, by its header; False if it is unreadable."""
     with contextlib.ExitStack() as opened, contextlib.suppress(Exception), _open(photo, formats, opened) as image:
-        return image.width * image.height > _LARGE or takes_long(image)
+        return takes_long(image)
     return False
 
 

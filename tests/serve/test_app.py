@@ -14,11 +14,12 @@ from urllib.parse import urlsplit
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
+from starlette.requests import Request
 
 import sightline.serve
 from sightline.captioner import load
 from sightline.errors import SightlineError
-from sightline.serve.app import create_app
+from sightline.serve.app import client_network, create_app
 from sightline.serve.limits import Limits, Refused
 from sightline.serve.metrics import Metrics
 from sightline.serve.page_files import folder_files
@@ -132,6 +133,19 @@ def test_below_a_path_all_is_reached_with_and_without_it(tmp_path):
         assert [asked.get(path).status_code for path in ("/captions", "/caption/none")] == [404, 404]
         answers = [asked.post(PHOTOS, headers={"Origin": origin}) for origin in ("https://a.org", "https://b.org")]
     assert [answer.headers.get("Access-Control-Allow-Origin") for answer in answers] == ["https://a.org", None]
+
+
+@pytest.mark.parametrize(
+    ("host", "network"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
+        ("::ffff:192.0.2.7", "::ffff:192.0.2.7"),
+        ("a proxy", "a proxy"),
+    ],
+)
+def test_a_client_s_share_is_its_network_s(host, network):
+    assert client_network(Request({"type": "http", "client": (host, 1)})) == network
 
 
 def test_one_client_never_has_the_whole_queue():

@@ -77,9 +77,10 @@ def check_work(image: Any) -> None:
 
 def takes_long(image: Any) -> bool:
     """Whether an opened image takes several times as long to decode as to caption."""
+    pixels = image.width * image.height
     if image.format in ("JPEG", "MPO"):
-        return not has_one_scan(image) and _scans_are_many(image, _COSTLY_SCANNED)
-    return image.width * image.height > _COSTLY_PIXELS or any(tile[0] in Image.DECODERS for tile in image.tile[:1])
+        return pixels > _COSTLY_SCANNED or (not has_one_scan(image) and _scans_are_many(image, _COSTLY_SCANNED))
+    return pixels > _COSTLY_PIXELS or any(tile[0] in Image.DECODERS for tile in image.tile[:1])
 
 
 def has_one_scan(image: Any) -> bool:

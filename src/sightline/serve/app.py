@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +135,7 @@ def _add_captions(app: FastAPI, service: CaptionService, limits: Limits, metrics
         began = time.perf_counter()
         outcome = "failed"
         try:
-            with service.accepted(request.client and request.client.host):
+            with service.accepted(client_network(request)):
                 status, outcome, body = answer(await _captioned(request, service, limits, metrics))
             return JSONResponse(body, status)
         except Refused as refused:
@@ -145,6 +147,17 @@ def _add_captions(app: FastAPI, service: CaptionService, limits: Limits, metrics
         finally:
             metrics.requests.labels(outcome).inc()
             metrics.seconds.labels("request").observe(time.perf_counter() - began)
+
+
+def client_network(request: Request) -> str | None:
+    """Whose share of the queue a request takes: an IPv4 address, or the IPv6 network (/64) that one client may have."""
+    if request.client is None:
+        return None
+    with contextlib.suppress(ValueError):  # what a proxy sends may be a name
+        address = ip_address(request.client.host)
+        if address.version == 6 and not address.ipv4_mapped:
+            return str(ip_network((int(address), 64), strict=False))
+    return request.client.host
 
 
 async def _captioned(request: Request, service: CaptionService, limits: Limits, metrics: Metrics) -> list[Result]:

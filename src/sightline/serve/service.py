@@ -59,7 +59,7 @@ class CaptionService:
         self._captioner, self._limits, self._metrics = captioner, limits, metrics
         self._quick: Workers[CaptionOptions, _WaitingPhoto, Result | None] = Workers(cores, self._caption_quick)
         # One after the other, so that they have no more than a part of a core and of the memory.
-        self._costly: Workers[CaptionOptions, _WaitingPhoto, Result] = Workers(1, self._caption_costly, niceness=12)
+        self._costly: Workers[CaptionOptions, _WaitingPhoto, Result] = Workers(1, self._caption_costly)
         # The first request must not wait for what is loaded on first use.
         grey = io.BytesIO()
         Image.new("RGB", (8, 8), "grey").save(grey, "PNG")

@@ -23,13 +23,12 @@ class Workers(Generic[Kind, Item, Result]):
 
     Args:
         cores: how many calls of ``work`` run at the same time.
-        niceness: by how much the threads' priority is lower than the process's, on Linux.
         work: takes a kind and one or two items of that kind, returns their results in the same order.
     """
 
-    def __init__(self, cores: int, work: Callable[[Kind, Sequence[Item]], Sequence[Result]], niceness: int = 5) -> None:
+    def __init__(self, cores: int, work: Callable[[Kind, Sequence[Item]], Sequence[Result]]) -> None:
         self._cores, self._work = cores, work
-        self._pool = ThreadPoolExecutor(cores, "caption", _lower_priority, (niceness,))
+        self._pool = ThreadPoolExecutor(cores, "caption", _lower_priority)
         self._lock = threading.Lock()
         self._waiting: deque[tuple[Kind, Item, Future[Result]]] = deque()
 
@@ -62,7 +61,7 @@ class Workers(Generic[Kind, Item, Result]):
                     future.set_exception(error)
 
 
-def _lower_priority(niceness: int) -> None:
+def _lower_priority() -> None:
     """Let the event loop's thread run first, on Linux: its work is short, and clients wait for it."""
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.getpriority(os.PRIO_PROCESS, 0) + niceness)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.getpriority(os.PRIO_PROCESS, 0) + 5)
