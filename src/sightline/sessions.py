@@ -37,6 +37,7 @@ class Sessions:
     """The sessions of one model.onnx, one for each number of threads, opened when first needed; threads may share it.
 
     After a fork, the child process opens its own. ``device`` is where they run, ``metadata`` what model.onnx records.
+    One on one core is opened at once; if another is needed before it, it is closed again, as each holds all weights.
     Raises `SightlineError` if ``device`` is none of `DEVICES`, and what `open_session` raises.
     """
 
@@ -45,7 +46,8 @@ class Sessions:
         self._path = path.absolute()  # for sessions opened after the working directory has changed
         self._forget()
         _all_sessions.add(self)
-        session = self.get(threads=1)
+        session = open_session(self._path, 1, self.device)
+        self._unused[1] = session
         if self.device == "cuda" and session.get_providers()[0] != _CUDA:
             _log.warning("sightline: CUDA could not be started; captions are computed on the processor")
             self.device = "cpu"
@@ -55,15 +57,18 @@ class Sessions:
         """The session that runs on so many cores."""
         with self._opening:
             if threads not in self._opened:
-                self._opened[threads] = open_session(self._path, threads, self.device)
+                unused = self._unused.pop(threads, None)
+                self._unused.clear()
+                self._opened[threads] = unused or open_session(self._path, threads, self.device)
             return self._opened[threads]
 
     def _forget(self) -> None:
         self._opened: dict[int, InferenceSession] = {}
+        self._unused: dict[int, InferenceSession] = {}
         self._opening = threading.Lock()
 
     def _after_fork(self) -> None:
-        for session in self._opened.values():
+        for session in (*self._opened.values(), *self._unused.values()):
             # Must never be freed: its destructor would wait for threads that the child does not have.
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(session))
         self._forget()

@@ -100,6 +100,10 @@ def test_int8_takes_the_ranges_that_the_model_folder_holds(run, tiny, tiny_run, 
     assert known_ranges(ModelConfig.load(run / "config.json")) == gather_ranges(tiny.model.encoder, photos)
     made = export_model(run, tmp_path / "bundle", "int8")
     assert made.integers == 4 and Captioner(tmp_path / "bundle")(photos[0]).text
+    stored = onnx.load(made.path)
+    assert [node.op_type for node in stored.graph.node].count("QLinearConv") == 4  # fused in the file already
+    assert {entry.domain for entry in stored.opset_import} == {"", "com.microsoft"}
+    assert sorted(path.name for path in made.path.parent.iterdir()) == ["config.json", "model.onnx", "vocabulary.json"]
     assert export_model(run, tmp_path / "whole").integers == 0
     assert export_model(tiny_run, tmp_path / "without", "int8").integers == 0  # no ranges, and no photos
     assert export_model(tiny_run, tmp_path / "gathered", "int8", photos).integers == 4

@@ -65,3 +65,8 @@ def test_a_single_photo_loads_no_other_readers(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code, tmp_path / "photo.jpg"], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_common_photos_do_not_load_all_readers(monkeypatch):
+    monkeypatch.setattr(formats, "photo_suffixes", lambda: pytest.fail("loads all of Pillow's readers"))
+    assert all(map(is_photo, ("a.jpg", "b.JPEG", "c.d.png")))

@@ -14,7 +14,7 @@ from sightline.errors import SightlineError
 from sightline.export.agreement import LARGEST_LOSS, Agreement, compare, random_photos
 from sightline.export.graph import share_weights, to_onnx
 from sightline.export.integers import quantize_convolutions
-from sightline.export.precision import PRECISIONS
+from sightline.export.precision import PRECISIONS, optimize
 from sightline.model_folder import CARD, CONFIG, ONNX, VOCABULARY, ModelConfig, replacing, replacing_folder
 from sightline.nn.model_files import load_ensemble, load_model, save_model
 from sightline.nn.quantization import gather_ranges, known_ranges
@@ -93,6 +93,8 @@ def _export(folder: Path, path: Path, precision: str, photos: Sequence[Photo]) -
     graph = share_weights(PRECISIONS[precision](graph))
     graph.metadata_props.add(key="sightline.precision", value=precision)
     onnx.save(graph, path)
+    if precision == "int8":
+        optimize(path)
     real = [preprocess(photo, config.preprocessing) for photo in photos]
     agreement = compare(model, config, path, [*random_photos(config.preprocessing.size), *real])
     if precision == "fp32" and not agreement.exact:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
+import onnx
+import onnxruntime
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
@@ -80,6 +83,30 @@ def eight_bits(model: ModelProto) -> ModelProto:
             nodes[:0] = [_halved(weight)] if small else _restored(graph, weight, readers[name])
         _replace_nodes(graph, nodes)
     return model
+
+
+def optimize(path: Path) -> None:
+    """Fuse the operations of an int8 model.onnx in its file, so that ONNX Runtime need not at every start.
+
+    Only what holds on every processor: layouts are chosen when the model is loaded. Constants are not computed either,
+    as the table of words is 18 times as large as what it is computed from.
+    """
+    fused = path.with_name(f"{path.stem}-fused{path.suffix}")
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    options.optimized_model_filepath = str(fused)
+    options.log_severity_level = 4
+    try:
+        onnxruntime.InferenceSession(
+            path, options, disabled_optimizers=["ConstantFolding"], providers=["CPUExecutionProvider"]
+        )
+        model = onnx.load(fused)
+    finally:
+        fused.unlink(missing_ok=True)
+    needed = [entry for entry in model.opset_import if entry.domain in ("", _RUNTIME_DOMAIN)]
+    del model.opset_import[:]
+    model.opset_import.extend(needed)
+    onnx.save(model, path)
 
 
 PRECISIONS: dict[str, Callable[[ModelProto], ModelProto]] = {"fp32": as_they_are, "fp16": half, "int8": eight_bits}

@@ -92,6 +92,10 @@ def heic_is_read() -> bool:
     return importlib.util.find_spec("pillow_heif") is not None
 
 
+# Asking about these does not load all of Pillow's readers.
+_COMMON = frozenset({".jpeg", ".jpg", ".png"})
+
+
 @functools.cache
 def photo_suffixes() -> frozenset[str]:
     """Suffixes of the photos that can be read, in lower case, e.g. ``".jpg"``: what Pillow opens, as installed here.
@@ -108,7 +112,8 @@ def photo_suffixes() -> frozenset[str]:
 
 def is_photo(path: str | os.PathLike[str]) -> bool:
     """Whether a file's name has a photo's suffix; the file itself is not looked at."""
-    return _suffix(path) in photo_suffixes()
+    suffix = _suffix(path)
+    return suffix in _COMMON or suffix in photo_suffixes()
 
 
 def is_hidden(path: str) -> bool:
