@@ -193,8 +193,9 @@ def _decode(
         _check_size(whole, _draft(image, size, limit), limit)
         _check_codec(image)
         check_work(image)
-        if large := image.width * image.height > _LARGE:
+        if image.width * image.height > _LARGE // 10:  # else glibc keeps it for each thread
             opened.callback(give_memory_back)
+        if large := image.width * image.height > _LARGE:
             opened.enter_context(_decoding_large.setdefault(os.getpid(), threading.Lock()))
         depth, low, file = declared_depth(image), low_tiles(image), getattr(image, "fp", None)
         note = _load(image) or page_note
