@@ -23,6 +23,7 @@ import numpy as np
 from PIL import Image
 
 import sightline
+from sightline.preprocess import silence_pillow
 
 
 def megabytes(field: str) -> float:
@@ -33,6 +34,7 @@ def megabytes(field: str) -> float:
 
 
 def outcomes(folder: Path, model: Path | None) -> dict[str, object]:
+    silence_pillow()  # as the command does
     files = sorted(str(path) for path in folder.rglob("*") if path.is_file())
     results = list(sightline.load(model).stream(files))
     refusals = {file: str(result) for file, result in zip(files, results, strict=True) if isinstance(result, Exception)}
