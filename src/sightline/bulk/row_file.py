@@ -24,10 +24,11 @@ _ENTRY_FIELDS = ("photo", "error", *Version._fields, "made_by")
 
 
 class Entry(NamedTuple):
-    """What a photo's row says of its file, and whether it holds an error."""
+    """What a photo's row says of its file, whether it holds an error, and whether that is one of too many pixels."""
 
     version: Version
     failed: bool
+    is_over_limit: bool
 
 
 class RowFile:
@@ -117,8 +118,10 @@ class RowFile:
 
     def _is_missing(self, photo: ImageSource, version: Version) -> bool:
         entry = self.entries.get(self.name(photo.name))
-        # A photo that failed at a URL is tried again though nothing tells that it changed: a network may fail.
-        return entry is None or entry.version != version or (entry.failed and is_remote(photo.name))
+        # Tried again though nothing tells that it changed: a network may fail, and the limit of pixels be raised.
+        if entry is None or entry.is_over_limit or (entry.failed and is_remote(photo.name)):
+            return True
+        return entry.version != version
 
     def _remember(self, row: Row) -> None:
         self._repeated |= row["photo"] in self._gathered
@@ -128,7 +131,8 @@ class RowFile:
     def _entry(self, row: Row, path: Path) -> Entry:
         if row["made_by"] != self._made_by:
             raise other_maker(path, row["made_by"], self._made_by)
-        return Entry(Version(row["size"], row["modified_ns"]), row["error"] is not None)
+        error = row["error"]
+        return Entry(Version(row["size"], row["modified_ns"]), error is not None, "--max-megapixels" in (error or ""))
 
     def _entries_of_table(self) -> Iterator[tuple[str, Entry]]:
         if self._table is None or not self._target.exists():
