@@ -184,22 +184,25 @@ def _integer_product(
         []
         if unit
         else [
-            helper.make_node("Abs", [x], [f"{product}/absolute"]),
-            helper.make_node("ReduceMax", [f"{product}/absolute", _LAST_AXIS], [f"{product}/largest"], keepdims=1),
-            helper.make_node("Max", [f"{product}/largest", _TINY], [f"{product}/row"]),
-            helper.make_node("Div", [x, f"{product}/row"], [f"{product}/unit"]),
+            _node("Abs", [x], f"{product}/absolute"),
+            _node("ReduceMax", [f"{product}/absolute", _LAST_AXIS], f"{product}/largest", keepdims=1),
+            _node("Max", [f"{product}/largest", _TINY], f"{product}/row"),
+            _node("Div", [x, f"{product}/row"], f"{product}/unit"),
         ]
     )
     result = product if unit else f"{product}/of_unit"
     factors = [f"{product}/input", f"{name}/int8", _STEP, f"{name}/scale", _MIDDLE]
     return [
         *by_row,
-        helper.make_node("QuantizeLinear", [x if unit else f"{product}/unit", _STEP, _MIDDLE], [f"{product}/input"]),
-        helper.make_node(
-            "MatMulIntegerToFloat", [*factors, *(["", *bias] if bias else [])], [result], domain=_RUNTIME_DOMAIN
-        ),
-        *([] if unit else [helper.make_node("Mul", [result, f"{product}/row"], [product])]),
+        _node("QuantizeLinear", [x if unit else f"{product}/unit", _STEP, _MIDDLE], f"{product}/input"),
+        _node("MatMulIntegerToFloat", [*factors, *(["", *bias] if bias else [])], result, domain=_RUNTIME_DOMAIN),
+        *([] if unit else [_node("Mul", [result, f"{product}/row"], product)]),
     ]
+
+
+def _node(operation: str, inputs: Sequence[str], output: str, **attributes: Any) -> NodeProto:
+    """A node named after its output, so that a profile tells what it belongs to."""
+    return helper.make_node(operation, inputs, [output], name=output, **attributes)
 
 
 def known_ranges(graph: GraphProto) -> dict[str, Range]:
