@@ -20,7 +20,7 @@ _SCHEMA = pa.schema([("photo", pa.string()), ("bytes", pa.binary()), ("error", p
 _AT_ONCE = 64
 
 
-class PhotoSource(Datasource):
+class PhotoSource(Datasource):  # type: ignore[misc]  # Ray has no types
     """A read task for each piece of work.
 
     Rows are photo (its name), bytes (missing of files and URLs, which are read where they are captioned) and error.

@@ -64,7 +64,7 @@ class Connection(H11Protocol):
     def close_if_silent(self) -> bool:
         """Close the connection unless a request is under way; whether it is closed."""
         self._stop_timeout()
-        if self.cycle and not self.cycle.response_complete:
+        if self.cycle is not None and not self.cycle.response_complete:
             return False
         self.transport.abort()  # does not wait for the client to read
         return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from sightline.annotations.text import read_text
 from sightline.data.example import Example, Region
@@ -33,7 +34,7 @@ def read(root: Path, examples: Sequence[Example]) -> Located | None:
     return Located(f"{OBJECTS} in {root}", regions)
 
 
-def _regions(caption: str, objects: Sequence[dict]) -> tuple[Region, ...]:
+def _regions(caption: str, objects: Sequence[dict[str, Any]]) -> tuple[Region, ...]:
     named = pointing_targets(split_words(caption), objects)
     boxes = ((word, relative_box(*box, WIDTH, WIDTH)) for word, box in named.items())
     return tuple(Region(word, word + 1, (box,)) for word, box in boxes if box)
