@@ -19,10 +19,11 @@ from starlette.requests import Request
 import sightline.serve
 from sightline.captioner import load
 from sightline.errors import SightlineError
-from sightline.serve.app import client_network, create_app
+from sightline.serve.app import create_app
 from sightline.serve.limits import Limits, Refused
 from sightline.serve.metrics import Metrics
 from sightline.serve.page_files import folder_files
+from sightline.serve.request import client_network
 from sightline.serve.schemas import CaptionOptions
 from sightline.serve.service import CaptionService
 from sightline.serve.upload import UploadedPhoto
@@ -131,6 +132,7 @@ def test_below_a_path_all_is_reached_with_and_without_it(tmp_path):
         moved = [asked.get(path).headers["Location"] for path in ("/caption", "/caption/docs", "/docs")]
         assert [urlsplit(location).path for location in moved] == ["/caption/", "/caption/docs/", "/caption/docs/"]
         assert [asked.get(path).status_code for path in ("/captions", "/caption/none")] == [404, 404]
+        assert isinstance(asked.post("/caption/api/generate").json()["error"], str)  # Ollama's form of errors
         answers = [asked.post(PHOTOS, headers={"Origin": origin}) for origin in ("https://a.org", "https://b.org")]
     assert [answer.headers.get("Access-Control-Allow-Origin") for answer in answers] == ["https://a.org", None]
 

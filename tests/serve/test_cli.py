@@ -40,6 +40,7 @@ def test_a_port_that_is_taken_is_named(tiny_bundle):
         (("--port", "99999"), 2, "'--port': 99999 is not in the range"),
         (("--queue", "0"), 2, "'--queue': 0 is not in the range"),
         (("--root-path", "caption"), 2, "a path such as /caption"),
+        (("--api", "openai,gemini"), 2, "gemini: not one of ollama, openai, photoprism, none"),
         (("--cors", "https://a.org/"), 2, "an origin such as"),
         (("--uds", "/none/socket"), 1, "/none/socket: cannot listen (No such file or directory)"),
         (("--uds", "/none/socket", "--workers", "2"), 1, "--uds has one worker"),

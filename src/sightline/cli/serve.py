@@ -12,6 +12,7 @@ import click
 from sightline.cli.options import PATH, model_option
 from sightline.cli.streams import put
 from sightline.errors import SightlineError, require
+from sightline.serve.endpoints import NAMES
 from sightline.serve.limits import MB, Limits
 
 _NEEDED = ("fastapi", "fastapi_offline", "prometheus_client", "python_multipart", "uvicorn")
@@ -43,6 +44,14 @@ def _origins(_: object, __: object, origins: tuple[str, ...]) -> tuple[str, ...]
     return origins
 
 
+def _endpoints(_: object, __: object, names: str) -> tuple[str, ...]:
+    asked = tuple(name for part in names.split(",") if (name := part.strip()) and name != "none")
+    for name in asked:
+        if name not in NAMES:
+            raise click.BadParameter(f"{name}: not one of {', '.join(NAMES)}, none")
+    return asked
+
+
 @click.command()
 @click.option("--host", default="127.0.0.1", help="The address to listen on; 0.0.0.0 lets other machines in.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, help="0 takes any that is free.")
@@ -50,6 +59,9 @@ def _origins(_: object, __: object, origins: tuple[str, ...]) -> tuple[str, ...]
 @click.option("--uds", type=PATH, metavar="PATH", help="A Unix socket to listen at, instead of --host and --port.")
 @click.option("--root-path", default="", callback=_root_path, help="The path that a proxy serves it below: /caption.")
 @click.option("--cors", multiple=True, callback=_origins, help="An origin whose pages may ask; * for all. Repeatable.")
+@click.option(
+    "--api", "endpoints", default=",".join(NAMES), callback=_endpoints, help="Whose clients may ask, too; or none."
+)
 @click.option("--workers", type=click.IntRange(min=1), default=1, help="Processes that share the port.")
 @_limit("--photo-mb", "photo_bytes", "Megabytes per photo.", MB)
 @_limit("--request-mb", "request_bytes", "Megabytes per request.", MB)
@@ -64,11 +76,12 @@ def serve(
     uds: Path | None,
     root_path: str,
     cors: tuple[str, ...],
+    endpoints: tuple[str, ...],
     model: Path | None,
     workers: int,
     **limits: int,
 ) -> None:
-    """Caption photos over HTTP: POST /v1/captions, described at /docs.
+    """Caption photos over HTTP: POST /v1/captions, described at /docs; or as clients of other services ask, by --api.
 
     A page for people is at /, counters for Prometheus at /metrics, health checks at /healthz and /readyz.
 
@@ -83,7 +96,7 @@ def serve(
         raise SightlineError("--uds has one worker; for several, start one service a socket behind a proxy")
     folder = model_folder(model)
     listener = listen_at(uds) if uds else listen(host, port, shared=workers > 1)
-    run(listener, folder, Limits(**limits), workers, root_path, cors)
+    run(listener, folder, Limits(**limits), workers, root_path, cors, endpoints)
 
 
 @click.command()

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
@@ -24,22 +19,23 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from sightline._version import __version__
 from sightline.captioner import Captioner, load
 from sightline.preprocess import allow_pixels, silence_pillow
+from sightline.serve.endpoints import NAMES, load_endpoints
+from sightline.serve.json_request import Endpoint
 from sightline.serve.limits import Code, Limits, Refused
 from sightline.serve.metrics import Metrics
 from sightline.serve.page_files import page_files
 from sightline.serve.pages import add_pages
+from sightline.serve.request import CaptionRequests
 from sightline.serve.schemas import (
     ANSWERS,
     DESCRIPTION,
-    CaptionOptions,
     Captions,
     Health,
-    Result,
     answer,
     request_schema,
 )
 from sightline.serve.service import CaptionService, end_on_hangup, finish_before_exit
-from sightline.serve.upload import Upload, read_upload
+from sightline.serve.upload import read_upload
 from sightline.sessions import available_cores
 
 
@@ -58,6 +54,7 @@ def create_app(
     page: Mapping[str, bytes] | None = None,
     root_path: str = "",
     origins: Sequence[str] = (),
+    endpoints: Sequence[str] = NAMES,
 ) -> FastAPI:
     """The application.
 
@@ -69,6 +66,7 @@ def create_app(
             description of the API.
         root_path: the path below which all of it is reached, as ``/caption``, whether or not a proxy takes it off.
         origins: the origins of other sites whose pages may read the answers, as ``https://example.org``; ``*``: all.
+        endpoints: whose ways to ask are understood beside the service's own, of `sightline.serve.endpoints`.
     """
     limits, metrics = limits or Limits(), Metrics()
     limits = replace(limits, beam_size=min(limits.beam_size, captioner.max_beam_size))
@@ -87,9 +85,13 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
-    _add_captions(app, service, limits, metrics)
+    requests = CaptionRequests(service, limits, metrics)
+    _add_captions(app, requests)
+    others = load_endpoints(endpoints)
+    for endpoint in others:
+        endpoint.add(app, requests)
     _add_health(app, service, metrics)
-    _add_errors(app)
+    _add_errors(app, others)
     add_pages(app, page_files("remote") if page is None else page)
     if origins:
         app.add_middleware(
@@ -115,8 +117,8 @@ class _BelowRoot:
         await self._app(scope, receive, send)
 
 
-def _add_captions(app: FastAPI, service: CaptionService, limits: Limits, metrics: Metrics) -> None:
-    form = {"required": True, "content": {"multipart/form-data": {"schema": request_schema(limits)}}}
+def _add_captions(app: FastAPI, requests: CaptionRequests) -> None:
+    form = {"required": True, "content": {"multipart/form-data": {"schema": request_schema(requests.limits)}}}
 
     @app.post(
         "/v1/captions",
@@ -132,73 +134,8 @@ def _add_captions(app: FastAPI, service: CaptionService, limits: Limits, metrics
         A photo's caption depends on the photo and the options only. A photo that cannot be captioned has its error
         in its place, and the others are captioned.
         """
-        began = time.perf_counter()
-        outcome = "failed"
-        try:
-            with service.accepted(client_network(request)):
-                status, outcome, body = answer(await _captioned(request, service, limits, metrics))
-            return JSONResponse(body, status)
-        except Refused as refused:
-            outcome = refused.code
-            raise
-        except ClientDisconnect:
-            outcome = "abandoned"
-            return Response(status_code=400)  # nobody is left to read it
-        finally:
-            metrics.requests.labels(outcome).inc()
-            metrics.seconds.labels("request").observe(time.perf_counter() - began)
-
-
-def client_network(request: Request) -> str | None:
-    """Whose share of the queue a request takes: an IPv4 address, or the IPv6 network (/64) that one client may have."""
-    if request.client is None:
-        return None
-    with contextlib.suppress(ValueError):  # what a proxy sends may be a name
-        address = ip_address(request.client.host)
-        if address.version == 6 and not address.ipv4_mapped:
-            return str(ip_network((int(address), 64), strict=False))
-    return request.client.host
-
-
-async def _captioned(request: Request, service: CaptionService, limits: Limits, metrics: Metrics) -> list[Result]:
-    began = time.perf_counter()
-    timeout = Refused(408, "too_slow", f"the request did not arrive within {limits.seconds} s")
-    try:
-        async with asyncio.timeout(limits.seconds):
-            upload = await read_upload(request, limits)
-            metrics.seconds.labels("reading").observe(time.perf_counter() - began)
-            timeout = Refused(504, "timeout", f"not done within {limits.seconds} s; send fewer photos")
-            return await _unless_disconnected(request, service, upload, _options(upload, limits))
-    except TimeoutError:
-        raise timeout from None
-
-
-async def _unless_disconnected(
-    request: Request, service: CaptionService, upload: Upload, options: CaptionOptions
-) -> list[Result]:
-    """The captions; raises `ClientDisconnect`, and drops the work, once the client is gone."""
-    captions = asyncio.ensure_future(service.caption(upload.photos, options))
-    # The body has been read: the only message that can still arrive is the disconnection.
-    disconnected = asyncio.ensure_future(request.receive())
-    try:
-        await asyncio.wait((captions, disconnected), return_when=asyncio.FIRST_COMPLETED)
-        if not captions.done():
-            raise ClientDisconnect
-        return captions.result()
-    finally:
-        captions.cancel()
-        disconnected.cancel()
-
-
-def _options(upload: Upload, limits: Limits) -> CaptionOptions:
-    try:
-        options = CaptionOptions.model_validate(upload.options)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        raise Refused(422, "bad_option", f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-    if options.beam_size > limits.beam_size:
-        raise Refused(422, "bad_option", f"beam_size: it may be {limits.beam_size} at most")
-    return options
+        status, _, body = answer(await requests.captioned(request, read_upload))
+        return JSONResponse(body, status)
 
 
 def _add_health(app: FastAPI, service: CaptionService, metrics: Metrics) -> None:
@@ -232,19 +169,30 @@ def _add_health(app: FastAPI, service: CaptionService, metrics: Metrics) -> None
         return Response(generate_latest(metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-def _add_errors(app: FastAPI) -> None:
-    """Answer every error, the framework's too, with JSON of one shape: `Refusal`."""
+def _add_errors(app: FastAPI, endpoints: Sequence[Endpoint]) -> None:
+    """Answer every error, the framework's too, with JSON of one shape, `Refusal`, or of its path's endpoint."""
+    forms = {path: endpoint.refusal for endpoint in endpoints for path in endpoint.paths}
+
+    def told(request: Request, error: Refused, headers: Mapping[str, str] | None = None) -> JSONResponse:
+        path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+        closest = max((start for start in forms if path.startswith(start)), key=len, default=None)
+        body = forms[closest](error) if closest else error.as_dict()
+        return JSONResponse(body, error.status, error.headers if headers is None else headers)
 
     @app.exception_handler(Refused)
-    async def refusal(_: Request, error: Refused) -> JSONResponse:
-        return JSONResponse(error.as_dict(), error.status, error.headers)
+    async def refusal(request: Request, error: Refused) -> JSONResponse:
+        return told(request, error)
+
+    @app.exception_handler(ClientDisconnect)
+    async def abandoned(_: Request, __: ClientDisconnect) -> Response:
+        return Response(status_code=400)  # nobody is left to read it
 
     @app.exception_handler(HTTPException)
     async def framework_error(request: Request, error: HTTPException) -> JSONResponse:
         code: Code = "method_not_allowed" if error.status_code == 405 else "not_found"
         message = f"{request.method} {request.url.path[:200]}: {error.detail}"
-        return JSONResponse(Refused(error.status_code, code, message).as_dict(), error.status_code, error.headers)
+        return told(request, Refused(error.status_code, code, message), error.headers or {})
 
     @app.exception_handler(Exception)
-    async def failure(_: Request, __: Exception) -> JSONResponse:
-        return JSONResponse(Refused(500, "failed", "the service failed; its log says why").as_dict(), 500)
+    async def failure(request: Request, _: Exception) -> JSONResponse:
+        return told(request, Refused(500, "failed", "the service failed; its log says why"))

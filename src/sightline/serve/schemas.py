@@ -16,7 +16,9 @@ DESCRIPTION = """Captions photos and shows where the model looked, word by word.
 
     curl -F photos=@dog.jpg -F photos=@cat.jpg -F beam_size=5 localhost:8000/v1/captions
 
-The service fetches no URL, reads no path, and keeps no photo once it is captioned."""
+The service fetches no URL, reads no path, and keeps no photo once it is captioned.
+
+Clients of OpenAI, Ollama and PhotoPrism's vision service may ask at their own paths, which are not listed here."""
 
 _PHOTO: dict[str, JsonValue] = {
     "photo": "dog.jpg",

@@ -19,6 +19,7 @@ from sightline.captioner import load
 from sightline.errors import SightlineError
 from sightline.serve.app import create_app, load_app
 from sightline.serve.connections import Connection, Listener, raise_file_limit
+from sightline.serve.endpoints import NAMES
 from sightline.serve.limits import Limits
 from sightline.serve.service import end_on_hangup
 from sightline.sessions import available_cores
@@ -86,18 +87,24 @@ def _bound(family: int, address: Any, shared: bool) -> Port:
 
 
 def run(
-    listener: socket.socket, model: Path, limits: Limits, workers: int, root_path: str = "", origins: Sequence[str] = ()
+    listener: socket.socket,
+    model: Path,
+    limits: Limits,
+    workers: int,
+    root_path: str = "",
+    origins: Sequence[str] = (),
+    endpoints: Sequence[str] = NAMES,
 ) -> None:
     """Serve until a signal stops it; several workers share the port only, and divide the cores evenly.
 
-    ``root_path`` and ``origins`` as `create_app` takes them.
+    ``root_path``, ``origins`` and ``endpoints`` as `create_app` takes them.
 
     Raises:
         SightlineError: the model cannot be loaded.
     """
     captioner = load(model, threads=1)  # a bad model is reported here once, not by every worker
     cores = max(1, available_cores() // workers)
-    web = {"root_path": root_path, "origins": origins}
+    web = {"root_path": root_path, "origins": origins, "endpoints": endpoints}
     create = partial(create_app, captioner) if workers == 1 else partial(load_app, model)
     config = uvicorn.Config(
         partial(create, limits, cores, **web),

@@ -49,6 +49,7 @@ class CaptionService:
         cores: photos captioned at the same time.
 
     Attributes:
+        captioner: as it was given.
         stopping: whether further requests are refused.
         requests: those accepted and not yet answered.
     """
@@ -56,7 +57,7 @@ class CaptionService:
     def __init__(self, captioner: Captioner, limits: Limits, metrics: Metrics, cores: int) -> None:
         self.stopping, self.requests = False, 0
         self._clients: Counter[str] = Counter()  # address -> how many of the requests are its
-        self._captioner, self._limits, self._metrics = captioner, limits, metrics
+        self.captioner, self._limits, self._metrics = captioner, limits, metrics
         self._quick: Workers[CaptionOptions, _WaitingPhoto, Result | None] = Workers(cores, self._caption_quick)
         # One after the other, so that they have no more than a part of a core and of the memory.
         self._costly: Workers[CaptionOptions, _WaitingPhoto, Result] = Workers(1, self._caption_costly)
@@ -134,7 +135,7 @@ class CaptionService:
     def _results(self, options: CaptionOptions, photos: Sequence[UploadedPhoto]) -> list[Result]:
         try:
             captions = iter(
-                self._captioner.caption_batch(
+                self.captioner.caption_batch(
                     [photo.content for photo in photos if photo.refused is None],
                     options.beam_size,
                     options.length_penalty,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from email.message import Message
 from email.utils import collapse_rfc2231_value
@@ -41,13 +42,10 @@ async def read_upload(request: Request, limits: Limits) -> Upload:
     """
     if unknown := next(iter(request.query_params), None):
         raise Refused(422, "bad_option", f"no query parameter {unknown[:50]!r}: options are fields of the form")
-    if (encoding := request.headers.get("content-encoding", "identity")) != "identity":
-        raise Refused(415, "encoded", f"Content-Encoding {encoding[:50]!r} is not read: send the form as it is")
     kind, parameters = parse_options_header(request.headers.get("content-type"))
     if kind != b"multipart/form-data" or not parameters.get(b"boundary"):
         raise Refused(415, "not_multipart", f"send multipart/form-data, with image files in the field {PHOTOS!r}")
     upload = Upload(limits)
-    size = 0
     try:
         parser = MultipartParser(
             parameters[b"boundary"],
@@ -60,21 +58,26 @@ async def read_upload(request: Request, limits: Limits) -> Upload:
                 "on_end": upload.end,
             },
         )
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > limits.request_bytes:
-                raise Refused(413, "too_large", f"a request may have {limits.request_bytes:,} bytes; send fewer photos")
+        async for chunk in body_chunks(request, limits):
             parser.write(chunk)
     except FormParserError as error:
         raise Refused(400, "malformed", f"malformed multipart body: {error}") from None
     if not upload.is_complete:
         raise Refused(400, "malformed", "the multipart body ends before its last boundary")
-    if not upload.photos:
-        raise Refused(422, "no_photos", f"no photos: send one or more image files in the field {PHOTOS!r}")
-    for photo in upload.photos:
-        if not photo.content and not photo.refused:
-            photo.refused = Refused(422, "empty", "no bytes arrived")
+    upload.check_photos(f"one or more image files in the field {PHOTOS!r}")
     return upload
+
+
+async def body_chunks(request: Request, limits: Limits) -> AsyncIterator[bytes]:
+    """The body as it arrives; `Refused` if it is compressed, or larger than ``limits`` allow."""
+    if (encoding := request.headers.get("content-encoding", "identity")) != "identity":
+        raise Refused(415, "encoded", f"Content-Encoding {encoding[:50]!r} is not read: send the form as it is")
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limits.request_bytes:
+            raise Refused(413, "too_large", f"a request may have {limits.request_bytes:,} bytes; send fewer photos")
+        yield chunk
 
 
 class Upload:
@@ -106,16 +109,20 @@ class Upload:
         filename = _extended_filename(self._disposition) or filename
         self._disposition = b""  # the next part may have none
         if name == PHOTOS:
-            if len(self.photos) == self._limits.photos:
-                raise Refused(422, "too_many_photos", f"a request may have {self._limits.photos} photos")
-            self._photo = UploadedPhoto(filename or f"photo {len(self.photos) + 1}")
-            self.photos.append(self._photo)
+            self.begin_photo(filename or f"photo {len(self.photos) + 1}")
         elif name in CaptionOptions.model_fields:
             self._photo, self._option = None, name
             self.options[name] = ""
         else:
             known = ", ".join(CaptionOptions.model_fields)
             raise Refused(422, "bad_option", f"no field {name[:50]!r}: photos go in {PHOTOS!r}; options are {known}")
+
+    def begin_photo(self, name: str) -> None:
+        """Take what `data` brings from here on as the bytes of another photo; `Refused` if there are too many."""
+        if len(self.photos) == self._limits.photos:
+            raise Refused(422, "too_many_photos", f"a request may have {self._limits.photos} photos")
+        self._photo = UploadedPhoto(name)
+        self.photos.append(self._photo)
 
     def data(self, data: bytes, start: int, end: int) -> None:
         if self._photo is None:
@@ -132,6 +139,14 @@ class Upload:
 
     def end(self) -> None:
         self.is_complete = True
+
+    def check_photos(self, expected: str) -> None:
+        """Refuse photos that have no bytes; raise `Refused`, saying what is ``expected``, if there are no photos."""
+        if not self.photos:
+            raise Refused(422, "no_photos", f"no photos: send {expected}")
+        for photo in self.photos:
+            if not photo.content and not photo.refused:
+                photo.refused = Refused(422, "empty", "no bytes arrived")
 
 
 def _extended_filename(disposition: bytes) -> str:
