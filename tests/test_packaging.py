@@ -36,3 +36,25 @@ def test_the_hook_is_the_ruff_that_tests_run():
     (revision,) = [hook["rev"] for hook in hooks if hook["repo"].endswith("ruff-pre-commit")]
     pins = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line)
     assert revision == f"v{pins['ruff']}"
+
+
+def workflow(name: str) -> dict[str, Any]:
+    return yaml.safe_load((ROOT / ".github" / "workflows" / f"{name}.yml").read_text(encoding="utf-8"))["jobs"]
+
+
+def test_workflows_try_every_python_that_is_named():
+    tests, packages = workflow("tests"), workflow("packages")
+    assert tests["make"]["strategy"]["matrix"]["python"] == PYTHONS
+    assert packages["install"]["strategy"]["matrix"]["python"] == PYTHONS
+    assert tests["windows"]["strategy"]["matrix"]["python"] == [PYTHONS[0], PYTHONS[-1]]
+    lowest = [step.get("with", {}).get("python-version") for step in tests["lowest"]["steps"]]
+    assert PYTHONS[0] in lowest
+
+
+def test_where_there_is_no_make_the_same_is_installed_and_run():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    (arguments,) = re.findall(r"^PYTEST := .* -m pytest -n \$\(PROCESSES\) (.*)$", makefile, re.MULTILINE)
+    (installed,) = re.findall(r'--editable "(\.\[.*\])"$', makefile, re.MULTILINE)
+    lines = [step.get("run", "") for step in workflow("tests")["windows"]["steps"]]
+    assert any(line.endswith(f'--editable "{installed}"') for line in lines)
+    assert any(line.startswith("python -m pytest") and line.endswith(arguments) for line in lines)
