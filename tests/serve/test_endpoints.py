@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import math
 
 import pytest
+from PIL import Image
 
 from sightline.serve.endpoints import NAMES
 
 from .conftest import HalfSent, Service, serving
+from .test_limits import resident_mb
 
 CHAT, GENERATE, OLLAMA_CHAT, VISION = "/v1/chat/completions", "/api/generate", "/api/chat", "/api/v1/vision/caption"
 
@@ -186,6 +189,18 @@ def test_an_image_that_cannot_be_is_refused_in_each_form(strict, path, image, st
 def test_a_body_that_cannot_be_is_refused_in_each_form(strict, path, body, status):
     told = ask(strict, path, body)
     assert (told.status_code, bool(reason(path, told))) == (status, True), told.text
+
+
+def test_a_data_url_of_100_mb_is_refused_and_not_kept(strict):
+    told = ask(strict, CHAT, conversation("data:image/png;base64," + "A" * 100_000_000))
+    assert (told.status_code, told.json()["error"]["code"]) == (413, "too_large")
+    assert resident_mb(strict) < 500
+
+
+def test_what_is_said_of_a_photo_is_in_the_note(service):
+    grey = io.BytesIO()
+    Image.new("RGB", (9, 9), "grey").save(grey, "PNG")
+    assert "blank" in ask(service, GENERATE, FORMS[GENERATE](encoded(grey.getvalue()))).json()["note"]
 
 
 @pytest.mark.parametrize("path", FORMS)
