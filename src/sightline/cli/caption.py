@@ -1,4 +1,4 @@
-"""`sightline caption`: photos in; sentences out, or rows into a file that resumes, or by an engine into Parquet."""
+"""`sightline caption`: photos in; sentences out, or rows into a file that resumes, or what `write.py` does."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import click
 
 from sightline.cli.options import max_megapixels_option, model_option, photos_argument, search_options
 from sightline.cli.streams import complain, progress, put, remark, stdout_may_share_the_terminal
+from sightline.cli.write import caption_and_write, taken_from, write_options
 from sightline.errors import SightlineError
 from sightline.images.find import PhotoFinder
 from sightline.images.source import name_of
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 @click.option("--overwrite", is_flag=True, help="Start FILE anew.")
 @click.option("--engine", type=click.Choice(["ray"]), help="Let Ray's workers caption, into the folder FILE.")
 @click.option("--address", metavar="CLUSTER", help="Ray's cluster, e.g. auto; without it, this machine.")
+@write_options
 def caption(
     photos: tuple[str, ...],
     as_json: bool,
@@ -46,6 +48,7 @@ def caption(
     overwrite: bool,
     engine: str | None,
     address: str | None,
+    write: str | None,
     **options: Any,
 ) -> None:
     """Write a sentence about each photo.
@@ -58,10 +61,18 @@ def caption(
     With --out FILE, every photo is a row: photo, caption, words, log_probs, score and error, which is empty if there is
     a caption. Interrupted or killed, whole rows are kept, and the same command goes on. With --engine ray, FILE is a
     folder of Parquet.
+
+    With --write, captions go where other programs read them, and photos that have one there already are skipped: a
+    text file (txt) or an XMP sidecar (xmp) beside each photo, ExifTool's table (csv), or COCO's results (json).
     """
     _refuse_conflicts(as_json, out, overwrite, engine, address)
+    writing = taken_from(options)
+    _refuse_other_outputs(write, writing, {"--json": as_json, "--engine": engine, "--overwrite": overwrite})
     model, device = options.pop("model"), options.pop("device")
-    if out is None:
+    if write is not None:
+        writing |= {} if out is None else {"out": Path(out)}
+        caption_and_write(PhotoFinder(photos, complain), write, writing, model, device, options)
+    elif out is None:
         _caption_to_stdout(PhotoFinder(photos, complain), as_json, model, device, options)
     elif engine is None:
         _caption_to_file(PhotoFinder(photos, complain), Path(out), overwrite, model, device, options)
@@ -76,6 +87,13 @@ def _refuse_conflicts(as_json: bool, out: str | None, overwrite: bool, engine: s
         raise click.UsageError(f"{'--engine' if engine else '--overwrite'} needs --out")
     if address is not None and engine is None:
         raise click.UsageError("--address needs --engine ray")
+
+
+def _refuse_other_outputs(write: str | None, writing: dict[str, Any], others: dict[str, Any]) -> None:
+    if write is None and writing:
+        raise click.UsageError(f"--{next(iter(writing)).replace('_', '-')} needs --write")
+    if write is not None and (named := [name for name, value in others.items() if value]):
+        raise click.UsageError(f"{named[0]} does not go with --write; see --existing and --out")
 
 
 def _caption_to_stdout(
