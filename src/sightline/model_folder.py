@@ -32,6 +32,19 @@ OUTPUTS = (*SEARCHED, "evidence")
 # No space left on the disk, in the quota, or up to the limit on a file's size; a failing disk, or a read-only one.
 _CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 
+# How a training's record is told to people.
+_LABELS = {
+    "split_source": "splits",
+    "train_photos": "photos to train on",
+    "val_photos": "photos to validate",
+    "weights": "times shown an epoch",
+    "init": "started from",
+    "kept_epoch": "epoch kept",
+    "val_cider": "validation CIDEr",
+}
+_SCORES = ("val_cider", "val_CIDEr", "val_BLEU", "val_ROUGE", "val_METEOR")
+_SPLIT_SOURCES = {"files": "the dataset's own", "derived": "by file names"}
+
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -203,6 +216,47 @@ def _others(folder: Path, names: Set[str]) -> str:
         return "no files: it is a file itself"
     others = sorted({path.name for path in folder.iterdir()} - names)
     return ", ".join(others[:3]) + (" and more" if len(others) > 3 else "")
+
+
+def training_in_words(training: Mapping[str, Any]) -> dict[str, str]:
+    """What config.json records of a training, for people: name -> value in words; what was not done is left out.
+
+    Values of several datasets, or of an ensemble's members where these differ, stand one after another.
+
+    >>> training_in_words({"data": ["a", "b"], "train_photos": [6000, 20], "init": None, "val_cider": 0.6448})
+    {'data': 'a; b', 'photos to train on': '6,000; 20', 'validation CIDEr': '64.48'}
+    """
+    told = {}
+    for name, value in training.items():
+        once_each = name == "weights" and set(map(str, _listed(value))) == {"1.0"}
+        if name != "fingerprint" and value is not None and not once_each:
+            label = _LABELS.get(name, name.replace("val_", "validation ").replace("_", " "))
+            told[label] = _in_words(value, 100 if name.startswith(_SCORES) else 1)  # scores as papers print them
+    return told
+
+
+def _listed(value: object) -> list[object]:
+    return value if isinstance(value, list) else [value]
+
+
+def _in_words(value: object, scale: int = 1) -> str:
+    match value:
+        case [str(), *_] if len(set(map(str, value))) == 1:  # the same of all
+            return _in_words(value[0])
+        case list():
+            return "; ".join(_in_words(each, scale) for each in value)
+        case dict():
+            return ", ".join(f"{name.replace('_', ' ')} {_in_words(each)}" for name, each in value.items())
+        case None:
+            return "nothing"
+        case bool():
+            return "yes" if value else "no"
+        case int():
+            return f"{value:,}"
+        case float():
+            return f"{scale * value:.2f}" if scale > 1 else f"{value:.4g}"
+        case _:
+            return _SPLIT_SOURCES.get(str(value), str(value))
 
 
 def as_path(path: object) -> Path:

@@ -121,7 +121,7 @@ def test_nouns_nobody_knows_of_are_hallucinated(examples):
     assert {score.name: score.value for score in scores} == {
         "hallucinated nouns": 2 / 5,
         "people's hallucinated nouns": None,
-        "captions with one": pytest.approx(1 / 3),
+        "captions with a hallucinated noun": pytest.approx(1 / 3),
     }
 
 

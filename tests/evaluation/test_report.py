@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import html
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ from PIL import Image
 
 from sightline import Caption, SightlineError
 from sightline.data.example import Example
+from sightline.evaluation.meanings import MEANINGS
 from sightline.evaluation.protocol import Evaluation, Protocol
 from sightline.evaluation.report import read_report, replacing_report, write_report
 from sightline.evaluation.scores import score_captions
@@ -201,3 +204,40 @@ def test_a_damaged_report_is_the_persons_to_mend(written, name, text, said):
         (written / name).write_text(text)
     with pytest.raises(SightlineError, match=re.escape(said)):
         read_report(written)
+
+
+def test_every_score_says_what_it_counts_and_which_way_is_better(evaluation, tmp_path):
+    write_report(tmp_path, evaluation)
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    for name in evaluation.scores.scores:
+        meaning = MEANINGS[name]
+        (head,) = re.findall(rf"<th>{re.escape(name)}(?: <.*?)?<small>.*?</small></th>", text)
+        assert html.escape(meaning.text) in head
+        assert re.findall('title="(.*?)"', head) == [f"{meaning.better} is better"] * bool(meaning.better)
+    assert "broken off: lower is better" in evaluation.scores.table()
+
+
+def test_people_are_scored_beside_the_model(tmp_path):
+    references = {f"{number}.jpg": ["a dog runs fast", "a dog runs fast"] for number in range(3)}
+    evaluation = evaluate(tmp_path, dict.fromkeys(references, "a cat"), references)
+    write_report(tmp_path, evaluation)
+    row = next(row for row in re.findall(r"<tr>.*?</tr>", (tmp_path / "report.html").read_text()) if "ROUGE-L" in row)
+    assert re.findall(r"<td>([\d.]+)</td>", row) == ["100.00"]
+    alone = evaluate(tmp_path, {"1.jpg": "a cat"}, {"1.jpg": ["a dog"]})
+    write_report(tmp_path, alone)
+    assert "<td></td>" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    "training",
+    [
+        {"data": ["a", "b"], "split_source": ["files", "derived"], "weights": [1.0, 2.0], "init": None},
+        {"data": [["a", "b"], "a"], "init": [None, "x"], "averaged": {"with": "x", "share": 0.5}, "epochs": [7, 8]},
+    ],
+)
+def test_a_training_is_told_in_words(evaluation, tmp_path, training):
+    model = {**evaluation.protocol.model, "training": training}
+    told = replace(evaluation, protocol=replace(evaluation.protocol, model=model))
+    write_report(tmp_path, told)
+    facts = Page(tmp_path / "report.html").text("dd")
+    assert not any(re.search(r"None|[\[\]{}_]", fact) for fact in facts), facts

@@ -33,14 +33,17 @@ def info(model: Path | None) -> None:
 
 
 def _parts(config: ModelConfig, vocabulary: Vocabulary) -> list[str]:
+    from sightline.model_folder import training_in_words
+
     rows = {
         **_shape(config),
         "vocabulary": f"{len(vocabulary):,} {vocabulary.unit}",
         "captions": f"{config.max_words} {vocabulary.unit} at most",
         "photos": f"resized to {config.preprocessing.size}x{config.preprocessing.size}",
-        **{name.replace("_", " "): _value(value) for name, value in config.training.items() if name != "fingerprint"},
+        **training_in_words(config.training),
     }
-    return [f"{name:<14}  {value}" for name, value in rows.items()]
+    wide = max(14, *map(len, rows))
+    return [f"{name:<{wide}}  {value}" for name, value in rows.items()]
 
 
 def _shape(config: ModelConfig) -> dict[str, str]:
@@ -48,19 +51,12 @@ def _shape(config: ModelConfig) -> dict[str, str]:
         shapes = [", ".join(_shape(member).values()) for member in config.members]
         return {f"member {number}": shape for number, shape in enumerate(shapes, start=1)}
     height, width = config.grid
-    options = ", ".join(f"{name} {value}" for name, value in config.decoder_options.items())
+    options = ", ".join(f"{name} {value}" for name, value in config.decoder_options.items() if value is not None)
     encoder = f"{config.encoder}, {height}x{width} cells"
     return {
         "encoder": encoder + f", projected to {config.projection}" * bool(config.projection),
         "decoder": config.decoder + f" ({options})" * bool(options),
     }
-
-
-def _value(value: object) -> str:
-    """A number with thousands separators; for an ensemble whose members differ, their values in order."""
-    if isinstance(value, list):
-        return "; ".join(map(_value, value))
-    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _files(folder: Path) -> list[str]:

@@ -70,7 +70,7 @@ def hallucination_scores(
     return (
         share("hallucinated nouns", unknown, owners, len(photos), _NOTHING),
         share("people's hallucinated nouns", *_unknown(people, indices), len(photos), _NOTHING),
-        Score.mean("captions with one", per_caption),
+        Score.mean("captions with a hallucinated noun", per_caption),
     )
 
 

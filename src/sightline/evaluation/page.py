@@ -13,11 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from sightline._version import __version__
+from sightline.evaluation.meanings import MEANINGS, Meaning
 from sightline.evaluation.pointing import Look, by_noun
 from sightline.evaluation.protocol import Evaluation
 from sightline.evaluation.scores import in_print
 from sightline.explain.page import article, fill
-from sightline.metrics import METRICS, Corpus, Score
+from sightline.metrics import METRICS, Corpus, Score, quick_metrics
+from sightline.model_folder import training_in_words
 
 EXTREMES = 6  # best captions shown, and worst
 CONTRASTS = 10  # words shown that the model uses too often, and too rarely
@@ -38,7 +40,7 @@ def write_report_page(path: Path, evaluation: Evaluation) -> None:
     # Diversity of people's captions, one a photo, as many as the model's: the more text, the more repetition.
     firsts = replace(corpus, hypotheses=tuple(captions[0] for captions in corpus.references))
     people = {score.name: score for score in METRICS["diversity"](firsts)}
-    variety = ((name, _cell(scores.scores[name]), _cell(score)) for name, score in people.items())
+    variety = ((_name(name), _cell(scores.scores[name]), _cell(score)) for name, score in people.items())
     often, rarely = _contrasts(_shares(model), _shares(references))
     per_photo = scores.per_photo("CIDEr")
     assert per_photo is not None
@@ -49,7 +51,11 @@ def write_report_page(path: Path, evaluation: Evaluation) -> None:
         TITLE=html.escape(f"{protocol.model['name']} on {protocol.data['name']}, {protocol.split}"),
         SUMMARY=_summary(evaluation),
         WARNINGS=_warnings(protocol.warnings),
-        SCORES=_scores([score for score in scores.scores.values() if score.name not in people], scores.intervals()),
+        SCORES=_scores(
+            [score for score in scores.scores.values() if score.name not in people],
+            scores.intervals(),
+            _of_people(corpus) | _hallucinated_by_people(scores.scores),
+        ),
         PROTOCOL=_protocol(evaluation),
         LENGTHS=_lengths(model, references),
         VARIETY=_beside_people(variety),
@@ -80,14 +86,29 @@ def _warnings(warnings: Sequence[str]) -> str:
     return f'<ul class="warnings" aria-label="Warnings">\n{items}</ul>' if warnings else ""
 
 
-def _scores(scores: Sequence[Score], intervals: Mapping[str, tuple[float, float]]) -> str:
-    """A row for each score: the number, its interval, and both on a common axis, a dot on a bar."""
+def _of_people(corpus: Corpus) -> dict[str, float]:
+    """What each photo's first reference scores against its others: one fewer than the model has, so a little low."""
+    if any(len(captions) < 2 for captions in corpus.references):
+        return {}
+    firsts, others = zip(*((captions[0], captions[1:]) for captions in corpus.references), strict=True)
+    people = replace(corpus, hypotheses=firsts, references=others)
+    scores = [score for name in quick_metrics() for score in METRICS[name](people)]
+    return {score.name: score.value for score in scores if score.value is not None}
+
+
+def _hallucinated_by_people(scores: Mapping[str, Score]) -> dict[str, float]:
+    baseline = scores.get("people's hallucinated nouns")
+    return {} if baseline is None or baseline.value is None else {"hallucinated nouns": baseline.value}
+
+
+def _scores(scores: Sequence[Score], intervals: Mapping[str, tuple[float, float]], people: Mapping[str, float]) -> str:
+    """A row for each score: its name and meaning, the number, people's, its interval, a chart: a dot on a bar."""
     ends = [intervals.get(score.name, (score.value or 0.0, score.value or 0.0)) for score in scores]
     top = max(1.0, math.ceil(5 * max(high for _, high in ends)) / 5)
     rows = ""
     for score, (low, high) in zip(scores, ends, strict=True):
         if score.value is None:
-            cells = f'<td>–</td><td colspan="2" class="note">{html.escape(score.note)}</td>'
+            cells = f'<td>–</td><td colspan="3" class="note">{html.escape(score.note)}</td>'
         else:
             interval = " to ".join(in_print(score.name, end) for end in intervals.get(score.name, ()))
             chart = (
@@ -95,10 +116,19 @@ def _scores(scores: Sequence[Score], intervals: Mapping[str, tuple[float, float]
                 f'<line class="whisker" x1="{low / top:.2%}" x2="{high / top:.2%}" y1="50%" y2="50%"/>'
                 f'<circle class="model" cx="{score.value / top:.2%}" cy="50%" r="4"/></svg>'
             )
-            cells = f'<td><b>{_cell(score)}</b></td><td>{interval}</td><td class="chart">{chart}</td>'
-        rows += f"<tr><th>{html.escape(score.name)}</th>{cells}</tr>\n"
+            beside = in_print(score.name, people[score.name]) if score.name in people else ""
+            cells = f'<td><b>{_cell(score)}</b></td><td>{interval}</td><td>{beside}</td><td class="chart">{chart}</td>'
+        rows += f"<tr><th>{_name(score.name)}</th>{cells}</tr>\n"
     axis = f'<th class="chart"><span>0</span><span>{100 * top:.0f}</span></th>'
-    return _table(f"<th>score</th><th>95% interval</th>{axis}", rows)
+    return _table(f"<th>score</th><th>95% interval</th><th>people</th>{axis}", rows)
+
+
+def _name(score: str) -> str:
+    """A score's name as HTML, with an arrow in the direction that is better, and what it counts."""
+    text, better = MEANINGS.get(score, Meaning(""))
+    arrow = {"higher": "↑", "lower": "↓"}.get(better, "")
+    direction = f' <span class="better" title="{better} is better">{arrow}</span>' if arrow else ""
+    return f"{html.escape(score)}{direction}" + f"<small>{html.escape(text)}</small>" * bool(text)
 
 
 def _table(head: str, rows: str) -> str:
@@ -111,7 +141,7 @@ def _protocol(evaluation: Evaluation) -> str:
     lists = {"files": "the dataset's own lists", "derived": "file names, as it has no lists"}
     facts = {
         "Model": f"{model['name']}, {model['precision']}",
-        "Training": ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in training.items()) or "unknown",
+        "Training": ", ".join(f"{name}: {value}" for name, value in training_in_words(training).items()) or "unknown",
         "Data": f"{data['name']} ({data['layout']} layout), {protocol.split}, by {lists[data['split_source']]}",
         "References": f"{sum(map(len, evaluation.references.values())):,}",
         "Decoding": f"free-running, beam size {protocol.beam_size}, length penalty {protocol.length_penalty:g}",
@@ -150,8 +180,8 @@ def _lengths(model_captions: Sequence[str], references: Sequence[str]) -> str:
 
 
 def _beside_people(rows: Iterable[tuple[str, str, str]]) -> str:
-    """A table of names, each with the model's value and people's."""
-    cells = (f"<tr><th>{html.escape(name)}</th><td>{a}</td><td>{b}</td></tr>\n" for name, a, b in rows)
+    """A table of names, which are HTML, each with the model's value and people's."""
+    cells = (f"<tr><th>{name}</th><td>{a}</td><td>{b}</td></tr>\n" for name, a, b in rows)
     return _table("<th>model</th><th>people</th>", "".join(cells))
 
 
@@ -172,7 +202,10 @@ def _contrasts(model: Mapping[str, float], people: Mapping[str, float]) -> list[
     often = sorted(filter(lambda word: excess[word] > 0, words), key=lambda word: -excess[word])
     rarely = sorted(filter(lambda word: excess[word] < 0, words), key=excess.__getitem__)
     return [
-        [(word, f"{model.get(word, 0.0):.1%}", f"{people.get(word, 0.0):.1%}") for word in contrast[:CONTRASTS]]
+        [
+            (html.escape(word), f"{model.get(word, 0.0):.1%}", f"{people.get(word, 0.0):.1%}")
+            for word in contrast[:CONTRASTS]
+        ]
         for contrast in (often, rarely)
     ]
 

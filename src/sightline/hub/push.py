@@ -9,7 +9,7 @@ from typing import Any
 from sightline.captioner import Captioner
 from sightline.errors import SightlineError
 from sightline.hub.fetch import Address, hub_errors, parse_address
-from sightline.model_folder import CARD, CONFIG, ONNX, VOCABULARY, WEIGHTS, ModelConfig
+from sightline.model_folder import CARD, CONFIG, ONNX, VOCABULARY, WEIGHTS, ModelConfig, training_in_words
 
 # For captioning and for training on. Never a checkpoint, which is a pickle, nor pictures of somebody's photos.
 _FILES = (CONFIG, VOCABULARY, ONNX, WEIGHTS, CARD, "recipe.yaml")
@@ -82,7 +82,7 @@ def _results(scores: Mapping[str, float], facts: Mapping[str, Any]) -> list[Any]
 
 def _description(name: str, config: ModelConfig) -> str:
     height, width = config.grid
-    training = [f"- {key.replace('_', ' ')}: {value}" for key, value in config.training.items() if key != "fingerprint"]
+    training = [f"- {label}: {value}" for label, value in training_in_words(config.training).items()]
     return f"""# {name.partition("/")[2]}
 
 Describes a photo in a sentence of at most {config.max_words} words, with attention over a grid of {height}x{width}
