@@ -160,9 +160,20 @@ def replacing(path: Path) -> Iterator[Path]:
             with temporary.open("r+b") as written:
                 os.fsync(written)
             temporary.chmod(mode)  # a library may have written a file of its own there
-            temporary.replace(path)
+            with _naming_open_files(path):
+                temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _naming_open_files(path: Path) -> Iterator[None]:
+    """Turn a refusal to rename, as Windows' of what a program has open, into a `SightlineError` that names ``path``."""
+    try:
+        yield
+    except PermissionError as error:
+        reason = f"{path}: cannot be replaced ({error.strerror})"
+        raise SightlineError(f"{reason}; close it where it is open, or name another place") from None
 
 
 def _mode(new: Path, old: Path) -> int:
@@ -201,9 +212,10 @@ def replacing_folder(folder: Path, names: Set[str], what: str) -> Iterator[Path]
             (new := temporary / "new").mkdir()
             yield new
             new.chmod(_mode(new, target))
-            if target.exists():
-                target.rename(temporary / "old")
-            new.rename(target)
+            with _naming_open_files(folder):
+                if target.exists():
+                    target.rename(temporary / "old")
+                new.rename(target)
     finally:
         if (temporary / "old").exists() and not target.exists():  # a failure or an interruption between the two
             (temporary / "old").rename(target)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from io import FileIO
@@ -19,6 +20,7 @@ from sightline.images.containers import loaded
 from sightline.images.source import ImageSource, is_remote
 from sightline.model_folder import naming_write_errors, replacing
 
+_WINDOWS = sys.platform == "win32"
 _START = b'{"photo": '
 _ENTRY_FIELDS = ("photo", "error", *Version._fields, "made_by")
 
@@ -95,7 +97,9 @@ class RowFile:
         self._remember(row)
 
     def finish(self) -> None:
-        """Bring everything onto the disk, in the file's format and with one row a photo."""
+        """Bring everything onto the disk, in the file's format and with one row a photo; nothing is added after."""
+        if _WINDOWS and (self._table is not None or self._repeated):
+            self._file.close()  # there, what is open can be neither replaced nor deleted
         if self._table is not None:
             if self._gathered:
                 with replacing(self._target) as temporary, naming_write_errors(self._target):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import math
 import os
+import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path, PurePath
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 PAGE = "index.html"
 SHEET_BYTES = 250_000
 _SMOOTH = Image.Resampling.LANCZOS
+_WINDOWS = sys.platform == "win32"
+_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 
 
 @click.command()
@@ -78,6 +82,9 @@ def sheet_paths(folder: Path, photos: Sequence[ImageSource]) -> dict[str, Path]:
         stem = PurePath(photo.name).stem
         if isinstance(photo, ParquetSource):
             stem = f"{PurePath(photo.path).stem}-{photo.row}"
+        if _WINDOWS:  # what cannot be in a file's name there, and the names of devices
+            stem = re.sub(r'[<>:"/\\|?*\0-\x1f]', "_", stem)
+            stem = f"_{stem}" if _DEVICES.match(stem) else stem
         path, number = folder / f"{stem}.png", 1
         while _identity(path) in taken or (os.path.lexists(path) and not is_sheet(path)):
             number += 1

@@ -1,7 +1,7 @@
 """Which photos a person's arguments mean: one finder for `caption`, `explain`, `export` and every bulk engine."""
 
 # Half a million names are many, and Path.is_dir raises where a folder above may not be entered:
-# ruff: noqa: PTH100, PTH110, PTH112, PTH113, PTH114, PTH116, PTH118, PTH123, PTH207
+# ruff: noqa: PTH100, PTH110, PTH112, PTH113, PTH114, PTH116, PTH117, PTH118, PTH123, PTH207
 from __future__ import annotations
 
 import codecs
@@ -133,7 +133,7 @@ class PhotoFinder:
     def _path(self, name: str) -> str:
         if not self._absolute or is_remote(name):
             return name
-        return os.path.normpath(name) if name.startswith(os.sep) else os.path.abspath(name)  # the first is quicker
+        return os.path.normpath(name) if os.path.isabs(name) else os.path.abspath(name)  # the first is quicker
 
     def _or_tell(self, files: Iterable[File], nothing: str) -> Iterator[File]:
         before, none = self.left_out, True
@@ -309,6 +309,8 @@ def read_list(stream: TextIO | None) -> Iterator[str]:
                 yield os.fsdecode(name)
     except OSError as error:
         raise SightlineError(f"-: stdin cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:  # on Windows alone; elsewhere names may be any bytes
+        raise SightlineError("-: the list on stdin is not in UTF-8; save it as UTF-8") from None
 
 
 def _split(chunks: Iterator[bytes]) -> Iterator[bytes]:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import sys
 import time
 from typing import Any, ClassVar, cast
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-if sys.platform != "win32":
+try:
     import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
 
 _MOST = 4096
+_MOST_OF_SELECT = 448  # on Windows, whose select takes 512 sockets
 _AT_ONCE = 32  # connections accepted in a turn of the event loop: a thousand would keep it from all others
 _OTHER_FILES = 64  # of the process, which are no connections
 
@@ -24,12 +26,19 @@ _log = logging.getLogger("uvicorn.error")
 
 def raise_file_limit() -> None:
     """Let this process, and those that it starts, have as many open files as they use, where the system allows it."""
-    if sys.platform == "win32":
-        return  # it has no such limit
+    if resource is None:
+        return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _MOST + _OTHER_FILES if hard == resource.RLIM_INFINITY else min(_MOST + _OTHER_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _most_connections() -> int:
+    if resource is None:
+        return _MOST_OF_SELECT
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return _MOST if soft == resource.RLIM_INFINITY else min(_MOST, max(soft - _OTHER_FILES, soft // 2))
 
 
 class Connection(H11Protocol):
@@ -116,8 +125,7 @@ class Listener(socket.socket):
         """Raises BlockingIOError, as if no client waited, where one must wait for the event loop's next turn."""
         if Connection.accepted - Connection.connected >= _AT_ONCE:
             raise BlockingIOError
-        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        most = _MOST if soft == resource.RLIM_INFINITY else min(_MOST, max(soft - _OTHER_FILES, soft // 2))
+        most = _most_connections()
         if Connection.accepted < most:
             client = super().accept()
             Connection.accepted += 1

@@ -25,6 +25,7 @@ from sightline.serve.service import end_on_hangup
 from sightline.sessions import available_cores
 
 _SECONDS_TO_START = 60
+_UNIX = getattr(socket, "AF_UNIX", None)  # Windows has no sockets that are files
 
 
 class Port(Listener):
@@ -42,8 +43,10 @@ def listen(host: str, port: int, shared: bool) -> socket.socket:
     """A socket bound to ``host`` and ``port`` (0: any free one); ``shared``: other processes may bind it too.
 
     Raises:
-        SightlineError: the host is unknown, or the port is taken or not allowed.
+        SightlineError: the host is unknown, the port is taken or not allowed, or this system lets none be shared.
     """
+    if shared and not hasattr(socket, "SO_REUSEPORT"):
+        raise SightlineError("processes cannot share a port on this system; give --workers 1, or ports behind a proxy")
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         # First alone: binding a shared port that another service shares would not fail.
@@ -61,10 +64,12 @@ def listen_at(path: Path) -> socket.socket:
     Raises:
         SightlineError: another service listens there, or there can be no socket.
     """
-    listener = Listener(socket.AF_UNIX, socket.SOCK_STREAM)
+    if _UNIX is None:
+        raise SightlineError(f"{path}: there are no Unix sockets on this system; give --host and --port, not --uds")
+    listener = Listener(_UNIX, socket.SOCK_STREAM)
     try:
         if path.is_socket():
-            with socket.socket(socket.AF_UNIX) as other, contextlib.suppress(ConnectionRefusedError):
+            with socket.socket(_UNIX) as other, contextlib.suppress(ConnectionRefusedError):
                 other.connect(str(path))
                 raise OSError("another service listens there")
             path.unlink()  # left by one that was killed
@@ -79,7 +84,9 @@ def listen_at(path: Path) -> socket.socket:
 def _bound(family: int, address: Any, shared: bool) -> Port:
     # With the protocol given, asyncio recognises TCP and sends small answers at once instead of after 40 ms.
     bound = Port(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # On Windows SO_REUSEADDR would let a second service take a port that is in use.
+    reuse = getattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_REUSEADDR)
+    bound.setsockopt(socket.SOL_SOCKET, reuse, 1)
     if shared:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     bound.bind(address)
@@ -110,7 +117,7 @@ def run(
         partial(create, limits, cores, **web),
         factory=True,
         workers=workers,
-        loop="asyncio",  # the only one that accepts connections by `Listener`
+        loop="asyncio:SelectorEventLoop",  # the only one that accepts connections by `Listener`
         http=Connection,
         ws="none",
         lifespan="on",
@@ -118,9 +125,7 @@ def run(
         access_log=False,
         server_header=False,
         timeout_keep_alive=limits.seconds,
-        forwarded_allow_ips="*"
-        if listener.family == socket.AF_UNIX
-        else None,  # who may connect to a Unix socket is a proxy
+        forwarded_allow_ips="*" if listener.family == _UNIX else None,  # who may connect to a Unix socket is a proxy
     )
     raise_file_limit()
     # Uvicorn raises the signal again after its shutdown, which would end this process with a failure.
@@ -154,7 +159,7 @@ class _Workers(Multiprocess):
 
 
 def _print_address(listener: socket.socket, root_path: str) -> None:
-    if listener.family == socket.AF_UNIX:
+    if listener.family == _UNIX:
         address = f"unix:{listener.getsockname()}"
     else:
         host, port = listener.getsockname()[:2]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +70,9 @@ def run_lock(out: Path, ranks: Ranks = SINGLE) -> Iterator[None]:
         yield
     finally:
         if new and [path.name for path in out.iterdir()] == [_LOCK]:
-            (out / _LOCK).unlink()
-            out.rmdir()
+            with suppress(OSError):  # Windows deletes no file that is open
+                (out / _LOCK).unlink()
+                out.rmdir()
         lock.release()
 
 
