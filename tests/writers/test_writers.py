@@ -202,6 +202,21 @@ def test_a_photo_is_not_lost_to_its_caption(folder):
         writer("txt", folder, existing="overwrite").write(FileSource(str(folder / "a.txt")), "a dog")
 
 
+def test_a_caption_joins_no_large_file(folder):
+    (folder / "a.txt").write_text("dog " * 1_000_000)
+    assert writer("txt", folder).is_done(photos(folder)[0])
+    with pytest.raises(SightlineError, match=r"a\.txt"):
+        writer("txt", folder, existing="append").write(photos(folder)[0], "a dog")
+
+
+@pytest.mark.parametrize("name", sorted(set(WRITERS) - IN_A_LIST))
+def test_a_name_that_is_too_long_is_told_of(name, folder):
+    (photo := folder / ("a" * 251 + ".png")).touch()
+    options = {"extension": "caption"} if name == "txt" else {}
+    with pytest.raises(SightlineError, match=r"aaa.*too long"):
+        writer(name, folder, **options).is_done(FileSource(str(photo)))
+
+
 # Sidecars
 
 
@@ -232,9 +247,11 @@ def test_a_sidecar_of_two_photos_is_the_firsts(folder):
 def test_what_a_person_wrote_stays(folder):
     mine = described("Grandma")
     (folder / "a.xmp").write_bytes(mine)
-    Image.new("RGB", (8, 8)).save(folder / "b.jpg", xmp=described("in the photo itself"))
+    for name in ("b.jpg", "c.webp"):
+        Image.new("RGB", (8, 8)).save(folder / name, xmp=described("in the photo itself"))
+    assert writer("xmp", folder).is_done(FileSource(str(folder / "c.webp")))
     assert write_all(writer("xmp", folder), folder) == [False, False]
-    assert contents(folder)["a.xmp"] == mine and set(contents(folder)) == {"a.jpg", "a.xmp", "b.jpg"}
+    assert contents(folder)["a.xmp"] == mine and set(contents(folder)) == {"a.jpg", "a.xmp", "b.jpg", "c.webp"}
     assert write_all(writer("xmp", folder, field="alt"), folder) == [True, True], "an alt text is no description"
     assert texts_in((folder / "a.xmp").read_bytes(), DESCRIPTION) == texts_in(mine, DESCRIPTION)
 

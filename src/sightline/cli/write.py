@@ -71,7 +71,7 @@ def caption_and_write(
             run.caption(finder, model, device, options)
     except BaseException:
         if run.counts:
-            remark(f"{run.summary()}; the same command goes on")
+            remark(run.summary() + "; the same command goes on" * (writer.existing == "skip"))
         raise
     if not run.counts and not finder.left_out:
         raise finder.nothing_found()

@@ -78,7 +78,7 @@ class ListFile(Writer):
         try:
             self._put(self._file, separator + self.entry(name, text) + self.tail)
         except OSError as error:
-            reason = f"cannot be written ({error.strerror}); make room; the same command goes on"
+            reason = f"cannot be written ({error.strerror}); make room, and start again"
             raise NothingCanBeWritten(f"{self._path}: {reason}") from None
         self._entries[name] = text
         return True

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from PIL import Image
-
 from sightline.errors import SightlineError
+from sightline.images.formats import identify
 from sightline.images.source import ImageSource
 from sightline.writers.packet import ALT_TEXT, DESCRIPTION, EMPTY, MAX_BYTES, Field, texts_in, with_text
 from sightline.writers.writer import Writer, check_folder, path_of, register_writer, replace_file
@@ -58,6 +57,10 @@ class Sidecars(Writer):
     def _path(self, photo: ImageSource) -> Path:
         """The sidecar that is there, else one that no other photo can have."""
         own = path_of(photo)
+        with _naming(own):
+            return self._beside(own)
+
+    def _beside(self, own: Path) -> Path:
         for path in (own.with_name(f"{own.name}{suffix}") for suffix in _SUFFIXES):
             if path.exists():
                 return path
@@ -69,9 +72,10 @@ class Sidecars(Writer):
 
 def _is_inside(photo: Path, field: Field) -> bool:
     """Whether the photo's own XMP has the text, which a sidecar's would hide."""
-    with suppress(Exception), Image.open(photo) as image:  # of what cannot be read, captioning tells
-        packet = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
-        return bool(texts_in(packet.encode() if isinstance(packet, str) else packet, field))
+    if not photo.is_file():
+        return False
+    with suppress(Exception), photo.open("rb") as file, identify(file, None) as image:  # captioning tells what is wrong
+        return bool(texts_in(image.info["xmp"], field))
     return False
 
 

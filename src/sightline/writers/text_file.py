@@ -16,6 +16,7 @@ from sightline.images.source import ImageSource
 from sightline.writers.writer import Writer, check_folder, path_of, register_writer, replace_file
 
 _SEPARATOR = ", "
+_MAX_CHARACTERS = 1_000_000
 
 
 @register_writer("txt")
@@ -41,7 +42,7 @@ class TextFiles(Writer):
     def write(self, photo: ImageSource, text: str) -> bool:
         path = self._path(photo)
         before = _read(path)
-        content = f"{text}\n" if self.existing == "overwrite" or not before else self._joined(before, text)
+        content = f"{text}\n" if self.existing == "overwrite" or not before else self._joined(path, before, text)
         if content == before or (before and self.existing == "skip"):
             return False
         replace_file(path, content.encode(errors="surrogateescape"))
@@ -56,8 +57,10 @@ class TextFiles(Writer):
             raise SightlineError(f"{own}: a photo of this name would lose itself to its caption; rename it")
         return path
 
-    def _joined(self, before: str, text: str) -> str:
+    def _joined(self, path: Path, before: str, text: str) -> str:
         """Every line with the caption in front or behind, but for lines that have it there."""
+        if len(before) > _MAX_CHARACTERS:
+            raise SightlineError(f"{path}: no caption has over {_MAX_CHARACTERS:,} characters; look at what is in it")
         lines = before.splitlines()
         if self.existing == "append":
             lines = [line if line.endswith(text) else f"{line}{_SEPARATOR}{text}" for line in lines]
@@ -67,9 +70,10 @@ class TextFiles(Writer):
 
 
 def _read(path: Path) -> str:
-    """The file's content; ``""`` where there is none, or nothing but blanks."""
+    """The file's beginning, all of a caption; ``""`` where there is none, or nothing but blanks."""
     try:
-        content = path.read_bytes().decode("utf-8-sig", errors="surrogateescape")
+        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+            content = file.read(_MAX_CHARACTERS + 1)
     except FileNotFoundError:
         return ""
     except OSError as error:

@@ -91,7 +91,7 @@ def path_of(photo: ImageSource) -> Path:
 
 def check_folder(path: Path) -> None:
     """Raise `SightlineError` where nothing can be written beside ``path``: before a photo is captioned for nothing."""
-    if not os.access(path.parent, os.W_OK):
+    if path.parent.exists() and not os.access(path.parent, os.W_OK):
         raise SightlineError(f"{path}: cannot be written (its folder is read-only); permit it, or use --out FILE")
 
 
@@ -114,7 +114,7 @@ def replace_file(path: Path, content: bytes) -> None:
                 while rest:
                     rest = rest[file.write(rest) :]
                 os.fsync(file)
-                with suppress(FileNotFoundError):
+                with suppress(OSError):  # there is no file yet, or a network drive that has no permissions
                     temporary.chmod(target.stat().st_mode & 0o777)
                 if os.name == "nt":  # which renames no file that is open
                     file.close()
@@ -129,7 +129,7 @@ def replace_file(path: Path, content: bytes) -> None:
 def write_error(path: Path, error: OSError) -> SightlineError:
     """Why ``path`` cannot be written, with the way out."""
     kind, advice = (NothingCanBeWritten, "make room") if error.errno in _NO_ROOM else (SightlineError, "permit it")
-    return kind(f"{path}: cannot be written ({error.strerror}); {advice}; the same command goes on")
+    return kind(f"{path}: cannot be written ({error.strerror}); {advice}, and start again")
 
 
 def _locked(temporary: Path, path: Path) -> FileIO:
