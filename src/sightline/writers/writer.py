@@ -113,7 +113,8 @@ def replace_file(path: Path, content: bytes) -> None:
                 rest = memoryview(content)
                 while rest:
                     rest = rest[file.write(rest) :]
-                os.fsync(file)
+                if target.exists():  # a new file that a power cut leaves empty counts as none, and is written again
+                    os.fsync(file)
                 with suppress(OSError):  # there is no file yet, or a network drive that has no permissions
                     temporary.chmod(target.stat().st_mode & 0o777)
                 if os.name == "nt":  # which renames no file that is open
