@@ -8,7 +8,7 @@ import sys
 import click
 
 from sightline._version import __version__
-from sightline.cli import caption, data, evaluate, explain, interruptions, models, serve, streams, train
+from sightline.cli import alt, caption, data, evaluate, explain, interruptions, models, serve, streams, train
 from sightline.cli.options import VerbGroup
 from sightline.errors import SightlineError
 from sightline.preprocess import silence_pillow
@@ -21,7 +21,7 @@ def app() -> None:
 
 
 for _verb in (
-    *(caption.caption, explain.explain, serve.serve, serve.site),
+    *(caption.caption, explain.explain, alt.alt, serve.serve, serve.site),
     *(evaluate.evaluate, evaluate.compare, evaluate.score),
     *(models.info, train.train, models.ensemble, models.export, models.push, data.app),
 ):
