@@ -27,7 +27,7 @@ import numpy as np
 
 import sightline
 
-USUAL = set("a an the in on of and with is are at to by his her their it its up through over from for".split())
+USUAL = set(re.split(" ", "a an the in on of and with is are at to by his her their it its up through over from for"))
 BANDS = (0, 0.5, 0.55, 0.6, 0.65, 0.7, 1)
 TEMPLATES = {
     "html": ("<p>{{{{ x }}}} &eacute;</p>\r\n<img src='/img/{0}.jpg'>\r\n", '<img src="/img/{0}.jpg" alt="">\n'),
