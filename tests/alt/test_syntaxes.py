@@ -93,8 +93,12 @@ def test_html(text, expected):
         ("---\n![](a.jpg)", ("a.jpg", MISSING, "")),
         ("<!--\n\n![](b.jpg)\n-->\n\n![](a.jpg)", ("a.jpg", MISSING, "")),
         ("<pre>\n\n![](b.jpg)\n</pre>\n\n![](a.jpg)", ("a.jpg", MISSING, "")),
-        ("<div>\n![](b.jpg)\n\n![](a.jpg)\n\n</div>", ("a.jpg", MISSING, "")),
+        ("<div>\n- ![](b.jpg)\n\n![](a.jpg)\n\n</div>", ("a.jpg", MISSING, "")),
         ('a <b "c\n\n<img src="a.jpg">', ("a.jpg", MISSING, "")),
+        ("[x](y.md)![](a.jpg)", ("a.jpg", MISSING, "")),
+        ("# x\n    ![](b.jpg)\n\n![](a.jpg)", ("a.jpg", MISSING, "")),
+        ("- \n```\n![](b.jpg)\n```\n![](a.jpg)", ("a.jpg", MISSING, "")),
+        ("- one `\n- ![](a.jpg) `", ("a.jpg", MISSING, "")),
         ("| x |\n|---|\n| ![](a.jpg) |", ("a.jpg", MISSING, "")),
     ],
 )

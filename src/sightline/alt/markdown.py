@@ -26,6 +26,7 @@ from sightline.alt.syntax import (
 
 _FRONT_MATTER = re.compile(r"\ufeff?(---|\+\+\+)[ \t]*\r?\n(?:[^\n]*+\n)*?\1[ \t]*\r?(?:\n|\Z)")
 _QUOTE = re.compile(r"(?: {0,3}> ?)*+")
+_HEADING = re.compile(r" {0,3}(?:#{1,6}(?:[ \t]|$)|(?:\*[ \t]*+){3,}$|(?:-[ \t]*+){3,}$)")  # or a line across the page
 _ITEM = re.compile(r"([ \t]*)((?:[-*+]|\d{1,9}[.)])[ \t]+)")
 _FENCE = re.compile(r"[ \t]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*+(`{3,}+(?=[^`]*+$)|~{3,}+)")
 _RAW = {f"<{name}": f"</{name}>" for name in ("pre", "script", "style", "textarea")}
@@ -35,6 +36,7 @@ _BLOCKS = (
     "optgroup|option|p|param|search|section|summary|table|tbody|td|tfoot|th|thead|title|tr|track|ul"
 )
 _HTML_BLOCK = re.compile(rf"^ {{0,3}}</?(?:{_BLOCKS})(?=[\s/>])", re.IGNORECASE | re.MULTILINE)
+_BLANK_LINE = re.compile(r"\n[ \t\r]*+\n")  # ends a block of HTML
 
 _BRACKET = re.compile(r"\\[\s\S]|!\[|\[|\]")
 _DEEPEST = 1000  # brackets that are open at once; before these, none is an image's
@@ -91,7 +93,8 @@ def _without_code(text: str, has_indented: bool) -> str:
             in_code = in_code and is_blank
             if indent < item + 4 and (opening := _FENCE.match(inner)):
                 fence, quote, is_code, in_code = opening[1], prefix[0].strip(), True, False
-        after_blank = is_blank
+                item = min(item, indent) if indent < item and not found else item
+        after_blank = is_blank or bool(_HEADING.match(inner))
         kept += covered(line) if is_code else line, end
     return "".join(kept)
 
@@ -123,7 +126,7 @@ def _images(text: str, shown: str, mark: str, is_mdx: bool = False) -> Iterator[
         found_images, links = _in_paragraph(shown, start, end, definitions)
         link = deque(links)
         for first, closing, after, reference in found_images:
-            while link and link[0][1] < first:
+            while link and link[0][1] <= first:
                 link.popleft()
             is_linked = bool(link) and link[0][0] < first
             yield _mention(text, shown, (first, closing, after), reference, is_linked, mark)
@@ -136,6 +139,8 @@ def _outside_html(text: str, is_mdx: bool) -> Iterator[tuple[int, int]]:
         end = paragraph_end(text, start)
         block = None if is_mdx else _HTML_BLOCK.search(text, start, end)
         yield start, block.start() if block else end
+        if block:
+            end = blank.end() if (blank := _BLANK_LINE.search(text, block.start())) else len(text)
         start = end
 
 

@@ -91,13 +91,13 @@ def covered(text: str) -> str:
     return re.sub(r"[^\r\n]", MASK, text)
 
 
-_BLANK_LINE = re.compile(r"\n[ \t\r]*+\n")
+_PARAGRAPH_END = re.compile(r"\n[ \t\r]*+\n|\n(?=[ \t>]*+(?:[-*+]|\d{1,9}[.)]|#{1,6})[ \t])")
 
 
 def paragraph_end(text: str, start: int) -> int:
-    """Where the paragraph that holds ``start`` ends: at a blank line, or with the text."""
-    blank = _BLANK_LINE.search(text, start)
-    return blank.end() if blank else len(text)
+    """Where Markdown's paragraph that holds ``start`` ends: at a blank line, a list's item, a heading, or the end."""
+    end = _PARAGRAPH_END.search(text, start)
+    return end.end() if end else len(text)
 
 
 _LINE = re.compile(r"([^\r\n]*+)(\r\n?|\n)?+")
