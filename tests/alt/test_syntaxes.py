@@ -134,10 +134,12 @@ def test_mdx():
         (".. image:: a.jpg\n   :target: x.html", [("a.jpg", MISSING, "linked")]),
         (".. image:: a.jpg\n   :width: 16px", [("a.jpg", MISSING, "small")]),
         ("- .. image:: a.jpg", [("a.jpg", MISSING, "")]),
+        ("..  note::\n\n    .. image:: a.jpg", [("a.jpg", MISSING, "")]),
         (".. note::\n\n   .. image:: a.jpg", [("a.jpg", MISSING, "")]),
         (".. code-block:: rst\n\n   .. image:: b.jpg\n\n.. image:: a.jpg", [("a.jpg", MISSING, "")]),
         ("So::\n\n   .. image:: b.jpg\n\n.. image:: a.jpg", [("a.jpg", MISSING, "")]),
         (".. a comment\n   .. image:: b.jpg\n\n.. image:: a.jpg", [("a.jpg", MISSING, "")]),
+        ("..\n   .. image:: b.jpg\n\n..\n\n   .. image:: a.jpg", [("a.jpg", MISSING, "")]),
         (".. alt: sightline\n.. image:: a.jpg\n   :alt: x", [("a.jpg", "draft", "")]),
     ],
 )

@@ -17,7 +17,7 @@ _OPTION = re.compile(r":((?:[^:\\]|\\.)+):(?:[ \t]+(.*))?$")
 _LITERAL = re.compile(
     r"\.\.[ \t]+(?:[\w.:-]+:)?(?:code|code-block|sourcecode|raw|parsed-literal|literalinclude|highlight|math|prompt|"
     r"doctest|testcode|testoutput|testsetup|csv-table|graphviz|mermaid|jinja|ipython|plot)::|"
-    r"\.\.[ \t]+(?!\[|_|\||[\w.:+-]+::)|(?!\.\.[ \t]).*::[ \t]*$"
+    r"\.\.[ \t]++(?!\[|_|\||[\w.:+-]+::)|(?!\.\.[ \t]).*::[ \t]*$"
 )
 
 _Line = tuple[int, str, str]
@@ -43,8 +43,12 @@ def restructured_images(text: str) -> Iterator[Mention]:
         if image := _IMAGE.match(bare):
             image_column = indent + len(image[1])
             yield _mention(text, all_lines, number, image_column, image)
-        elif _LITERAL.match(bare):
+        elif _LITERAL.match(bare) or (bare.rstrip() == ".." and _text_at(all_lines, number + 1)):
             literal = indent
+
+
+def _text_at(all_lines: list[_Line], number: int) -> str:
+    return all_lines[number][1].strip() if number < len(all_lines) else ""
 
 
 def _mention(text: str, all_lines: list[_Line], number: int, column: int, image: re.Match[str]) -> Mention:
