@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -60,7 +61,11 @@ def test_nothing_is_written_unless_asked(alt, site, texts, tmp_path):
     done = alt(site, "--html", tmp_path / "report.html")
     assert done.status == 0
     *rows, counts = done.out.splitlines()
-    assert [row.split()[0].removeprefix(f"{site}/") for row in rows] == ["index.html:2", "index.html:3", "notes.md:1"]
+    assert [row.split()[0].removeprefix(f"{site}{os.sep}") for row in rows] == [
+        "index.html:2",
+        "index.html:3",
+        "notes.md:1",
+    ]
     assert [row.endswith(texts[number]) for row, number in zip(rows, (0, 1, 0), strict=True)] == [True] * 3
     assert counts.startswith("images: 3 with a proposed text, 1 with a text, 1 decorative")
     for number, kind in (
@@ -131,7 +136,7 @@ def test_what_cannot_be_read_is_named_and_the_rest_done(alt, site, monkeypatch):
     (site / "wide.html").write_text("<img src=img/0.png>", encoding="utf-16")
     done = alt(site)
     assert done.status == 1 and "2 with a proposed text" in done.out and "3 failed" in done.out
-    assert [name in done.err for name in ("img/1.png", "large.md", "wide.html")] == [True] * 3
+    assert [name in done.err for name in ("1.png", "large.md", "wide.html")] == [True] * 3
     assert "Traceback" not in done.err
 
 
@@ -193,7 +198,10 @@ def test_photos_of_the_sites_own_folder_only(tmp_path, reference, expected):
     (site / "public").mkdir(parents=True)
     for name in ("site/a b.png", "site/public/c.png", "a.png"):
         (tmp_path / name).touch()
-    (site / "link.png").symlink_to(tmp_path / "a.png")
+    if reference == "link.png":
+        if os.name == "nt":
+            pytest.skip("making links needs a privilege on Windows")
+        (site / "link.png").symlink_to(tmp_path / "a.png")
     found = photo_of(reference, site / "page.html", site)
     assert found == (expected if isinstance(found, str) else site.resolve() / expected)
 

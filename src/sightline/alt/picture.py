@@ -37,9 +37,10 @@ def photo_of(reference: str, page: Path, site: Path) -> Path | str:
     for place in places:
         try:
             real = os.path.realpath(place)
-        except ValueError:  # a character that no file's name has
+            is_within = os.path.commonpath((real, real_site)) == real_site
+        except ValueError:  # a character that no file's name has, or another drive
             return "absent"
-        if os.path.commonpath((real, real_site)) != real_site:
+        if not is_within:
             return "elsewhere"
         if os.path.isfile(real):  # noqa: PTH113  (a tenth of the time of a `Path`'s, for thousands)
             return Path(real)
