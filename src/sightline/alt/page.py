@@ -12,7 +12,7 @@ from sightline.errors import SightlineError
 from sightline.images.formats import is_hidden
 from sightline.writers.writer import replace_file
 
-LARGEST = 16 << 20  # bytes of a page: a hundred times what people read, and some seconds to look through
+LARGEST = 8 << 20  # bytes of a page: a hundred times what people read, and some seconds to look through
 _NOT_THE_SITES_OWN = {"node_modules", "__pycache__"}
 
 
