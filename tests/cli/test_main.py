@@ -52,7 +52,7 @@ def test_help_tells_the_defaults(sightline, monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
     told = sightline("caption", "--help").out
     assert "1 is greedy.  [default: 3; x>=1]" in told and "[default: 1.0]" in told and "[default: 8; x>=1]" in told
-    assert told.count("default") == 5
+    assert told.count("default") == 9
     assert "[default: explained]" in sightline("explain", "--help").out
 
 
