@@ -119,7 +119,8 @@ class GRUDecoder(Decoder):
 
     def _hidden_weight(self) -> Tensor:
         # (A + 3H, H): attention's query, doubled as `AdditiveAttention.query` is, and the gates, by one product.
-        return torch.cat([2 * self.attention.W_h.weight, self.hidden_gates.weight])
+        query = self.attention.W_h.weight
+        return torch.cat([query + query, self.hidden_gates.weight])
 
     def teacher_force(self, memory: Memory, tree: PrefixTree) -> tuple[Tensor, Tensor]:
         """As `Decoder.teacher_force`; attention at every step by `AttentionGRU` where ``quick``."""
