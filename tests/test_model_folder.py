@@ -1,3 +1,4 @@
+import json
 import os
 import stat
 from pathlib import Path
@@ -5,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sightline.errors import SightlineError
-from sightline.model_folder import replacing, replacing_folder
+from sightline.model_folder import ModelConfig, replacing, replacing_folder
 
 TEXT = "new " * 1000
 
@@ -95,3 +96,11 @@ def test_the_old_folder_survives_an_interruption_while_places_are_changed(folder
     with pytest.raises(KeyboardInterrupt), replacing_folder(folder, {"a"}, "report") as new:
         (new / "a").write_text(TEXT)
     assert (folder / "a").read_text() == "old"
+
+
+@pytest.mark.parametrize("ranges", [[1, 2], {"a": 1}, {"a": [1, 2]}, {"a": [[0, 1]]}, {"a": [[0, 1], [0, "x"]]}])
+def test_ranges_of_activations_that_are_none_are_a_line(ranges, tiny_run, tmp_path):
+    content = json.loads((tiny_run / "config.json").read_text()) | {"activation_ranges": ranges}
+    (tmp_path / "config.json").write_text(json.dumps(content))
+    with pytest.raises(SightlineError, match="not a model's configuration"):
+        ModelConfig.load(tmp_path / "config.json")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -129,6 +131,11 @@ class Caption:
         if photo is None:
             raise SightlineError("this caption has not kept its photo; give it: caption.figure(photo)")
         return photo
+
+
+def mean_probability(log_probs: Sequence[float] | NDArray[np.float32]) -> float:
+    """The geometric mean of words' probabilities, in [0, 1], from their log-probabilities (T,); 0 without words."""
+    return math.exp(np.mean(log_probs)) if len(log_probs) else 0.0
 
 
 def read_captions(

@@ -88,7 +88,17 @@ class ModelConfig:
         preprocessing = Preprocessing.from_dict(values.pop("preprocessing"))
         height, width = values.pop("grid")
         members = tuple(map(cls._from_dict, values.pop("members", ())))
-        return cls(**values, grid=(height, width), preprocessing=preprocessing, members=members)
+        ranges = {
+            name: tuple((float(low), float(high)) for low, high in (before, after))
+            for name, (before, after) in values.pop("activation_ranges", {}).items()
+        }
+        return cls(
+            **values,
+            grid=(height, width),
+            preprocessing=preprocessing,
+            members=members,
+            activation_ranges=ranges,
+        )
 
     @classmethod
     def load(cls, path: Path) -> ModelConfig:

@@ -6,6 +6,7 @@ import html
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from PIL import Image
 
 import sightline.alt.page
 from sightline import Captioner
+from sightline.alt import propose
 from sightline.alt.picture import kind_of, photo_of
 from tests.pictures import saved
 
@@ -212,3 +214,11 @@ def test_kinds_of_pictures(photos):
     assert kind_of(saved(Image.fromarray(noise), "JPEG")) == "photo"
     assert kind_of(saved(Image.fromarray(noise).resize((63, 200)), "JPEG")) == "small"
     assert kind_of(drawing()) == "drawing"
+
+
+def test_only_blank_photos_say_nothing(tiny_bundle, photos):
+    captioner = Captioner(tiny_bundle)
+    seen, blank = captioner(photos[0]), captioner(np.zeros((9, 9, 3), np.uint8))
+    ends_early = replace(seen, note="the file ends early")
+    assert propose._known(ends_early) == propose._known(seen)
+    assert propose._known(seen).text == seen.text and propose._known(blank).kind == "blank"

@@ -12,7 +12,7 @@ import torch
 
 from sightline import Captioner
 from sightline.errors import SightlineError
-from sightline.export import export
+from sightline.export import export, integers
 from sightline.export.agreement import Agreement
 from sightline.export.export import export_model
 from sightline.export.graph import share_weights
@@ -20,7 +20,7 @@ from sightline.export.integers import quantize_convolutions
 from sightline.export.precision import PRECISIONS
 from sightline.model_folder import ModelConfig
 from sightline.nn.model_files import save_model
-from sightline.nn.quantization import gather_ranges, known_ranges, train_in_integers
+from sightline.nn.quantization import Interval, gather_ranges, known_ranges, train_in_integers
 from sightline.preprocess import preprocess
 from sightline.sessions import open_session, run_search
 
@@ -119,3 +119,15 @@ def test_a_rounding_that_costs_too_much_is_refused(run, tmp_path, monkeypatch, s
     assert Agreement(8, 24, 9, 9, 0.5, 0.19).close and not Agreement(8, 24, 0, 0, 0.0, float("nan")).close
     told = sightline("export", run, "--out", tmp_path / "bundle", "--precision", "int8").out
     assert "4 convolutions in integers" in told and "nats a word" in told
+
+
+@pytest.mark.parametrize(
+    ("operation", "bounds", "expected"),
+    [("Relu", (), (0, 8)), ("Clip", ("a", "b"), (-1, 5)), ("Clip", ("a",), (-1, 8)), ("Clip", ("", "b"), (-9, 5))],
+)
+def test_what_follows_a_convolution_narrows_its_range(operation, bounds, expected):
+    node = onnx.helper.make_node(operation, ["x", *bounds], ["y"])
+    constants = {
+        name: onnx.numpy_helper.from_array(np.array(value, np.float32), name) for name, value in (("a", -1), ("b", 5))
+    }
+    assert integers._activated("x", Interval(-9.0, 8.0), {"x": [node]}, constants) == ("y", expected)

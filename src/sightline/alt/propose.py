@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -11,8 +10,8 @@ from typing import Any
 
 from sightline.alt.cache import Cache, Known
 from sightline.alt.picture import kind_of
-from sightline.caption import Caption
-from sightline.captioner import Captioner
+from sightline.caption import Caption, mean_probability
+from sightline.captioner import BLANK, Captioner
 from sightline.errors import SightlineError
 from sightline.model_folder import ONNX, VOCABULARY
 
@@ -69,5 +68,6 @@ def propose(
 
 def _known(caption: Caption) -> Known:
     """A caption as a text, with the geometric mean of its words' probabilities; a blank photo's says nothing."""
-    confidence = math.exp(caption.log_probs.mean()) if caption.words else 0.0
-    return Known("photo", " ".join(caption.text.split()), float(confidence)) if not caption.note else Known("blank")
+    if caption.note == BLANK:
+        return Known("blank")
+    return Known("photo", " ".join(caption.text.split()), mean_probability(caption.log_probs))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import closing
@@ -157,7 +156,9 @@ class _Run:
 
     def _write(self, photo: ImageSource, caption: Caption) -> str:
         """Write a caption; returns what became of it."""
-        confidence = _confidence(caption)
+        from sightline.caption import mean_probability
+
+        confidence = mean_probability(caption.log_probs)
         text = " ".join(f"{self._affixes[0]}{caption.text}{self._affixes[1]}".split())
         if not caption.words or confidence < self._minimum:
             put(f"{photo.name}: not written, confidence {confidence:.2f}: {text}")
@@ -165,8 +166,3 @@ class _Run:
         if self._is_dry:
             put(f"{photo.name}: {text}")
         return "written" if self._is_dry or self._writer.write(photo, text) else "skipped"
-
-
-def _confidence(caption: Caption) -> float:
-    """The geometric mean of its words' probabilities, which `Caption.score` is the logarithm of by default."""
-    return math.exp(caption.log_probs.mean()) if caption.words else 0.0

@@ -97,7 +97,7 @@ def _export(folder: Path, path: Path, precision: str, photos: Sequence[Photo]) -
         optimize(path)
     real = [preprocess(photo, config.preprocessing) for photo in photos]
     agreement = compare(model, config, path, [*random_photos(config.preprocessing.size), *real])
-    if precision == "fp32" and not agreement.exact:
+    if math.isnan(agreement.difference) or (precision == "fp32" and not agreement.exact):
         raise SightlineError(f"{folder}: nothing exported, as {_disagreement(agreement, config, len(vocabulary))}")
     if precision != "fp32" and not agreement.close:
         raise SightlineError(

@@ -59,8 +59,11 @@ def _activated(
     reading = readers.get(value, [])
     if len(reading) != 1 or reading[0].op_type not in ("Relu", "Clip"):
         return value, interval
-    ends = [numpy_helper.to_array(constants[name]).item() for name in reading[0].input[1:] if name in constants]
-    low, high = ends if len(ends) == 2 else (0.0, float("inf"))
+    bounds = [0.0, float("inf")] if reading[0].op_type == "Relu" else [-float("inf"), float("inf")]
+    for place, name in enumerate(reading[0].input[1:]):
+        if name in constants:
+            bounds[place] = numpy_helper.to_array(constants[name]).item()
+    low, high = bounds
     narrowed = Interval(min(max(interval.low, low), 0.0), max(min(interval.high, high), 0.0))
     return reading[0].output[0], narrowed
 

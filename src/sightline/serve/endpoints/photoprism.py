@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import uuid
 from typing import Any, ClassVar
 
@@ -11,6 +10,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.requests import Request
 
 from sightline._version import __version__
+from sightline.caption import mean_probability
 from sightline.serve.json_request import MODEL, Endpoint, JsonRequest, caption_json
 from sightline.serve.limits import Refused
 from sightline.serve.request import CaptionRequests
@@ -41,15 +41,14 @@ def _add(app: FastAPI, requests: CaptionRequests) -> None:
     async def caption(request: Request) -> Response:
         captioned = await caption_json(requests, request, Vision)
         (result,) = captioned.captions
-        found = {"text": result["caption"], "source": "image", "confidence": _confidence(result["log_probs"])}
+        found = {
+            "text": result["caption"],
+            "source": "image",
+            "confidence": round(mean_probability(result["log_probs"]), 4),
+        }
         head = {"id": captioned.asked.id or str(uuid.uuid4()), "code": 200}
         model = {"name": MODEL, "version": __version__}
         return JSONResponse({**head, "model": model, "result": {"caption": found}, **captioned.note})
-
-
-def _confidence(log_probs: list[float]) -> float:
-    """The geometric mean of the words' probabilities."""
-    return round(math.exp(sum(log_probs) / len(log_probs)), 4) if log_probs else 0.0
 
 
 def _refusal(error: Refused) -> dict[str, Any]:
