@@ -98,7 +98,18 @@ def test_the_old_folder_survives_an_interruption_while_places_are_changed(folder
     assert (folder / "a").read_text() == "old"
 
 
-@pytest.mark.parametrize("ranges", [[1, 2], {"a": 1}, {"a": [1, 2]}, {"a": [[0, 1]]}, {"a": [[0, 1], [0, "x"]]}])
+@pytest.mark.parametrize(
+    "ranges",
+    [
+        [1, 2],
+        {"a": 1},
+        {"a": [1, 2]},
+        {"a": [[0, 1]]},
+        {"a": [[0, 1], [0, "x"]]},
+        {"a": [[0, 1], [1, 2]]},
+        {"a": [[float("nan"), 1], [0, 1]]},
+    ],
+)
 def test_ranges_of_activations_that_are_none_are_a_line(ranges, tiny_run, tmp_path):
     content = json.loads((tiny_run / "config.json").read_text()) | {"activation_ranges": ranges}
     (tmp_path / "config.json").write_text(json.dumps(content))

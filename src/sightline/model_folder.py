@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import math
 import os
 import secrets
 import shutil
@@ -89,7 +90,7 @@ class ModelConfig:
         height, width = values.pop("grid")
         members = tuple(map(cls._from_dict, values.pop("members", ())))
         ranges = {
-            name: tuple((float(low), float(high)) for low, high in (before, after))
+            name: (_range(*before), _range(*after))
             for name, (before, after) in values.pop("activation_ranges", {}).items()
         }
         return cls(
@@ -116,6 +117,12 @@ class ModelConfig:
             raise SightlineError(message) from None
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise SightlineError(f"{path}: not a model's configuration ({error!r}); train or export again") from None
+
+
+def _range(low: float, high: float) -> tuple[float, float]:
+    if not -math.inf < low <= 0 <= high < math.inf:
+        raise ValueError(f"[{low}, {high}] is no range of an activation")
+    return float(low), float(high)
 
 
 def load_description(folder: Path) -> tuple[ModelConfig, Vocabulary]:

@@ -70,6 +70,8 @@ def gather_ranges(encoder: Encoder, photos: Sequence[Photo]) -> Ranges:
         encoder(torch.from_numpy(np.stack(batch)))
     ranges = {}
     for name, extremes in seen.items():
+        if not torch.stack(extremes).isfinite().all():
+            continue  # of a model that diverged: an export names it
         lows, highs = (torch.stack(extremes)[:, first::2] for first in (0, 1))  # (batches, input and output)
         ends = zip(lows.amin(0).clamp(max=0).tolist(), highs.amax(0).clamp(min=0).tolist(), strict=True)
         ranges[name] = ConvolutionRange(*(Interval(*(float(f"{end:.5g}") for end in both)) for both in ends))
