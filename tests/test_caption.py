@@ -16,8 +16,10 @@ import pytest
 from PIL import Image
 
 import sightline
+from sightline.caption import Keyword, confidence_in_words, mean_probability, read_captions
 from sightline.errors import SightlineError
 from sightline.images.source import FileSource
+from sightline.vocabulary import Vocabulary
 
 
 @pytest.fixture(scope="module")
@@ -138,3 +140,70 @@ caption.html()
 assert "sightline.explain" in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+HEADS = {"kinds": ("photo", "chart", "map"), "keywords": ("dog", "grass", "red")}
+
+
+def judged(kinds: list[float], keywords: list[float], **others: object) -> sightline.Caption:
+    """What a search and heads say of one photo: "a dog", and "grass" in its place."""
+    vocabulary = Vocabulary.from_captions(["a a dog grass"])
+    values = {
+        "tokens": np.array([[[4, 5, 2], [6, 2, 0]]]),
+        "log_probs": np.log(np.array([[[0.9, 0.4, 0.6], [0.5, 0.5, 1.0]]], np.float32)),
+        "attention": np.ones((1, 2, 3, 1), np.float32),
+        "scores": np.array([[-0.5, -0.7]], np.float32),
+        "confidence": np.array([[0.8, 0.25]], np.float32),
+        "word_confidence": np.array([[[np.nan, 0.8, np.nan], [0.25, np.nan, np.nan]]], np.float32),
+        "kinds": np.array([kinds], np.float32),
+        "keywords": np.array([keywords], np.float32),
+    }
+    (caption,) = read_captions(vocabulary, (1, 1), **values | others, heads=HEADS)
+    return caption
+
+
+def test_a_caption_says_what_the_heads_know():
+    caption = judged([0.9, 0.1, 0.0], [0.4, 0.1, 0.95])
+    assert (caption.text, caption.confidence, caption.sureness()) == ("a dog", pytest.approx(0.8), caption.confidence)
+    np.testing.assert_allclose(caption.word_confidence, [np.nan, 0.8])
+    assert caption.kind == "photo"
+    assert caption.keywords == (Keyword("red", pytest.approx(0.95)), Keyword("dog", pytest.approx(0.4)))
+    assert [other.confidence for other in caption.alternatives] == [0.25]
+    told = caption.as_dict()
+    assert told["confidence"] == 0.8 and told["word_confidence"] == [None, 0.8] and told["kind"] == "photo"
+    assert told["keywords"] == [{"word": "red", "probability": 0.95}, {"word": "dog", "probability": 0.4}]
+    assert told["alternatives"] == [{"caption": "grass", "score": -0.7, "confidence": 0.25}]
+
+
+def test_a_caption_is_of_no_photo_only_where_that_is_likelier():
+    assert judged([0.5, 0.3, 0.2], [0, 0, 0]).kind == "photo"
+    assert judged([0.4, 0.2, 0.4], [0, 0, 0]).kind == "map"
+
+
+def test_a_word_of_several_units_is_as_sure_as_its_least_sure():
+    units = Vocabulary((*("<pad>", "<start>", "<end>", "<unk>"), "\u2581dog", "house", "\u2581a"), "subwords")
+    values = {
+        "tokens": np.array([[[6, 4, 5, 2]]]),
+        "log_probs": np.full((1, 1, 4), -0.1, np.float32),
+        "attention": np.ones((1, 1, 4, 1), np.float32),
+        "scores": np.array([[-0.1]], np.float32),
+        "word_confidence": np.array([[[np.nan, 0.75, 0.5, np.nan]]], np.float32),
+    }
+    (caption,) = read_captions(units, (1, 1), **values)
+    assert caption.words == ("a", "doghouse")
+    np.testing.assert_array_equal(caption.word_confidence, [np.nan, 0.5])
+
+
+def test_a_caption_of_a_model_without_heads_has_nothing_of_them(captioner, photos):
+    caption = captioner(photos[0])
+    assert (caption.confidence, caption.word_confidence, caption.kind, caption.keywords) == (None, None, None, ())
+    assert caption.sureness() == mean_probability(caption.log_probs)
+    told = caption.as_dict()
+    assert not told.keys() & {"confidence", "word_confidence", "kind", "keywords"}
+    assert all(other.keys() == {"caption", "score"} for other in told["alternatives"])
+
+
+def test_confidence_in_words():
+    assert [confidence_in_words(value) for value in (1.0, 0.76, 0.5, 0.39, 0.0)] == [
+        *("sure", "sure", "perhaps", "a guess", "a guess")
+    ]

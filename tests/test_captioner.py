@@ -21,6 +21,7 @@ from PIL import Image
 
 import sightline
 from sightline import Caption, Captioner, SightlineError
+from sightline.model_folder import identity, load_description
 from sightline.nn.evidence import evidence
 from sightline.preprocess import TooManyPixels, preprocess
 from sightline.sessions import available_cores
@@ -113,6 +114,57 @@ def test_evidence_comes_where_it_is_asked_for(tiny: Tiny, captioner, photos):
         expected = evidence(tiny.model.decoder, memory, tokens)[0, : len(plain.words)].reshape(-1, 8, 8)
         np.testing.assert_allclose(explained.evidence, expected, atol=1e-4)
         np.testing.assert_allclose(of_many.evidence, expected, atol=1e-4)
+
+
+def add_heads(bundle: Path) -> None:
+    """Give a bundle outputs of heads that are made up from what the search finds, at beam size 3."""
+    path = bundle / "model.onnx"
+    config = json.loads((bundle / "config.json").read_text())
+    config["heads"] = {"kinds": ["photo", "chart", "map"], "keywords": ["dog", "grass", "bench"]}
+    (bundle / "config.json").write_text(json.dumps(config))
+    graph = onnx.load(path)
+    node, values = onnx.helper.make_node, onnx.helper.make_tensor_value_info
+    graph.graph.node.extend(
+        [
+            node("Exp", ["scores"], ["confidence"]),
+            node("Exp", ["log_probs"], ["word_confidence"]),
+            node("Softmax", ["scores"], ["kinds"]),
+            node("Sigmoid", ["scores"], ["keywords"]),
+        ]
+    )
+    for name, dimensions in (("confidence", "BK"), ("word_confidence", "BKT"), ("kinds", "BC"), ("keywords", "BW")):
+        graph.graph.output.append(values(name, onnx.TensorProto.FLOAT, list(dimensions)))
+    description = load_description(bundle)
+    onnx.helper.set_model_props(graph, identity(*description))
+    onnx.save(graph, path)
+
+
+def test_heads_say_what_they_know_with_evidence_and_without(bundle, photos):
+    plain = [caption.text for caption in sightline.load(bundle).stream(photos)]
+    add_heads(bundle)
+    captioner = sightline.load(bundle)
+    for caption, text in zip(captioner.stream(photos, evidence=True), plain, strict=True):
+        assert caption.text == text and caption.evidence is not None
+        assert caption.confidence == pytest.approx(np.exp(caption.score), abs=1e-5)
+        np.testing.assert_allclose(caption.word_confidence, np.exp(caption.log_probs), atol=1e-5)
+        assert [other.confidence for other in caption.alternatives] == [
+            pytest.approx(np.exp(other.score), abs=1e-5) for other in caption.alternatives
+        ]
+        # The best beam's score is the greatest, and so is what was made up from it.
+        assert caption.kind == "photo" or caption.note == f"this seems to be no photo ({caption.kind}): " + (
+            "the caption can hardly be right"
+        )
+        assert [keyword.word for keyword in caption.keywords] == ["dog", "grass", "bench"][: len(caption.keywords)]
+    assert same(captioner(photos[0]), captioner.caption_batch(photos)[0])
+
+
+def test_a_model_of_other_heads_is_noticed(bundle):
+    add_heads(bundle)
+    config = json.loads((bundle / "config.json").read_text())
+    for heads in ({"kinds": ["photo", "chart"], "keywords": []}, {}):
+        (bundle / "config.json").write_text(json.dumps(config | {"heads": heads}))
+        with pytest.raises(SightlineError, match="made for another config"):
+            sightline.load(bundle)
 
 
 def test_errors_come_in_their_places(captioner, photos, tmp_path):

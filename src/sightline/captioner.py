@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from sightline.caption import Caption, read_captions
+from sightline.caption import PHOTO, Caption, read_captions
 from sightline.errors import SightlineError
 from sightline.images.formats import with_article
 from sightline.model_folder import CONFIG, ONNX, VOCABULARY, identity, load_description
@@ -33,6 +33,7 @@ _SCORES = 1 << 22
 
 BUNDLED_MODEL = Path(__file__).parent / "model"
 BLANK = "the photo is blank, one colour all over: the caption says nothing about it"
+NO_PHOTO = "this seems to be no photo ({}): the caption can hardly be right"
 
 
 def load(model: str | os.PathLike[str] | None = None, threads: int | None = None, device: str = "cpu") -> Captioner:
@@ -92,7 +93,7 @@ class Captioner:
         self.device = self._sessions.device
         recorded = self._sessions.metadata
         for key, value in identity(self.config, self.vocabulary).items():
-            if recorded.get(key) != value:
+            if recorded.get(key, "") != value:
                 raise SightlineError(
                     f"{folder / ONNX}: made for another {CONFIG} or {VOCABULARY} ({key.removeprefix('sightline.')}:"
                     f" {recorded.get(key)}, here {value}); export the model again"
@@ -235,11 +236,18 @@ class Captioner:
         for start in range(0, len(pixels), at_once):
             outputs = run_search(session, pixels[start : start + at_once], *options)
             del outputs["lengths"]
-            captions += read_captions(self.vocabulary, self.config.grid, **outputs)
+            captions += read_captions(self.vocabulary, self.config.grid, **outputs, heads=self.config.heads)
         return [
-            replace(caption, note=BLANK if is_blank(photo, self.config.preprocessing) else note)
+            replace(caption, note=self._note(caption, photo, note))
             for caption, photo, note in zip(captions, pixels, notes, strict=True)
         ]
+
+    def _note(self, caption: Caption, photo: Pixels, note: str) -> str:
+        """The caption's note, with the ``note`` from reading the photo, which was preprocessed to ``photo``."""
+        if is_blank(photo, self.config.preprocessing):
+            return BLANK
+        no_photo = NO_PHOTO.format(caption.kind) if caption.kind not in (None, PHOTO) else ""
+        return "; ".join(filter(None, (no_photo, note)))
 
     def _checked(self, beam_size: int, length_penalty: float, evidence: bool) -> _Options:
         """The options as plain numbers, of whatever kind they came; `SightlineError` if they are impossible."""

@@ -29,6 +29,8 @@ ONNX, CARD = "model.onnx", "MODEL_CARD.md"
 INPUTS = ("pixels", "first_scores", "length_penalty", "explain")
 SEARCHED = ("tokens", "log_probs", "lengths", "scores", "attention")
 OUTPUTS = (*SEARCHED, "evidence")
+# After them, of a model that `sightline calibrate` made, those of these that it has learned.
+HEADS = ("confidence", "word_confidence", "kinds", "keywords")
 
 # No space left on the disk, in the quota, or up to the limit on a file's size; a failing disk, or a read-only one.
 _CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
@@ -60,6 +62,9 @@ class ModelConfig:
         training: data, epochs, losses and the like, for people to read.
         activation_ranges: a convolution's name in the encoder -> ``((low, high), (low, high))``, between which values
             its input and its output lie, for `sightline.nn.quantization`; empty where they were not gathered.
+        heads: the words that `sightline calibrate` has taught the model about: ``"nouns"``, those of the vocabulary
+            that name things; ``"kinds"``, the first of them "photo", and ``"keywords"``, what those outputs of
+            model.onnx are the probabilities of. Empty where it has not.
     """
 
     encoder: str
@@ -72,6 +77,7 @@ class ModelConfig:
     training: Mapping[str, Any]
     members: tuple[ModelConfig, ...] = ()
     activation_ranges: Mapping[str, Any] = field(default_factory=dict)
+    heads: Mapping[str, Any] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
         """Write config.json."""
@@ -82,13 +88,16 @@ class ModelConfig:
         values = {**self.__dict__, "preprocessing": self.preprocessing.as_dict()}
         values["members"] = [member._as_dict() for member in self.members]
         # What a model lacks is left out, so that versions without these keys read it too.
-        return {key: value for key, value in values.items() if value or key not in ("members", "activation_ranges")}
+        return {
+            key: value for key, value in values.items() if value or key not in ("members", "activation_ranges", "heads")
+        }
 
     @classmethod
     def _from_dict(cls, values: dict[str, Any]) -> ModelConfig:
         preprocessing = Preprocessing.from_dict(values.pop("preprocessing"))
         height, width = values.pop("grid")
         members = tuple(map(cls._from_dict, values.pop("members", ())))
+        heads = {name: tuple(map(str, words)) for name, words in values.pop("heads", {}).items()}
         ranges = {
             name: (_range(*before), _range(*after))
             for name, (before, after) in values.pop("activation_ranges", {}).items()
@@ -99,6 +108,7 @@ class ModelConfig:
             preprocessing=preprocessing,
             members=members,
             activation_ranges=ranges,
+            heads=heads,
         )
 
     @classmethod
@@ -134,14 +144,19 @@ def load_description(folder: Path) -> tuple[ModelConfig, Vocabulary]:
 
 def identity(config: ModelConfig, vocabulary: Vocabulary) -> dict[str, str]:
     """Metadata of model.onnx that identifies the folder it was made for, so that one of another folder is noticed."""
-    digest = hashlib.sha256("\n".join(vocabulary.words).encode()).hexdigest()[:12]
+    digest = _digest("\n".join(vocabulary.words))
     return {
         "sightline.format": str(FORMAT),
         "sightline.vocabulary": f"{len(vocabulary)} {vocabulary.unit}, sha256 {digest}",
         "sightline.grid": json.dumps(config.grid),
         "sightline.max_words": str(config.max_words),
         "sightline.preprocessing": json.dumps(config.preprocessing.as_dict()),
+        "sightline.heads": f"sha256 {_digest(json.dumps(config.heads))}" if config.heads else "",
     }
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import logging
 import os
 import threading
 import weakref
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightline.errors import SightlineError
-from sightline.model_folder import OUTPUTS, SEARCHED
+from sightline.model_folder import HEADS, OUTPUTS, SEARCHED
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -95,9 +96,15 @@ def open_session(path: Path, threads: int, device: str = "cpu") -> InferenceSess
     except Exception as error:  # ONNX Runtime raises a class for each of its statuses, and no common one
         reason = str(error).splitlines()[0]
         raise SightlineError(f"{path}: damaged or truncated ({reason}); copy it anew or export again") from None
-    if tuple(output.name for output in session.get_outputs()) != OUTPUTS:
+    names = tuple(output.name for output in session.get_outputs())
+    if names != (*OUTPUTS, *_heads(names)):
         raise SightlineError(f"{path}: not a model that this sightline exported; `sightline export` makes one")
     return session
+
+
+def _heads(names: Sequence[str]) -> tuple[str, ...]:
+    """Those of `HEADS` that a model.onnx has, by the names of its outputs."""
+    return tuple(name for name in HEADS if name in names)
 
 
 def start_session(path: Path, threads: int, device: str = "cpu") -> InferenceSession:
@@ -119,7 +126,9 @@ def run_search(
     """Run a model.onnx once, on preprocessed photos, float32 (B, 3, size, size); K is the beam size.
 
     Returns the outputs by name, best beam first: int64 ``tokens``, ``log_probs`` (B, K, T), ``lengths``, ``scores``
-    (B, K), ``attention`` (B, K, T, L) and, if asked for, ``evidence`` (B, T, L).
+    (B, K), ``attention`` (B, K, T, L) and, if asked for, ``evidence`` (B, T, L); then what the model has of
+    ``confidence`` (B, K), ``word_confidence`` (B, K, T), NaN at words that name no thing, and the probabilities
+    ``kinds`` (B, C) and ``keywords`` (B, W).
     """
     first_scores = np.full(beam_size, -1e9, np.float32)
     first_scores[0] = 0
@@ -129,7 +138,8 @@ def run_search(
         "length_penalty": np.array(np.clip(length_penalty, *_FLOAT32), np.float32),
         "explain": np.array(evidence),
     }
-    names = OUTPUTS if evidence else SEARCHED
+    heads = _heads([output.name for output in session.get_outputs()])
+    names = (*(OUTPUTS if evidence else SEARCHED), *heads)
     outputs = dict(zip(names, session.run(names, feed), strict=True))
     return outputs | {"scores": _scores(outputs, length_penalty)}
 
