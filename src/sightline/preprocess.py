@@ -143,11 +143,7 @@ def preprocess(photo: Photo, preprocessing: Preprocessing, **limits: Any) -> NDA
 
 def preprocess_with_note(photo: Photo, preprocessing: Preprocessing, **limits: Any) -> tuple[NDArray[np.float32], str]:
     """What `preprocess` returns, and `open_photo`'s note; usually empty."""
-    image = open_photo(photo, preprocessing.size, **limits)
-    note = image.info.get("note", "")
-    side = preprocessing.size
-    if image.size != (side, side):
-        image = image.resize((side, side), INTERPOLATIONS[preprocessing.interpolation], reducing_gap=3.0)
+    image, note = open_resized(photo, preprocessing, **limits)
     mean = np.asarray(preprocessing.mean, np.float32)[:, None, None]
     std = np.asarray(preprocessing.std, np.float32)[:, None, None]
     # In place, and channels first: five times as fast as one expression over (size, size, 3).
@@ -155,6 +151,16 @@ def preprocess_with_note(photo: Photo, preprocessing: Preprocessing, **limits: A
     pixels *= 1 / (255 * std)
     pixels -= mean / std
     return pixels, note
+
+
+def open_resized(photo: Photo, preprocessing: Preprocessing, **limits: Any) -> tuple[Image.Image, str]:
+    """`open_photo`'s picture in the size that the encoder takes, of which `preprocess` makes the same; and its note."""
+    image = open_photo(photo, preprocessing.size, **limits)
+    note = image.info.get("note", "")
+    side = preprocessing.size
+    if image.size != (side, side):
+        image = image.resize((side, side), INTERPOLATIONS[preprocessing.interpolation], reducing_gap=3.0)
+    return image, note
 
 
 def is_costly(photo: Photo, formats: Sequence[str] | None = None) -> bool:

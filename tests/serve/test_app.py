@@ -9,8 +9,10 @@ import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
@@ -19,6 +21,7 @@ from starlette.requests import Request
 import sightline.serve
 from sightline.captioner import load
 from sightline.errors import SightlineError
+from sightline.preprocess import Preprocessing
 from sightline.serve.app import create_app
 from sightline.serve.limits import Limits, Refused
 from sightline.serve.metrics import Metrics
@@ -168,7 +171,7 @@ def test_one_client_never_has_the_whole_queue():
     ("kind", "side", "costly"),
     [("PNG", 2100, True), ("JPEG", 2100, False), ("progressive JPEG", 2100, False), ("progressive JPEG", 3200, True)],
 )
-def test_no_photo_waits_for_one_that_is_costly_to_decode(kind, side, costly):
+def test_no_photo_waits_for_one_that_is_costly_to_decode(kind, side, costly, monkeypatch):
     photos = {"large": io.BytesIO(), "small": io.BytesIO()}
     Image.new("RGB", (side, side)).save(photos["large"], kind.split()[-1], progressive="progressive" in kind)
     Image.new("RGB", (8, 8)).save(photos["small"], "PNG")
@@ -176,9 +179,21 @@ def test_no_photo_waits_for_one_that_is_costly_to_decode(kind, side, costly):
     go = threading.Event()
 
     class Decodes:
+        config = SimpleNamespace(preprocessing=Preprocessing())
+
         def caption_batch(self, contents, *_: object, **__: object) -> list[SightlineError]:
-            assert large.content not in contents or go.wait(20)
+            assert all(content is not large.content for content in contents) or go.wait(20)
             return [SightlineError("seen") for _ in contents]
+
+    class OtherProcess:
+        def __init__(self, *_: object) -> None:
+            pass
+
+        def decode(self, content: bytearray):
+            assert content is large.content and go.wait(20)
+            return np.zeros((224, 224, 3), np.uint8), ""
+
+    monkeypatch.setattr("sightline.serve.service.DecodingProcess", OtherProcess)
 
     async def small_is_done_first() -> bool:
         service = CaptionService(Decodes(), Limits(), Metrics(), cores=1)

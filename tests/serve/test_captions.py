@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from sightline.serve.schemas import Captions
 
@@ -48,6 +50,13 @@ def test_a_caption_does_not_depend_on_who_else_asks(service, photos, captioned):
     with ThreadPoolExecutor(14) as clients:
         answers = list(clients.map(lambda number: service.post(photos[number]), numbers))
     assert [answer.json() for answer in answers] == [{"captions": [expected[number]]} for number in numbers]
+
+
+def test_a_photo_that_is_costly_to_decode_has_the_same_caption(service, captioned, tmp_path):
+    values = np.random.default_rng(1).integers(0, 256, (21, 21, 3), np.uint8)
+    photo = tmp_path / "large.png"
+    Image.fromarray(values).resize((2100, 2100)).save(photo, compress_level=1)
+    assert service.post(photo).json() == {"captions": [captioned(photo)]}
 
 
 def test_a_name_is_only_a_name(service, photos):

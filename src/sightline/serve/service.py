@@ -10,9 +10,10 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from PIL import Image
@@ -20,7 +21,8 @@ from PIL import Image
 from sightline.caption import Caption
 from sightline.captioner import Captioner
 from sightline.errors import SightlineError
-from sightline.preprocess import TooManyPixels, give_memory_back, is_costly
+from sightline.preprocess import TooManyPixels, is_costly
+from sightline.serve.decoding import DecodingProcess
 from sightline.serve.limits import Code, Limits, Refused
 from sightline.serve.metrics import Metrics
 from sightline.serve.schemas import CaptionOptions, Result
@@ -41,7 +43,7 @@ _WaitingPhoto: TypeAlias = tuple[UploadedPhoto, float]  # and since when, as `ti
 class CaptionService:
     """One captioner, shared by ``cores`` threads; a photo's caption depends on the photo and the options only.
 
-    Photos that are costly to decode have a thread of their own, so that no other waits for them.
+    Photos that are costly to decode have a thread and a process of their own, so that no other waits for them.
     Everything but the captioning runs on the event loop's thread, so nothing here needs a lock.
 
     Args:
@@ -61,6 +63,7 @@ class CaptionService:
         self._quick: Workers[CaptionOptions, _WaitingPhoto, Result | None] = Workers(cores, self._caption_quick)
         # One after the other, so that they have no more than a part of a core and of the memory.
         self._costly: Workers[CaptionOptions, _WaitingPhoto, Result] = Workers(1, self._caption_costly)
+        self._decoding: DecodingProcess | None = None
         # The first request must not wait for what is loaded on first use.
         grey = io.BytesIO()
         Image.new("RGB", (8, 8), "grey").save(grey, "PNG")
@@ -91,6 +94,11 @@ class CaptionService:
             self._clients[client or ""] -= 1
             self._clients = +self._clients  # without addresses that have none
 
+    def close(self) -> None:
+        """End what decodes costly photos; nobody may wait for one."""
+        if self._decoding is not None:
+            self._decoding.close()
+
     async def caption(self, photos: list[UploadedPhoto], options: CaptionOptions) -> list[Result]:
         """Each photo's caption or error, in their order; when cancelled, photos not yet begun are dropped."""
         now = time.perf_counter()
@@ -117,15 +125,31 @@ class CaptionService:
         return [None if is_slow else next(results) for is_slow in costly]
 
     def _caption_costly(self, options: CaptionOptions, waiting: Sequence[_WaitingPhoto]) -> list[Result]:
-        results = self._caption(options, waiting)
-        give_memory_back()
-        return results
+        return self._caption(options, waiting, self._decode)
 
-    def _caption(self, options: CaptionOptions, waiting: Sequence[_WaitingPhoto]) -> list[Result]:
+    def _decode(self, photo: UploadedPhoto) -> None:
+        """Replace a photo's bytes by its pixels, decoded in another process, or by the reason why it is refused."""
+        if self._decoding is None:
+            preprocessing, limits = self.captioner.config.preprocessing, self._limits
+            self._decoding = DecodingProcess(preprocessing, FORMATS, limits.pixels, limits.seconds)
+        try:
+            photo.pixels, photo.note = self._decoding.decode(photo.content)
+        except SightlineError as error:
+            photo.refused = _refused(error)
+        photo.content.clear()
+
+    def _caption(
+        self,
+        options: CaptionOptions,
+        waiting: Sequence[_WaitingPhoto],
+        prepare: Callable[[UploadedPhoto], None] = lambda _: None,
+    ) -> list[Result]:
         began = time.perf_counter()
         for _, since in waiting:
             self._metrics.waiting.dec()
             self._metrics.seconds.labels("waiting").observe(began - since)
+        for photo, _ in waiting:
+            prepare(photo)
         results = self._results(options, [photo for photo, _ in waiting])
         for result in results:
             self._metrics.photos.labels(result["error"]["code"] if "error" in result else "captioned").inc()
@@ -136,7 +160,11 @@ class CaptionService:
         try:
             captions = iter(
                 self.captioner.caption_batch(
-                    [photo.content for photo in photos if photo.refused is None],
+                    [
+                        photo.content if photo.pixels is None else photo.pixels
+                        for photo in photos
+                        if photo.refused is None
+                    ],
                     options.beam_size,
                     options.length_penalty,
                     options.evidence,
@@ -144,7 +172,10 @@ class CaptionService:
                     max_pixels=self._limits.pixels,
                 )
             )
-            return [photo.refused.as_dict() if photo.refused else _result(next(captions), options) for photo in photos]
+            return [
+                photo.refused.as_dict() if photo.refused else _result(next(captions), options, photo.note)
+                for photo in photos
+            ]
         except Exception:
             if len(photos) > 1:
                 # One photo's failure must not cost the other its caption.
@@ -153,10 +184,15 @@ class CaptionService:
             return [Refused(500, "failed", "the service failed on this photo; its log says why").as_dict()]
 
 
-def _result(caption: Caption | SightlineError, options: CaptionOptions) -> Result:
+def _refused(error: SightlineError) -> Refused:
+    code: Code = "too_many_pixels" if isinstance(error, TooManyPixels) else "unreadable"
+    return Refused(422, code, str(error).removeprefix("photo: "))
+
+
+def _result(caption: Caption | SightlineError, options: CaptionOptions, note: str) -> Result:
     if isinstance(caption, SightlineError):
-        code: Code = "too_many_pixels" if isinstance(caption, TooManyPixels) else "unreadable"
-        return Refused(422, code, str(caption).removeprefix("photo: ")).as_dict()
+        return _refused(caption).as_dict()
+    caption = replace(caption, note=caption.note or note)
     return {key: value for key, value in caption.as_dict().items() if key != "attention" or options.attention}
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from email.message import Message
 from email.utils import collapse_rfc2231_value
 
+import numpy as np
+from numpy.typing import NDArray
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
@@ -25,11 +27,16 @@ logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 @dataclass
 class UploadedPhoto:
-    """A photo as it arrived; one that was ``refused`` for its size has no bytes."""
+    """A photo as it arrived; one that was ``refused`` for its size has no bytes.
+
+    Where it is decoded before its turn, ``pixels``, uint8 (H, W, 3), and ``note`` stand for its bytes.
+    """
 
     name: str
     content: bytearray = field(default_factory=bytearray)
     refused: Refused | None = None
+    pixels: NDArray[np.uint8] | None = None
+    note: str = ""
 
 
 async def read_upload(request: Request, limits: Limits) -> Upload:
