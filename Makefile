@@ -6,6 +6,8 @@ INSTALLED := $(VENV)/installed
 # The light tier alone, beside a package that brings photos along; none of what that package computes with.
 DEMO := .venv-demo
 DEMO_INSTALLED := $(DEMO)/installed
+DOCS := .venv-docs
+DOCS_INSTALLED := $(DOCS)/installed
 # Processes of one thread each, more than two cores need, as tests also wait. The tests of one file stay together, for they
 # share what is slow to make; files are taken in the order of tests/conftest.py, the longest first.
 PROCESSES ?= 3
@@ -13,7 +15,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(PROCESSES) --dist loadf
 # Photos of what the model learned: a photographer, a motorcycle, a cat, a cup; and a rocket, which it never saw.
 samples = $(addprefix $(1)/lib/python*/site-packages/skimage/data/,camera.png motorcycle_right.png chelsea.png coffee.png rocket.jpg)
 
-.PHONY: demo tutorial test pytest check coverage lint wheel clean
+.PHONY: demo tutorial docs test pytest check coverage lint wheel clean
 
 $(DEMO_INSTALLED): pyproject.toml constraints.txt
 	$(call environment,$(DEMO))
@@ -24,6 +26,11 @@ $(DEMO_INSTALLED): pyproject.toml constraints.txt
 $(INSTALLED): pyproject.toml constraints.txt
 	$(call environment,$(VENV))
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[train,timm,serve,dev]"
+	touch $@
+
+$(DOCS_INSTALLED): pyproject.toml constraints.txt
+	$(call environment,$(DOCS))
+	$(DOCS)/bin/python -m pip install --quiet --constraint constraints.txt --editable ".[docs]"
 	touch $@
 
 define environment
@@ -43,6 +50,11 @@ tutorial: $(INSTALLED)
 	$(BIN)/sightline caption tutorial/shapes/Images/*8.png --model tutorial/run | head -n 12
 	$(BIN)/sightline explain tutorial/shapes/Images/shapes-00008.png tutorial/shapes/Images/shapes-00019.png --model tutorial/run --out tutorial/explained
 	@echo "look at tutorial/run/loss.png, tutorial/run/samples.png and tutorial/explained/index.html"
+
+# The documentation as a web site. Installed once, it needs no network; Node.js's npm keeps what the page needs.
+docs: $(DOCS_INSTALLED)
+	$(DOCS)/bin/python -m tools.docs_site $(if $(REPOSITORY),--repository $(REPOSITORY))
+	@echo "look at it: $(PYTHON) -m http.server --directory site/html"
 
 # Everything, as continuous integration runs it, at once: while some wait for servers or downloads, others compute.
 test: $(INSTALLED)
@@ -73,4 +85,4 @@ wheel: $(INSTALLED)
 	cd / && "$(CURDIR)/$(VENV)-wheel/bin/python" "$(CURDIR)/tests/wheel.py" "$(CURDIR)/dist" $(foreach photo,$(call samples,$(VENV)),"$(CURDIR)"/$(photo))
 
 clean:
-	rm -rf $(VENV) $(DEMO) $(VENV)-wheel build dist demo tutorial
+	rm -rf $(VENV) $(DEMO) $(DOCS) $(VENV)-wheel build dist demo site tutorial

@@ -56,22 +56,14 @@ def epoch_seconds(run: Path) -> list[float]:
 
 def table() -> str:
     """The table in Markdown, rows in the order of the records' names."""
-    lines = [
-        "| row | what | recipe | beam | length penalty | " + " | ".join(SCORES) + " | training |",
-        "|---|---|---|---|" + "---|" * (len(SCORES) + 1),
-    ]
+    columns = ["row", "what", *SCORES, "training", "beam", "length penalty", "recipe"]
+    lines = [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
     for path in sorted(RECORDS.glob("*.json")):
         row = json.loads(path.read_text())
-        after = f", `--init {row['init']}`" if row["init"] else ""
-        cells = [
-            path.stem,
-            row["what"],
-            f"`{row['recipe']}`{after}",
-            str(row["beam_size"]),
-            f"{row['length_penalty']:g}",
-        ]
-        cells += [score(row, name) for name in SCORES]
-        cells.append(f"{row['training_seconds'] / 60:.0f} min" if row["epochs"] else "none")
+        training = f"{row['training_seconds'] / 60:.0f} min" if row["epochs"] else "none"
+        recipe = f"`{row['recipe']}`" + (f", `--init {row['init']}`" if row["init"] else "")
+        cells = [path.stem, row["what"], *(score(row, name) for name in SCORES)]
+        cells += [training, str(row["beam_size"]), f"{row['length_penalty']:g}", recipe]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 

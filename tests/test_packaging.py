@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from tools.absolute_links import absolute
+
 ROOT = Path(__file__).parents[1]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PYTHONS = re.findall(r"Python :: (3\.\d+)$", "\n".join(PROJECT["project"]["classifiers"]), re.MULTILINE)
@@ -29,6 +31,17 @@ def test_the_lowest_python_is_the_first_that_is_named():
     lowest = PYTHONS[0]
     assert PROJECT["project"]["requires-python"] == f">={lowest}"
     assert PROJECT["tool"]["mypy"]["python_version"] == lowest
+
+
+def test_readme_of_the_packages_has_absolute_links():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = absolute(readme, "owner/name", "c0ffee")
+    targets = re.findall(r"\]\(([^)]*)\)", text)
+    assert len(targets) == len(re.findall(r"\]\(", readme)) > 20
+    there = [target.removeprefix("https://github.com/owner/name/blob/c0ffee/") for target in targets]
+    there = [target.removeprefix("https://raw.githubusercontent.com/owner/name/c0ffee/") for target in there]
+    assert all((ROOT / path).is_file() for path in there), there
+    assert text.count("raw.githubusercontent.com") == readme.count("![") > 0
 
 
 def test_the_hook_is_the_ruff_that_tests_run():
