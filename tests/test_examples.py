@@ -66,6 +66,16 @@ def test_label_studios_tasks_name_photos_that_its_server_finds_and_fit_the_inter
         assert len(result["value"]["text"]) == 1 and 0 < prediction["score"] < 1
 
 
+def test_label_studio_accepts_the_tasks(library):
+    sdk = pytest.importorskip("label_studio_sdk.label_interface", reason="needs label-studio-sdk")
+    interface = sdk.LabelInterface((EXAMPLES / "label_studio.xml").read_text())
+    interface.validate()
+    for task in make_tasks(library):
+        assert interface.validate_prediction(task["predictions"][0], return_errors=True) == []
+        task["predictions"][0]["result"][0]["from_name"] = "another"
+        assert interface.validate_prediction(task["predictions"][0], return_errors=True)
+
+
 def test_label_studios_export_is_a_dataset_in_the_folder_of_the_photos(library):
     """As Label Studio 1.23 exports JSON-MIN: an entry an annotation; several texts of one are an object."""
     first, second, _ = (task["data"] for task in make_tasks(library))
