@@ -73,7 +73,11 @@ class DecodingProcess:
             self.close()
         if self._process is None:
             # With the paths of this process, and without its main module, which `multiprocessing` would run again.
-            code = f"import sys; sys.path[:] = {sys.path!r}; from sightline.serve import decoding; decoding.answer()"
+            # Its priority is lowered first, as its imports take as long as many a photo.
+            code = (
+                f"import os, sys; hasattr(os, 'nice') and os.nice({_NICENESS}); sys.path[:] = {sys.path!r}\n"
+                "from sightline.serve.decoding import answer\nanswer()"
+            )
             self._process = subprocess.Popen(
                 [sys.executable, "-c", code, json.dumps(self._arguments)],
                 stdin=subprocess.PIPE,
@@ -100,8 +104,6 @@ def answer() -> None:
     preprocessing = Preprocessing.from_dict(described)
     photos, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no photo
-    if hasattr(os, "nice"):
-        os.nice(_NICENESS)
     silence_pillow()
     while len(length := photos.read(_LENGTH)) == _LENGTH:
         _answer_one(photos.read(int.from_bytes(length, "big")), answers, preprocessing, formats, max_pixels)
