@@ -41,24 +41,20 @@ def test_what_a_core_can_begin_with_is_left_to_it():
     assert [future.result(10) for future in first] == ["a 1", "a 2"]
 
 
-def test_what_waits_is_taken_two_at_once_if_of_a_kind_and_not_cancelled():
+def test_what_waits_is_taken_together_if_of_a_kind_and_not_cancelled():
     work = Held()
-    workers = Workers(1, work)
+    workers = Workers(1, work, at_once=3)
     futures = [workers.submit("a", 1)]
     work.started(1)
-    futures += [workers.submit(kind, item) for kind, item in (("a", 2), ("a", 3), ("a", 4), ("b", 5), ("b", -1))]
+    waiting = [*(("a", item) for item in (2, 3, 4, 7, 8)), ("b", 5), ("b", -1)]
+    futures += [workers.submit(kind, item) for kind, item in waiting]
     assert futures[2].cancel() and not futures[0].cancel()
     work.go.set()
     wait(futures, timeout=10)
-    assert work.calls == [("a", [1]), ("a", [2, 4]), ("b", [5]), ("b", [-1])]
-    assert [future.result(0) for future in (futures[0], futures[1], futures[3], futures[4])] == [
-        "a 1",
-        "a 2",
-        "a 4",
-        "b 5",
-    ]
+    assert work.calls == [("a", [1]), ("a", [2, 4, 7]), ("a", [8]), ("b", [5]), ("b", [-1])]
+    assert [futures[number].result(0) for number in (0, 1, 3, 4, 5, 6)] == ["a 1", "a 2", "a 4", "a 7", "a 8", "b 5"]
     with pytest.raises(ValueError, match="one of them"):
-        futures[5].result(0)
+        futures[7].result(0)
     assert workers.submit("c", 6).result(10) == "c 6"
 
 

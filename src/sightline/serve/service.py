@@ -33,6 +33,8 @@ from sightline.serve.workers import Workers
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 
 _SHARE = 3
+# Four photos in one run of the model take a fifth less time than one after the other; eight gain nothing over four.
+_AT_ONCE = 4
 
 _log = logging.getLogger("uvicorn.error")
 
@@ -60,7 +62,9 @@ class CaptionService:
         self.stopping, self.requests = False, 0
         self._clients: Counter[str] = Counter()  # address -> how many of the requests are its
         self.captioner, self._limits, self._metrics = captioner, limits, metrics
-        self._quick: Workers[CaptionOptions, _WaitingPhoto, Result | None] = Workers(cores, self._caption_quick)
+        self._quick: Workers[CaptionOptions, _WaitingPhoto, Result | None] = Workers(
+            cores, self._caption_quick, _AT_ONCE
+        )
         # One after the other, so that they have no more than a part of a core and of the memory.
         self._costly: Workers[CaptionOptions, _WaitingPhoto, Result] = Workers(1, self._caption_costly)
         self._decoding: DecodingProcess | None = None

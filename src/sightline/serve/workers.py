@@ -1,4 +1,4 @@
-"""Worker threads that take one item at a time, or two together where more items wait than there are cores."""
+"""Worker threads that take one item at a time, or a few together where more items wait than there are cores."""
 
 from __future__ import annotations
 
@@ -14,20 +14,18 @@ Kind = TypeVar("Kind", bound=Hashable)
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# Two photos in one run of the model take a tenth less time than one after the other; three or more gain nothing.
-_BATCH_SIZE = 2
-
 
 class Workers(Generic[Kind, Item, Result]):
     """A thread for each of ``cores``. None waits for a second item: an item that comes alone is begun at once.
 
     Args:
         cores: how many calls of ``work`` run at the same time.
-        work: takes a kind and one or two items of that kind, returns their results in the same order.
+        work: takes a kind and one item or several of that kind, returns their results in the same order.
+        at_once: the most items that one call takes.
     """
 
-    def __init__(self, cores: int, work: Callable[[Kind, Sequence[Item]], Sequence[Result]]) -> None:
-        self._cores, self._work = cores, work
+    def __init__(self, cores: int, work: Callable[[Kind, Sequence[Item]], Sequence[Result]], at_once: int = 1) -> None:
+        self._cores, self._work, self._at_once = cores, work, at_once
         self._pool = ThreadPoolExecutor(cores, "caption", _lower_priority)
         self._lock = threading.Lock()
         self._waiting: deque[tuple[Kind, Item, Future[Result]]] = deque()
@@ -43,9 +41,9 @@ class Workers(Generic[Kind, Item, Result]):
     def _take_and_work(self) -> None:
         jobs: list[tuple[Kind, Item, Future[Result]]] = []
         with self._lock:
-            while self._waiting and len(jobs) < _BATCH_SIZE:
+            while self._waiting and len(jobs) < self._at_once:
                 if jobs and (self._waiting[0][0] != jobs[0][0] or len(self._waiting) <= self._cores):
-                    break  # leave it to a free core: a pair's first answer would wait for the second
+                    break  # leave it to a free core: the first answer would wait for the others
                 job = self._waiting.popleft()
                 if job[2].set_running_or_notify_cancel():
                     jobs.append(job)
