@@ -6,8 +6,8 @@
     python benchmarks/model_sheet.py                     check it; status 1 if it differs
 
 REPORT is what `sightline evaluate --data flickr8k --split val --out REPORT` writes. Of its photos a random SAMPLE,
-under SEED, is ranked by CIDEr; its SHOWN best, the SHOWN in the middle and its SHOWN worst are recorded, each with its caption,
-the first of its references, and its score.
+under SEED, is ranked by CIDEr; the SHOWN best, the SHOWN in the middle and the SHOWN worst are recorded, each with its
+caption, the first of its references, and its score.
 """
 
 from __future__ import annotations

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-
 from tools.absolute_links import absolute
 
 ROOT = Path(__file__).parents[1]
@@ -67,7 +66,7 @@ def test_workflows_try_every_python_that_is_named():
 def test_where_there_is_no_make_the_same_is_installed_and_run():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     (arguments,) = re.findall(r"^PYTEST := .* -m pytest -n \$\(PROCESSES\) (.*)$", makefile, re.MULTILINE)
-    (installed,) = re.findall(r'--editable "(\.\[.*\])"$', makefile, re.MULTILINE)
+    (installed,) = re.findall(r'--editable "(\.\[.*dev\])"$', makefile, re.MULTILINE)
     lines = [step.get("run", "") for step in workflow("tests")["windows"]["steps"]]
     assert any(line.endswith(f'--editable "{installed}"') for line in lines)
     assert any(line.startswith("python -m pytest") and line.endswith(arguments) for line in lines)
