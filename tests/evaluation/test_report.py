@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sightline import Caption, SightlineError
+from sightline import Caption, SightlineError, __version__
 from sightline.data.example import Example
 from sightline.evaluation.meanings import MEANINGS
 from sightline.evaluation.protocol import Evaluation, Protocol
@@ -97,7 +97,9 @@ def test_the_page_shows_scores_facts_and_warnings(written):
     page = Page(written / "report.html")
     assert page.text("h1") == page.text("title")[:1] == ["tiny on photos, val"]
     assert {"BLEU-4", "ROUGE-L", "CIDEr", "distinct-1", "vocabulary"} <= set(page.text("th"))
-    assert page.text("code") == ["sha256:12", "sha256:34"]
+    signature = f"NO<EOS>+Cider-D[n4,s6.0]+references[2]+photos[15]+ptb+sightline[{__version__}]"
+    assert page.text("code") == ["sha256:12", "sha256:34", signature]
+    assert json.loads((written / "scores.json").read_text())["signature"] == signature
     warnings = [text for text in page.text("li") if text.endswith(".")]
     assert warnings == ["Too good to be true.", "<b>bold</b>."]
     assert any("free-running, beam size 3, length penalty 0.7" in text for text in page.text("dd"))

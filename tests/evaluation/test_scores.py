@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from sightline import __version__
 from sightline.cli.evaluate import score
 from sightline.errors import SightlineError
 from sightline.evaluation.scores import score_captions
@@ -124,6 +125,15 @@ def test_the_command_prints_json(tmp_path: Path) -> None:
         score_captions(HYPOTHESES, REFERENCES, ["a red car"], metrics=QUICK).as_dict()["scores"]
     )
     assert set(report["missing"]) == {"broken off"} and "BLEU-4" in report["intervals"]
+
+
+def test_the_signature_says_what_the_numbers_depend_on(tmp_path: Path) -> None:
+    line = f"NO<EOS>+Cider-D[n4,s6.0]+references[1-2]+photos[3]+ptb+sightline[{__version__}]"
+    assert f"signature: {line}" in run(tmp_path, "--no-meteor").splitlines()
+    report = json.loads(run(tmp_path, "--no-meteor", "--json", "--tokenizer", "words"))
+    assert report["signature"] == line.replace("ptb", "words")
+    with pytest.raises(SightlineError, match="<end> is not a word"):  # which NO<EOS> rests on
+        score_captions({"1": "a dog <end>"}, {"1": ["a dog"]})
 
 
 def test_scoring_needs_no_torch() -> None:

@@ -27,7 +27,7 @@ def score(
     """Score one caption a photo against its references, as pycocoevalcap does.
 
     >>> scores = score(["a dog runs"], [["a dog is running", "the dog runs"]], ["BLEU-1", "ROUGE-L"])
-    >>> print(scores)  # doctest: +NORMALIZE_WHITESPACE
+    >>> print(scores)  # doctest: +NORMALIZE_WHITESPACE, +ELLIPSIS
     1 photo
     <BLANKLINE>
                    score   95% interval
@@ -36,6 +36,7 @@ def score(
     <BLANKLINE>
     times 100, but for vocabulary (words) and length (words a caption)
     tokenizer: PTB, as pycocoevalcap
+    signature: NO<EOS>+references[2]+photos[1]+ptb+sightline[...]
 
     Args:
         hypotheses: a caption for each photo: a list in the order of ``references``, or ``{photo: caption}``. A caption

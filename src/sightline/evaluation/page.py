@@ -150,6 +150,7 @@ def _protocol(evaluation: Evaluation) -> str:
     rows = [f"<dt>{name}</dt><dd>{html.escape(fact)}</dd>\n" for name, fact in facts.items()]
     for name, fingerprint in (("Model fingerprint", model["fingerprint"]), ("Data fingerprint", data["fingerprint"])):
         rows.append(f"<dt>{name}</dt><dd><code>{fingerprint}</code></dd>\n")
+    rows.append(f"<dt>Signature of the scores</dt><dd><code>{html.escape(evaluation.scores.signature)}</code></dd>\n")
     return f"<dl>\n{''.join(rows)}</dl>"
 
 

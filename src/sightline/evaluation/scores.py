@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightline.evaluation.meanings import MEANINGS
+from sightline.evaluation.signature import signature
 from sightline.metrics import METRICS, Corpus, Score, compute, metric_of, tokenizer_of
 from sightline.metrics.bootstrap import intervals
 from sightline.metrics.tokenizers import misfit
@@ -28,6 +29,7 @@ class Scores:
         tokenizer: the name of the tokenizer, one of `sightline.metrics.TOKENIZERS`.
         warning: one line if the tokenizer does not fit the captions; otherwise empty.
         order: the photos' indices in an order that does not depend on theirs, in which the bootstrap draws them.
+        signature: what the numbers depend on beside the captions, in one line; see `signature.signature`.
     """
 
     photos: tuple[Any, ...]
@@ -35,6 +37,7 @@ class Scores:
     tokenizer: str = "ptb"
     warning: str = ""
     order: Sequence[int] | None = None
+    signature: str = ""
 
     def __getitem__(self, name: str) -> float | None:
         return self.scores[name].value
@@ -59,6 +62,7 @@ class Scores:
         numbers: dict[str, object] = {
             "photos": len(self.photos),
             "tokenizer": tokenizer_of(self.tokenizer).description,
+            "signature": self.signature,
             "scores": {name: score.value for name, score in self.scores.items() if score.value is not None},
             "notes": {name: s.note for name, s in self.scores.items() if s.value is not None and s.note},
             "missing": {name: score.note for name, score in self.scores.items() if score.value is None},
@@ -85,7 +89,7 @@ class Scores:
             notes = {"lower is better": lower, **notes}
         remarks = [f"{', '.join(names)}: {note}" for note, names in notes.items()]
         tokenizer = f"tokenizer: {tokenizer_of(self.tokenizer).description}"
-        return [*lines, "", UNITS, tokenizer, *remarks]
+        return [*lines, "", UNITS, tokenizer, f"signature: {self.signature}", *remarks]
 
 
 def in_print(name: str, value: float, signed: bool = False) -> str:
@@ -111,4 +115,5 @@ def score_captions(
     photos = tuple(hypotheses)
     # By what is known of a photo: its references, and its name, which is a number in a list.
     order = sorted(range(len(photos)), key=lambda at: (sorted(corpus.references[at]), str(photos[at])))
-    return Scores(photos, compute(corpus, names), tokenizer, warning, order)
+    scores = compute(corpus, names)
+    return Scores(photos, scores, tokenizer, warning, order, signature(corpus, scores))
