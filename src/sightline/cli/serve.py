@@ -100,16 +100,26 @@ def serve(
 
 
 @click.command()
-@click.option("--out", type=PATH, metavar="FOLDER", required=True, help="Where to write; an earlier site is replaced.")
+@click.option("--out", type=PATH, metavar="FOLDER", help="Where to write the site; an earlier one is replaced.")
+@click.option("--module", type=PATH, metavar="FOLDER", help="Where to write a module that other pages import.")
 @model_option
-def site(out: Path, model: Path | None) -> None:
-    """Write a static web site that captions photos in the visitor's own browser.
+def site(out: Path | None, module: Path | None, model: Path | None) -> None:
+    """Write a static web site that captions photos in the visitor's own browser; or a module for pages of your own.
 
     Any server of static files will do, and no photo leaves the visitor's device. npm, which comes with Node.js,
     fetches the runtime for browsers; after that no network is needed.
+
+    The module has an element, <sightline-caption>, and types, and npm installs its folder: see README.md in it.
     """
+    if not (out or module):
+        raise click.UsageError("name a folder to write: --out for the site, --module for the module")
     from sightline.captioner import model_folder
     from sightline.serve.site import write_site
+    from sightline.serve.web_module import write_module
 
-    size = write_site(out, model_folder(model))
-    put(f"{out}: {size / 1e6:.1f} MB; try it: python -m http.server --directory {out}")
+    folder = model_folder(model)
+    if out:
+        put(f"{out}: {write_site(out, folder) / 1e6:.1f} MB; try it: python -m http.server --directory {out}")
+    if module:
+        size = write_module(module, folder) / 1e6
+        put(f"{module}: {size:.1f} MB; try it: python -m http.server --directory {module}, example.html")

@@ -18,6 +18,7 @@ _LOCAL_ONLY = frozenset(
     f"{name}.js"
     for name in (
         "blank",
+        "captioner",
         "identity",
         "local",
         "offline",

@@ -18,6 +18,7 @@ from sightline.captioner import Captioner
 from sightline.errors import SightlineError
 from sightline.serve.page_files import media_type
 from sightline.serve.site import write_site
+from sightline.serve.web_module import write_module
 
 from ..conftest import Service
 
@@ -101,21 +102,12 @@ def captioner(tiny_bundle: Path) -> Captioner:
 
 @pytest.fixture(scope="session")
 def site(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if not shutil.which("npm"):
-        pytest.skip("needs npm")
-    folder = tmp_path_factory.mktemp("web") / "site"
-    try:
-        write_site(folder, tiny_bundle)
-    except SightlineError as error:
-        if "cannot fetch" not in str(error):
-            raise
-        pytest.skip(f"needs what npm fetches: {error}")
-    return folder
+    return fetched(write_site, tmp_path_factory.mktemp("web") / "site", tiny_bundle)
 
 
 @pytest.fixture(scope="session")
 def site_address(site: Path) -> Iterator[str]:
-    with serving({path.relative_to(site).as_posix(): path.read_bytes() for path in site.rglob("*.*")}) as address:
+    with serving(contents(site)) as address:
         yield address
 
 
@@ -124,9 +116,31 @@ def page_address(service: Service) -> str:
     return f"{service.url}/"
 
 
+@pytest.fixture(scope="session")
+def module(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return fetched(write_module, tmp_path_factory.mktemp("web") / "module", tiny_bundle)
+
+
+def fetched(write: Callable[[Path, Path], int], folder: Path, model: Path) -> Path:
+    """The folder that ``write`` writes with npm's help; skips where there is none."""
+    if not shutil.which("npm"):
+        pytest.skip("needs npm")
+    try:
+        write(folder, model)
+    except SightlineError as error:
+        if "cannot fetch" not in str(error):
+            raise
+        pytest.skip(f"needs what npm fetches: {error}")
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.*") if path.is_file()}
+
+
 @contextmanager
-def serving(files: dict[str, bytes]) -> Iterator[str]:
-    """The address of a server of these files and nothing else."""
+def serving(files: dict[str, bytes], **headers: str) -> Iterator[str]:
+    """The address of a server of these files and nothing else; ``headers``: those of each answer, as identifiers."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -138,6 +152,8 @@ def serving(files: dict[str, bytes]) -> Iterator[str]:
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(content)))
+            for name, value in headers.items():
+                self.send_header(name.replace("_", "-"), value)
             self.end_headers()
             self.wfile.write(content)
 

@@ -3,6 +3,7 @@
 import {profileOf, tellsOtherColours, webpOrientation} from "./container.js";
 import {flatten} from "./flatten.js";
 import {refusal} from "./kinds.js";
+import {MOST_BYTES, tooLarge} from "./limit.js";
 import {changesColours} from "./profile.js";
 
 export class BadPhoto extends Error {}
@@ -16,7 +17,7 @@ const UPRIGHT = {
 
 // The file's picture on a canvas, as a person is to see it.
 export async function uprightCanvas(file) {
-  const bytes = new Uint8Array(await file.arrayBuffer());
+  const bytes = await bytesOf(file);
   const bitmap = await open(file, bytes);
   const turn = webpOrientation(bytes), {width, height} = bitmap;
   const canvas = turn < 5 ? new OffscreenCanvas(width, height) : new OffscreenCanvas(height, width);
@@ -27,16 +28,21 @@ export async function uprightCanvas(file) {
   return canvas;
 }
 
-export const isTurnedWebp = async file => webpOrientation(new Uint8Array(await file.arrayBuffer())) !== 1;
+export const isTurnedWebp = async file => webpOrientation(await bytesOf(file)) !== 1;
 
 // {width, height, data: red, green, blue and maybe more of every pixel, step: how many}; `BadPhoto` where there is no
-// picture in the file.
-export async function decode(file) {
-  const bytes = new Uint8Array(await file.arrayBuffer());
-  const bitmap = await open(file, bytes);
+// picture in the file. photo: a file, or an ImageBitmap, which is closed.
+export async function decode(photo) {
+  const bytes = photo instanceof Blob ? await bytesOf(photo) : null;
+  const bitmap = bytes ? await open(photo, bytes) : photo;
   const seen = flatten(pixels(bitmap));
   bitmap.close();
-  return turned(seen, webpOrientation(bytes));
+  return bytes ? turned(seen, webpOrientation(bytes)) : seen;
+}
+
+async function bytesOf(file) {
+  if (file.size > MOST_BYTES) throw new BadPhoto(tooLarge(file.size));
+  return new Uint8Array(await file.arrayBuffer());
 }
 
 async function open(file, bytes) {

@@ -1,46 +1,33 @@
 // The back end of the static site: the model runs in this browser, and no photo leaves it.
 
+import {Captioner} from "./captioner.js";
+import {BYTES, CACHE} from "./site.js";
+
 export const PROMISE = "Photos stay on this device: the model runs in your browser.";
 export const AT_ONCE = 1;
 
 const KEPT = "It works offline now.";
 const NOT_KEPT = "This browser did not keep a copy of it, so each visit loads it anew.";
 
-const waiting = new Map();  // id -> {resolve, reject}
-let worker = null, started = null, number = 0;
+let captioner = null;
 
 // Loads the model; `onProgress` gets the share that is there, 0 to 1, and `onPromise` what holds once all is kept.
-export function start(onProgress, onPromise) {
-  worker = new Worker(new URL("worker.js", import.meta.url), {type: "module"});
-  started = new Promise((resolve, reject) => {
-    worker.addEventListener("error", event => reject(new Error(event.message || "this browser cannot run the model")));
-    worker.addEventListener("message", ({data}) => {
-      if (data.total) onProgress(data.loaded / data.total);
-      else if (data.ready) {
-        resolve();
-        keep(data.kept).then(kept => onPromise(`${PROMISE} ${kept ? KEPT : NOT_KEPT}`));
-      }
-      else if (data.failed) reject(new Error(data.failed));
-      else settle(data);
-    });
-  });
-  return started;
+export async function start(onProgress, onPromise) {
+  const worker = new Worker(new URL("worker.js", import.meta.url), {type: "module"});
+  captioner = new Captioner(worker, files(), ({loaded, total}) => onProgress(loaded / total));
+  const {kept} = await captioner.ready;
+  keep(kept).then(all => onPromise(`${PROMISE} ${all ? KEPT : NOT_KEPT}`));
 }
 
 // What `Caption.as_dict()` gives in Python; rejects with a reason for people.
-export async function caption(file, options) {
-  await started;
-  return new Promise((resolve, reject) => {
-    waiting.set(++number, {resolve, reject});
-    worker.postMessage({id: number, file, options});
-  });
-}
+export const caption = (file, options) => captioner.caption(file, options);
 
-function settle({id, caption, problem}) {
-  const {resolve, reject} = waiting.get(id);
-  waiting.delete(id);
-  if (caption) resolve(caption);
-  else reject(new Error(problem));
+function files() {
+  const at = name => new URL(name, import.meta.url).href;
+  return {
+    wasm: at("runtime/ort-wasm-simd-threaded.wasm"), onnx: at("model/model.onnx"), config: at("model/config.json"),
+    vocabulary: at("model/vocabulary.json"), total: BYTES, cache: CACHE,
+  };
 }
 
 // Whether the page works without a network from now on: the service worker answers, with what is in the store.

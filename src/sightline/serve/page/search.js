@@ -1,14 +1,13 @@
 // One run of model.onnx, which holds the whole beam search -> a caption in the form of `Caption.as_dict()`.
 
 import {byWord, read} from "./reading.js";
-import {env, InferenceSession, Tensor} from "./runtime/ort.wasm.min.mjs";
+import {env, InferenceSession, Tensor} from "./runtime/ort.wasm.bundle.min.mjs";
 
 const SEARCHED = ["tokens", "log_probs", "scores", "attention"];
 
 // runtime and model: the bytes of the WebAssembly and of model.onnx.
 export async function openSearch(runtime, model) {
   env.wasm.wasmBinary = runtime;
-  env.wasm.wasmPaths = new URL("runtime/", import.meta.url).href;
   env.wasm.numThreads = 1;
   return InferenceSession.create(model, {executionProviders: ["wasm"]});
 }

@@ -1,49 +1,51 @@
-// Captions photos beside the page, so that the page never waits: in {id, file, options}, out {id, caption or problem}.
+// Captions photos beside the page, so that the page never waits. The first message in says where the model's files are;
+// every other is {photo, options}, and the next one is sent once this one's {caption} or {problem} is there.
 
 import {BLANK, isBlank} from "./blank.js";
 import {BadPhoto, decode} from "./decode.js";
 import {checkIdentity} from "./identity.js";
 import {squash} from "./resample.js";
 import {openSearch, search} from "./search.js";
-import {LARGE} from "./site.js";
 import {standardise} from "./standardise.js";
-import {stored} from "./stored.js";
+import {json, stored} from "./stored.js";
 
-const opened = openModel();
-opened.then(({kept}) => postMessage({ready: true, kept}), error => postMessage({failed: error.message}));
+const NO_WEBASSEMBLY = "the page's security policy forbids WebAssembly: its script-src needs 'wasm-unsafe-eval'";
 
-let before = opened.catch(() => {});
+let opened = null;
 
-// One photo after the other: the runtime takes no two runs at once.
 addEventListener("message", ({data}) => {
-  before = before.then(() => answer(data));
+  if (opened) return answer(data);
+  opened = openModel(data);
+  opened.then(({kept}) => postMessage({ready: true, kept}), error => postMessage({failed: error.message}));
 });
 
-async function openModel() {
-  const total = Object.values(LARGE).reduce((sum, size) => sum + size, 0);
+// wasm, onnx, config, vocabulary: the files' addresses. total: how many bytes the first two have. cache: the name of the
+// store that keeps them for use without a network; none, if it is empty.
+async function openModel({wasm, onnx, config, vocabulary, total, cache}) {
   let loaded = 0;
-  const fetched = name => stored(name, length => postMessage({loaded: loaded += length, total}));
-  const [runtime, model, config, vocabulary] = await Promise.all([
-    ...Object.keys(LARGE).map(fetched), json("model/config.json"), json("model/vocabulary.json"),
+  const large = url => stored(url, cache, length => {
+    loaded += length;
+    postMessage({loaded, total: Math.max(loaded, total)});
+  });
+  const [runtime, model, ...described] = await Promise.all([
+    large(wasm), large(onnx), json(config), json(vocabulary),
   ]);
-  const description = {config, vocabulary}, kept = runtime.kept && model.kept;
+  const description = {config: described[0], vocabulary: described[1]};
   await checkIdentity(model.bytes, description);
-  return {session: await openSearch(runtime.bytes, model.bytes), description, kept};
+  const session = await openSearch(runtime.bytes, model.bytes).catch(error => {
+    throw /Content Security Policy/i.test(error.message) ? new Error(NO_WEBASSEMBLY) : error;
+  });
+  return {session, description, kept: runtime.kept && model.kept};
 }
 
-async function json(name) {
-  return (await fetch(new URL(name, import.meta.url))).json();
-}
-
-async function answer({id, file, options}) {
+async function answer({photo, options}) {
   try {
     const {session, description} = await opened;
     const {preprocessing} = description.config;
-    const seen = squash(await decode(file), preprocessing.size, preprocessing.interpolation);
+    const seen = squash(await decode(photo), preprocessing.size, preprocessing.interpolation);
     const caption = await search(session, description, standardise(seen, preprocessing), options);
-    postMessage({id, caption: isBlank(seen) ? {...caption, note: BLANK} : caption});
+    postMessage({caption: isBlank(seen) ? {...caption, note: BLANK} : caption});
   } catch (error) {
-    const problem = error instanceof BadPhoto ? error.message : `could not be captioned (${error.message})`;
-    postMessage({id, problem});
+    postMessage({problem: error instanceof BadPhoto ? error.message : `could not be captioned (${error.message})`});
   }
 }
