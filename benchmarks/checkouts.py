@@ -39,7 +39,10 @@ try:
 except ImportError:
     from sightline.training.batches import LengthSampler
 from sightline.training.module import CaptioningModule
-from sightline.training.objective import CrossEntropy
+try:
+    from sightline.training.objectives.cross_entropy import CrossEntropy
+except ImportError:
+    from sightline.training.objective import CrossEntropy
 from sightline.training.recipe import Recipe
 from sightline.vocabulary import PAD
 

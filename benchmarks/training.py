@@ -29,7 +29,7 @@ from sightline.nn.model import CaptionModel
 from sightline.training.batches import Batch, CachedFeatures, encode_captions
 from sightline.training.cpu import keep_freed_memory
 from sightline.training.module import CaptioningModule
-from sightline.training.objective import CrossEntropy
+from sightline.training.objectives.cross_entropy import CrossEntropy
 from sightline.training.recipe import Recipe
 from sightline.training.sampler import LengthSampler
 from sightline.vocabulary import PAD, START, Vocabulary

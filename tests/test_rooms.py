@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 RUNTIME = "light runtime"
 TOP = {
     *("__init__", "__main__", "_version", "caption", "captioner", "model_folder", "sessions"),
-    *("errors", "preprocess", "scripts", "vocabulary"),
+    *("errors", "plugins", "preprocess", "registry", "scripts", "vocabulary"),
 }
 LAZY = {("sightline", "sightline.evaluation.api")}  # `sightline.score`, named for type checkers, loaded when asked for
 BELOW = {"images"}  # what the runtime itself stands on

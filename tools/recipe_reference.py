@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from sightline.nn.decoder import DECODERS
 from sightline.training.recipe import Recipe, list_options
 
 ROOT = Path(__file__).parents[1]
@@ -30,7 +31,7 @@ YAML schemas complete and check a recipe beside [recipe.schema.json](../recipes/
 def page() -> str:
     """The reference page in Markdown."""
     lines = [INTRODUCTION]
-    for section, (summary, options) in list_options().items():
+    for section, (summary, options) in list_options(DECODERS.own()).items():
         of_decoder = options[0].key == "decoder.name"
         lines += [f"## {f'decoder, name: {section}' if of_decoder else section}", "", summary, ""]
         lines += ["| option | default | values | what it does |", "|---|---|---|---|"]

@@ -35,6 +35,9 @@ HEADS = ("confidence", "word_confidence", "kinds", "keywords")
 # No space left on the disk, in the quota, or up to the limit on a file's size; a failing disk, or a read-only one.
 _CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 
+# Of config.json where they are empty.
+_LEFT_OUT = ("members", "activation_ranges", "heads", "encoder_options", "plugins")
+
 # How a training's record is told to people.
 _LABELS = {
     "split_source": "splits",
@@ -55,6 +58,7 @@ class ModelConfig:
 
     Attributes:
         encoder, decoder: registered names, or ``"ensemble"`` if there are ``members``, the models of one.
+        encoder_options: a registered encoder's keyword arguments.
         projection: width of the linear layer on the annotation vectors, or None.
         decoder_options: the decoder's keyword arguments, without the sizes of vocabulary and features.
         grid: ``(h, w)`` of the attention.
@@ -65,6 +69,7 @@ class ModelConfig:
         heads: the words that `sightline calibrate` has taught the model about: ``"nouns"``, those of the vocabulary
             that name things; ``"kinds"``, the first of them "photo", and ``"keywords"``, what those outputs of
             model.onnx are the probabilities of. Empty where it has not.
+        plugins: a part from outside the package, such as ``"encoder tiny"`` -> where it came from, for messages only.
     """
 
     encoder: str
@@ -78,6 +83,8 @@ class ModelConfig:
     members: tuple[ModelConfig, ...] = ()
     activation_ranges: Mapping[str, Any] = field(default_factory=dict)
     heads: Mapping[str, Any] = field(default_factory=dict)
+    encoder_options: Mapping[str, Any] = field(default_factory=dict)
+    plugins: Mapping[str, Any] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
         """Write config.json."""
@@ -88,9 +95,7 @@ class ModelConfig:
         values = {**self.__dict__, "preprocessing": self.preprocessing.as_dict()}
         values["members"] = [member._as_dict() for member in self.members]
         # What a model lacks is left out, so that versions without these keys read it too.
-        return {
-            key: value for key, value in values.items() if value or key not in ("members", "activation_ranges", "heads")
-        }
+        return {key: value for key, value in values.items() if value or key not in _LEFT_OUT}
 
     @classmethod
     def _from_dict(cls, values: dict[str, Any]) -> ModelConfig:
@@ -102,6 +107,7 @@ class ModelConfig:
             name: (_range(*before), _range(*after))
             for name, (before, after) in values.pop("activation_ranges", {}).items()
         }
+        plugins = dict(values.pop("plugins", {}))
         return cls(
             **values,
             grid=(height, width),
@@ -109,6 +115,7 @@ class ModelConfig:
             members=members,
             activation_ranges=ranges,
             heads=heads,
+            plugins=plugins,
         )
 
     @classmethod

@@ -57,7 +57,7 @@ def test_scores_are_chosen_one_by_one_or_by_metric() -> None:
 
 
 def test_one_name_is_one_metric() -> None:
-    with pytest.raises(ValueError, match="bleu"):
+    with pytest.raises(SightlineError, match=r"'bleu' of .*: sightline has one of that name"):
         register("bleu")(lambda corpus: ())
 
 

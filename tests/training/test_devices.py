@@ -20,7 +20,7 @@ from sightline.errors import SightlineError
 from sightline.nn.model_files import load_model
 from sightline.training.distributed import Ranks
 from sightline.training.module import CaptioningModule, shares_batch_statistics
-from sightline.training.objective import CrossEntropy
+from sightline.training.objectives.cross_entropy import CrossEntropy
 from sightline.training.recipe import Recipe
 from sightline.training.train import train
 from tests.training.conftest import TINY, tiny

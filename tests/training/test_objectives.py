@@ -12,13 +12,15 @@ from sightline.errors import SightlineError
 from sightline.nn.model_files import load_model
 from sightline.nn.prefix_tree import PrefixTree
 from sightline.preprocess import preprocess
-from sightline.training import self_critical
 from sightline.training.attention_targets import NounTargets, PhraseBoxes, PhraseTargets
 from sightline.training.augment import augment
 from sightline.training.batches import Batch, Share, encode_captions
-from sightline.training.objective import CrossEntropy
+from sightline.training.objectives import self_critical
+from sightline.training.objectives.cross_entropy import CrossEntropy
+from sightline.training.objectives.self_critical import SelfCritical
+from sightline.training.penalties.break_off import TruncatedCaption
+from sightline.training.penalties.hallucination import UnknownNouns
 from sightline.training.results import generate
-from sightline.training.self_critical import SelfCritical, TruncatedCaption, UnknownNouns
 from sightline.vocabulary import END, Vocabulary
 from tests.training.conftest import tiny
 from tests.training.test_train import losses, run
@@ -41,8 +43,7 @@ def batch_of(model, targets):
 
 def self_critical_objective(targets, max_words, penalties=(), **options):
     """Two samples a photo; ``options`` of the recipe's training."""
-    recipe = tiny(objective="self_critical", samples=2, **options).training
-    return SelfCritical(targets, targets, recipe, max_words, penalties)
+    return SelfCritical(targets, targets, max_words, penalties, samples=2, **options)
 
 
 def test_label_smoothing_is_torchs_over_every_word(trained):

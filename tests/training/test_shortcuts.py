@@ -18,7 +18,7 @@ from sightline.nn.search import search
 from sightline.nn.transformer import TransformerDecoder
 from sightline.training.batches import Batch
 from sightline.training.module import CaptioningModule
-from sightline.training.objective import CrossEntropy
+from sightline.training.objectives.cross_entropy import CrossEntropy
 from sightline.training.recipe import Recipe
 
 TREE = PrefixTree.from_captions(np.array([[[5, 6, 7, 2], [5, 6, 2, 0], [4, 2, 0, 0]]] * 2))

@@ -13,7 +13,7 @@ from sightline.data.large.write_shards import write_shards
 from sightline.errors import SightlineError
 from sightline.nn.model_files import load_model
 from sightline.training.objective import CrossEntropy
-from sightline.training.recipe import TransformerRecipe
+from sightline.training.recipe import decoder_options
 from sightline.training.results import generate
 from sightline.training.train import train
 from tests.training.conftest import tiny
@@ -162,7 +162,9 @@ def test_fine_tuning_starts_from_another_model(unbroken, data, tmp_path):
     other = recipe.model_copy(update={"decoder": recipe.decoder.model_copy(update={"hidden_size": 8})})
     with pytest.raises(SightlineError, match="another shape"):
         run(other, data, tmp_path / "other", init=unbroken)
-    other = recipe.model_copy(update={"decoder": TransformerRecipe(name="transformer", hidden_size=8, heads=2)})
+    other = recipe.model_copy(
+        update={"decoder": decoder_options({"name": "transformer", "hidden_size": 8, "heads": 2})}
+    )
     with pytest.raises(SightlineError, match=r"another shape than the recipe's \(gru, not transformer\)$"):
         run(other, data, tmp_path / "third", init=unbroken)
 
@@ -212,7 +214,7 @@ def test_the_listings_variant_and_lower_precision_train(attention, shapes, tmp_p
 @pytest.mark.slow
 def test_a_transformer_learns_and_captions(shapes, tmp_path):
     recipe = tiny(epochs=3, learning_rate=3e-3)
-    decoder = TransformerRecipe(name="transformer", hidden_size=32, layers=1, heads=2, dropout=0.0)
+    decoder = decoder_options({"name": "transformer", "hidden_size": 32, "layers": 1, "heads": 2, "dropout": 0.0})
     out = run(recipe.model_copy(update={"decoder": decoder}), shapes, tmp_path / "run")
     rows = losses(out)
     assert float(rows[-1]["train_loss"]) < 0.8 * float(rows[0]["train_loss"])

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from sightline.registry import Registry
+
 # Marks what a machine wrote, until a person takes the mark away: an attribute's value, or a comment.
 SOURCE = "sightline"
 MARK = f"alt: {SOURCE}"
@@ -37,14 +39,16 @@ class Mention:
 
 
 Scan = Callable[[str], Iterable[Mention]]
-SYNTAXES: dict[str, Scan] = {}
+SYNTAXES: Registry[Scan] = Registry("syntax", "syntaxes", "sightline.alt")
+"""By suffix, such as ``.html``."""
 
 
 def register_syntax(*suffixes: str) -> Callable[[Scan], Scan]:
     """Enter a function that finds the images in a page's text, for files of these suffixes."""
 
     def enter(scan: Scan) -> Scan:
-        SYNTAXES.update(dict.fromkeys(suffixes, scan))
+        for suffix in suffixes:
+            SYNTAXES.add(suffix, scan)
         return scan
 
     return enter

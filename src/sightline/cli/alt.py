@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sightline.cli.options import PATH, model_option, search_options
+from sightline.cli.options import PATH, model_option, plugin_option, search_options
 from sightline.cli.streams import complain, progress, put, remark
 from sightline.errors import SightlineError
 
@@ -53,6 +53,7 @@ _LEAD = "A machine wrote these texts, and many are wrong. Read each one beside i
     show_default=True,
     help="Propose no text less sure: exp of the mean log-probability of its words.",
 )
+@plugin_option
 @model_option
 @search_options
 def alt(
@@ -182,7 +183,6 @@ class _Run:
         remark(f"{path}: {len(self._rows):,} texts to read")
 
     def _read(self) -> Iterator[Page]:
-        import sightline.alt  # noqa: F401  (it registers the syntaxes)
         from sightline.alt.page import find_pages, read_page
 
         pages = 0

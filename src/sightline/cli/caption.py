@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sightline.cli.options import max_megapixels_option, model_option, photos_argument, search_options
+from sightline.cli.options import max_megapixels_option, model_option, photos_argument, plugin_option, search_options
 from sightline.cli.streams import complain, progress, put, remark, stdout_may_share_the_terminal
 from sightline.cli.write import caption_and_write, taken_from, write_options
 from sightline.errors import SightlineError
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 @click.option("--overwrite", is_flag=True, help="Start FILE anew.")
 @click.option("--engine", type=click.Choice(["ray"]), help="Let Ray's workers caption, into the folder FILE.")
 @click.option("--address", metavar="CLUSTER", help="Ray's cluster, e.g. auto; without it, this machine.")
+@plugin_option
 @write_options
 def caption(
     photos: tuple[str, ...],

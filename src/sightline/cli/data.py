@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sightline.cli.options import PATH, VerbGroup, regions_option
+from sightline.cli.options import PATH, VerbGroup, plugin_option, regions_option
 from sightline.cli.streams import complain, progress, put, remark
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def app() -> None:
 @app.command()
 @click.argument("folder", metavar="DIR", type=PATH)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, with every name.")
+@plugin_option
 @regions_option
 def check(folder: Path, as_json: bool, regions: Path | None) -> None:
     """Print a dataset's layout and splits, and the problems of its photos and captions.
@@ -69,6 +70,7 @@ def shapes(folder: Path, photos: int, seed: int) -> None:
 @click.argument("folder", metavar="DATA", type=PATH)
 @click.argument("out", metavar="OUT", type=PATH)
 @click.option("--size", type=int, default=256, show_default=True, help="How many megabytes of photos fill a shard.")
+@plugin_option
 @regions_option
 def shards(folder: Path, out: Path, size: int, regions: Path | None) -> None:
     """Write a dataset as WebDataset shards, a few large files that move to a cluster, with its captions and splits.

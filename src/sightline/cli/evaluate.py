@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from sightline.cli.options import PATH, model_option, regions_option, scoring_options, search_options
+from sightline.cli.options import PATH, model_option, plugin_option, regions_option, scoring_options, search_options
 from sightline.cli.streams import progress, put, remark
 
 SPLIT = click.Choice(["train", "val", "test"])
@@ -20,6 +20,7 @@ table_or_json_option = click.option("--json", "as_json", is_flag=True, help="Pri
 @click.option("--data", type=PATH, required=True, help="The dataset's folder.")
 @click.option("--split", type=SPLIT, required=True, help="The part of it to caption.")
 @click.option("--out", type=PATH, metavar="REPORT", required=True, help="The folder to write.")
+@plugin_option
 @regions_option
 @model_option
 @search_options
@@ -56,6 +57,7 @@ def evaluate(data: Path, split: str, out: Path, regions: Path | None, model: Pat
 @click.option(
     "--training-captions", type=PATH, help="What the captioner learnt from, to tell how many captions are novel."
 )
+@plugin_option
 @table_or_json_option
 @scoring_options
 def score(
@@ -101,6 +103,7 @@ def score(
 @click.command()
 @click.argument("a", metavar="A", type=PATH)
 @click.argument("b", metavar="B", type=PATH)
+@plugin_option
 @table_or_json_option
 def compare(a: Path, b: Path, as_json: bool) -> None:
     """Test whether two results on the same photos differ, by the paired bootstrap.

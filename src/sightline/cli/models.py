@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sightline.cli.options import PATH, model_option
+from sightline.cli.options import PATH, model_option, plugin_option
 from sightline.cli.streams import complain, put
 from sightline.errors import SightlineError, require_training_tier
 from sightline.images.find import PhotoFinder
@@ -94,6 +94,7 @@ def _card_sections(text: str) -> list[str]:
 
 @click.command()
 @click.argument("run", metavar="RUN", type=PATH)
+@plugin_option
 @click.option("--out", type=PATH, metavar="BUNDLE", required=True, help="The folder to write.")
 @click.option(
     "--precision", type=click.Choice(["fp32", "fp16", "int8"]), default="fp32", help="How weights are stored."
@@ -143,6 +144,7 @@ def _why_not_integers(photos: Sequence[object]) -> str:
 
 @click.command()
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=PATH)
+@plugin_option
 @click.option("--out", type=PATH, metavar="MODEL", required=True, help="The folder to write.")
 def ensemble(runs: tuple[Path, ...], out: Path) -> None:
     """Join trained models into one that chooses each word by the mean of their probabilities.

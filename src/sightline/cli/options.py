@@ -25,6 +25,25 @@ regions_option = click.option(
     type=PATH,
     help="Where the boxes of its captions' phrases are, such as Flickr30k Entities [default: in the folder].",
 )
+
+
+def _load_plugins(_: object, __: object, files: tuple[str, ...]) -> None:
+    if files:
+        from sightline.plugins import load_plugin
+
+        for file in files:
+            load_plugin(file)
+
+
+plugin_option = click.option(
+    "--plugin",
+    metavar="FILE",
+    multiple=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_load_plugins,
+    help="A Python file of parts of your own, which is executed: docs/plugins.md. Repeatable.",
+)
 photos_argument = click.argument("photos", metavar="PHOTO...", nargs=-1, required=True)
 
 

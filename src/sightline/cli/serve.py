@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from sightline.cli.options import PATH, model_option
+from sightline.cli.options import PATH, model_option, plugin_option
 from sightline.cli.streams import put
 from sightline.errors import SightlineError, require
 from sightline.serve.endpoints import NAMES
@@ -47,14 +47,22 @@ def _origins(_: object, __: object, origins: tuple[str, ...]) -> tuple[str, ...]
 def _endpoints(_: object, __: object, names: str) -> tuple[str, ...]:
     asked = tuple(name for part in names.split(",") if (name := part.strip()) and name != "none")
     for name in asked:
-        if name not in NAMES:
+        if name not in NAMES and not _is_registered(name):
             raise click.BadParameter(f"{name}: not one of {', '.join(NAMES)}, none")
     return asked
+
+
+def _is_registered(name: str) -> bool:
+    require("the service", "serve", _NEEDED)
+    from sightline.serve.json_request import ENDPOINTS
+
+    return name in ENDPOINTS
 
 
 @click.command()
 @click.option("--host", default="127.0.0.1", help="The address to listen on; 0.0.0.0 lets other machines in.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, help="0 takes any that is free.")
+@plugin_option
 @model_option
 @click.option("--uds", type=PATH, metavar="PATH", help="A Unix socket to listen at, instead of --host and --port.")
 @click.option("--root-path", default="", callback=_root_path, help="The path that a proxy serves it below: /caption.")

@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from sightline.cli.options import PATH
+from sightline.cli.options import PATH, plugin_option
 from sightline.cli.streams import put, silence
 from sightline.errors import SightlineError, require_training_tier
 
@@ -103,6 +103,7 @@ def _print_options(context: click.Context, parameter: click.Parameter, wanted: b
     " its own.",
 )
 @click.option("--cache", type=PATH, help="Where a frozen encoder's features are kept [default: the user's cache].")
+@plugin_option
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 def train(
     data: tuple[Path, ...],

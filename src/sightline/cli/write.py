@@ -80,7 +80,6 @@ def caption_and_write(
 
 
 def _writer(form: str, writing: dict[str, Any]) -> Writer:
-    import sightline.writers  # noqa: F401  (it registers them)
     from sightline.writers.writer import WRITERS, make_writer
 
     if form not in WRITERS:

@@ -9,8 +9,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal
 
-import sightline.data.layouts
-import sightline.data.regions  # noqa: F401  (their files register themselves)
 from sightline.annotations.split_names import SPLITS, derive_split
 from sightline.data.example import Example
 from sightline.data.large.packed import Examples

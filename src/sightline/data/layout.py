@@ -16,6 +16,7 @@ from sightline.annotations.text import files_in, read_lines
 from sightline.data.example import Example
 from sightline.errors import SightlineError
 from sightline.images.source import ImageSource
+from sightline.registry import Registry
 
 # Flickr8k's lists, which cannot be anything else; and other usual names: train.txt, flickr30k_val.txt, test_ids.txt.
 _OWN = re.compile(r".*(train|dev|test)Images\.txt")
@@ -159,7 +160,7 @@ class Layout:
     read: Reader
 
 
-LAYOUTS: dict[str, Layout] = {}
+LAYOUTS: Registry[Layout] = Registry("layout", "layouts", "sightline.data.layouts")
 
 
 def register_layout(name: str, *, looks_for: str, rank: int) -> Callable[[Reader], Reader]:
@@ -174,7 +175,7 @@ def register_layout(name: str, *, looks_for: str, rank: int) -> Callable[[Reader
     """
 
     def register(read: Reader) -> Reader:
-        LAYOUTS[name] = Layout(name, looks_for, rank, read)
+        LAYOUTS.add(name, Layout(name, looks_for, rank, read), by=read)
         return read
 
     return register

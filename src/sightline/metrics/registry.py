@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sightline.errors import SightlineError
 from sightline.metrics.ngrams import ReferenceNgrams
 from sightline.metrics.tokenizers import tokenize, tokenizer_of
+from sightline.registry import Registry
 from sightline.vocabulary import END, PAD, SPECIAL_TOKENS, START
 
 # A corpus metric under a resampling of its photos: (B, N) float64 weights, how often each photo counts -> (B,) scores.
@@ -205,24 +206,35 @@ class Score:
 
 
 Metric = Callable[[Corpus], tuple[Score, ...]]
-METRICS: dict[str, Metric] = {}
-SCORES: dict[str, str] = {}  # a score's name -> its metric's
+# In the order of papers' tables; others follow.
+METRICS: Registry[Metric] = Registry(
+    "metric", "metrics", "sightline.metrics", first=("bleu", "meteor", "rouge", "cider", "diversity")
+)
+_SCORES: dict[str, tuple[str, ...]] = {}  # a metric's name -> those of its scores
 
 
 def register(name: str, *scores: str) -> Callable[[Metric], Metric]:
-    """A decorator that adds a metric to `METRICS`; modules of `sightline.metrics` are imported without being listed.
+    """A decorator that enters a metric in `METRICS`.
 
     ``scores``: the names of all its scores, by which `compute` finds it too.
     """
 
     def enter(metric: Metric) -> Metric:
-        if name in METRICS:
-            raise ValueError(f"two metrics are named {name!r}")
-        METRICS[name] = metric
-        SCORES.update(dict.fromkeys(scores, name))
+        METRICS.add(name, metric)
+        _SCORES[name] = scores
         return metric
 
     return enter
+
+
+def scores_of(metric: str) -> tuple[str, ...]:
+    """The names of a metric's scores; `SightlineError` if there is no such metric.
+
+    >>> scores_of("rouge")
+    ('ROUGE-L',)
+    """
+    METRICS[metric]  # which loads it
+    return _SCORES[metric]
 
 
 def compute(corpus: Corpus, names: Iterable[str]) -> dict[str, Score]:
@@ -250,9 +262,10 @@ def metric_of(name: str) -> str:
     """
     if name in METRICS:
         return name
-    if name not in SCORES:
-        raise SightlineError(f"no metric is named {name!r}; choose from {', '.join((*METRICS, *SCORES))}")
-    return SCORES[name]
+    metrics = {score: metric for metric in METRICS for score in scores_of(metric)}
+    if name not in metrics:
+        raise SightlineError(f"no metric is named {name!r}; choose from {', '.join((*METRICS, *metrics))}")
+    return metrics[name]
 
 
 def quick_metrics() -> list[str]:

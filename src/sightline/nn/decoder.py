@@ -7,8 +7,8 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
-from sightline.nn import Registry
 from sightline.nn.prefix_tree import PrefixTree
+from sightline.registry import Registry
 
 Memory: TypeAlias = tuple[Tensor, ...]
 """What a decoder computes once a photo; every tensor begins with P photos, the first with (P, L locations)."""
@@ -70,7 +70,7 @@ class Decoder(nn.Module):
         return embedded.split([level.shape[1] for level in tree.tokens], dim=1)
 
 
-DECODERS: Registry[type[Decoder]] = Registry("decoder")
+DECODERS: Registry[type[Decoder]] = Registry("decoder", "decoders", "sightline.nn")
 
 
 def select(state: State, parents: Tensor) -> State:

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from sightline.nn import Registry
 from sightline.nn.shortcuts import agrees, take
 from sightline.preprocess import Preprocessing
+from sightline.registry import Registry
 
 
 class Encoder(nn.Module):
@@ -142,7 +142,7 @@ def fused(encoder: Encoder) -> Encoder:
     return encoder
 
 
-ENCODERS: Registry[type[Encoder]] = Registry("encoder")
+ENCODERS: Registry[type[Encoder]] = Registry("encoder", "encoders", "sightline.nn")
 
 
 @ENCODERS.register("mobilenet_v2")

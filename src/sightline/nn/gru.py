@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
@@ -9,12 +11,15 @@ from torch.nn.functional import linear
 from sightline.nn.attention import AdditiveAttention
 from sightline.nn.decoder import DECODERS, Decoder, Memory, State
 from sightline.nn.gru_sequence import AttentionGRU, gru_update
+from sightline.nn.options import Count, Probability
 from sightline.nn.prefix_tree import PrefixTree
 
 
 @DECODERS.register("gru")
 class GRUDecoder(Decoder):
-    """At every word: look, then let a GRU read the previous word beside what was seen (Show, Attend and Tell, 3.1.2).
+    """A GRU with additive attention.
+
+    At every word: look, then let the GRU read the previous word beside what was seen (Show, Attend and Tell, 3.1.2).
 
     alpha = attention(a, h)           where to look, from the hidden state so far
     z     = sum_i alpha_i a_i         the context
@@ -46,13 +51,21 @@ class GRUDecoder(Decoder):
         self,
         vocabulary_size: int,
         feature_size: int,
-        hidden_size: int = 512,
-        embedding_size: int = 256,
-        attention_size: int = 512,
-        dropout: float = 0.5,
-        attention: str = "every_step",
-        initial_state: str = "zeros",
-        query: str = "hidden",
+        hidden_size: Annotated[Count, "Units of the recurrent state."] = 512,
+        embedding_size: Annotated[Count, "Width of word embeddings."] = 256,
+        attention_size: Annotated[Count, "Width of the attention layer."] = 512,
+        dropout: Annotated[Probability, "Share of units dropped in training."] = 0.5,
+        attention: Annotated[
+            Literal["every_step", "once"],
+            "Attend at every word, or once for the whole caption while training, as in the method's listing.",
+        ] = "every_step",
+        initial_state: Annotated[
+            Literal["zeros", "mean"], "The first state: zeros, or computed from the mean annotation vector."
+        ] = "zeros",
+        query: Annotated[
+            Literal["hidden", "hidden_and_word"],
+            "What attention is computed from: the state alone, or the state and the previous word.",
+        ] = "hidden",
     ) -> None:
         super().__init__()
         self.output_size = hidden_size

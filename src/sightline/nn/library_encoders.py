@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-import sightline.nn.efficientnet_lite  # noqa: F401  (it registers its encoders)
 from sightline.errors import SightlineError
 from sightline.nn.encoder import ENCODERS, Encoder
 from sightline.preprocess import INTERPOLATIONS, Preprocessing
@@ -62,8 +61,8 @@ def check_encoder(name: str) -> None:
     if name in ENCODERS:
         return
     if prefix not in LIBRARIES or not slash:
-        known = (*ENCODERS, *(f"{library}/NAME" for library in LIBRARIES))
-        raise SightlineError(f"encoder.name: {name!r} is none of {', '.join(known)}")
+        others = [f"{library}/NAME" for library in LIBRARIES]
+        raise SightlineError(f"encoder.name: {ENCODERS.unknown(name, others)}")
     try:
         names = _names(prefix)
     except ImportError:
@@ -76,11 +75,15 @@ def check_encoder(name: str) -> None:
         raise SightlineError(f"encoder.name: {prefix} has no {network!r}" + (f"; did you mean {near}?" if near else ""))
 
 
-def make_encoder(name: str) -> Encoder:
-    """The encoder of this name, with fresh weights; `SightlineError` if unknown, not installed, or without a map."""
+def make_encoder(name: str, options: Mapping[str, Any] | None = None) -> Encoder:
+    """The encoder of this name, with fresh weights; ``options``: a registered one's keyword arguments.
+
+    Raises:
+        SightlineError: it is unknown, not installed, or gives no map of the photo.
+    """
     check_encoder(name)
-    prefix, slash, network = name.partition("/")
-    return LIBRARIES[prefix](network) if slash else ENCODERS[name]()
+    prefix, _, network = name.partition("/")
+    return ENCODERS[name](**(options or {})) if name in ENCODERS else LIBRARIES[prefix](network)
 
 
 def _names(library: str) -> Sequence[str]:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor, nn
 
 from sightline.nn.attention import AdditiveAttention
 from sightline.nn.decoder import DECODERS, Decoder, Memory, State
+from sightline.nn.options import Count, Probability
 
 
 @DECODERS.register("lstm")
 class LSTMDecoder(Decoder):
-    """At every word: attend, then an LSTM reads the previous word and the context; all three give the next word.
+    """The LSTM of Show, Attend and Tell (Xu et al. 2015).
+
+    At every word: attend, then the LSTM reads the previous word and the context; all three give the next word.
 
     alpha = attention(a, h)                                  eqs. 4 to 6
     z     = beta sum_i alpha_i a_i,  beta = sigmoid(w h + b)  eq. 13 and the gate of section 4.2.1
@@ -30,11 +35,11 @@ class LSTMDecoder(Decoder):
         self,
         vocabulary_size: int,
         feature_size: int,
-        hidden_size: int = 512,
-        embedding_size: int = 512,
-        attention_size: int = 512,
-        dropout: float = 0.5,
-        gate: bool = True,
+        hidden_size: Annotated[Count, "Units of the recurrent state."] = 512,
+        embedding_size: Annotated[Count, "Width of word embeddings."] = 512,
+        attention_size: Annotated[Count, "Width of the attention layer."] = 512,
+        dropout: Annotated[Probability, "Share of units dropped in training."] = 0.5,
+        gate: Annotated[bool, "Scale the context vector by a gate computed from the state."] = True,
     ) -> None:
         super().__init__()
         self.hidden_size, self.output_size = hidden_size, embedding_size

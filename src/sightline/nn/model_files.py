@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-import sightline.nn.gru
-import sightline.nn.lstm
-import sightline.nn.transformer  # noqa: F401  (each registers its decoder)
 from sightline.errors import SightlineError
 from sightline.model_folder import CONFIG, VOCABULARY, WEIGHTS, ModelConfig, load_description, replacing
 from sightline.nn.decoder import DECODERS
-from sightline.nn.encoder import Encoder
+from sightline.nn.encoder import ENCODERS, Encoder
 from sightline.nn.library_encoders import make_encoder
 from sightline.nn.model import CaptionModel, ensemble
+from sightline.plugins import Origin
+from sightline.registry import Registry
 from sightline.vocabulary import Vocabulary
 
 _SCALE = "/scale"  # ends the name of a row scale; no module's name holds a slash
@@ -31,7 +31,7 @@ def build_model(config: ModelConfig, vocabulary: Vocabulary, encoder: Encoder | 
     """A model of this shape with fresh weights; ``encoder`` saves building the one that ``config`` names."""
     if config.members:
         return ensemble([build_model(member, vocabulary) for member in config.members])
-    encoder = encoder or make_encoder(config.encoder)
+    encoder = encoder or make_encoder(config.encoder, config.encoder_options)
     feature_size = config.projection or encoder.feature_size
     decoder = DECODERS[config.decoder](len(vocabulary), feature_size, **config.decoder_options)
     return CaptionModel(encoder, decoder, config.projection)
@@ -56,6 +56,7 @@ def load_model(folder: Path) -> tuple[CaptionModel, ModelConfig, Vocabulary]:
         raise SightlineError(f"{folder}: no {WEIGHTS}; a training run writes it when it ends") from None
     except (OSError, SafetensorError) as error:
         raise SightlineError(f"{folder / WEIGHTS}: damaged ({error}); train again or copy it anew") from None
+    check_parts(folder, config)
     model = build_model(config, vocabulary)
     try:
         model.load_state_dict(restore(weights))
@@ -63,6 +64,22 @@ def load_model(folder: Path) -> tuple[CaptionModel, ModelConfig, Vocabulary]:
         reason = str(error).splitlines()[-1].strip()
         raise SightlineError(f"{folder}: the weights do not fit {CONFIG} and {VOCABULARY} ({reason})") from None
     return model.eval(), config, vocabulary
+
+
+def check_parts(folder: Path, config: ModelConfig, others: Sequence[Registry[Any]] = ()) -> None:
+    """Raise `SightlineError`, which says what to install or name, where a plugin's part of the model is not there.
+
+    ``others``: registries whose parts the model was trained with, beside encoder and decoder.
+    """
+    every: tuple[Registry[Any], ...] = (ENCODERS, DECODERS, *others)
+    registries = {registry.kind: registry for registry in every}
+    for member in config.members or (config,):
+        for part in dict.fromkeys([f"encoder {member.encoder}", f"decoder {member.decoder}", *member.plugins]):
+            kind, _, name = part.partition(" ")
+            # A library's network has a slash in its name, and its own message.
+            if kind in registries and "/" not in name and name not in registries[kind]:
+                advice = Origin.from_dict(member.plugins.get(part)).advice()
+                raise SightlineError(f"{folder}: its {kind} {name!r} is not registered here; {advice}")
 
 
 def load_ensemble(folders: Sequence[Path]) -> tuple[CaptionModel, ModelConfig, Vocabulary]:
@@ -89,6 +106,8 @@ def load_ensemble(folders: Sequence[Path]) -> tuple[CaptionModel, ModelConfig, V
         projection=None,
         decoder="ensemble",
         decoder_options={},
+        encoder_options={},
+        plugins={},
         max_words=min(config.max_words for config in configs),
         training={key: each[0] if all(value == each[0] for value in each) else each for key, each in values.items()},
         members=configs,

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from sightline.nn.attention import softmax_over
 from sightline.nn.decoder import DECODERS, Decoder, Memory, State
+from sightline.nn.options import Count, Probability
 from sightline.nn.prefix_tree import PrefixTree
 
 
 @DECODERS.register("transformer")
 class TransformerDecoder(Decoder):
-    """Self-attention over the words so far, then cross-attention over the photo, in each layer.
+    """A transformer decoder.
+
+    Self-attention over the words so far, then cross-attention over the photo, in each layer.
 
     x    = embedding(y_t) + position_t
     x    = x + self_attention(norm(x))       over the words up to t
@@ -37,11 +42,11 @@ class TransformerDecoder(Decoder):
         self,
         vocabulary_size: int,
         feature_size: int,
-        hidden_size: int = 256,
-        layers: int = 3,
-        heads: int = 4,
-        dropout: float = 0.3,
-        positions: int = 24,
+        hidden_size: Annotated[Count, "Width of all layers; a multiple of heads."] = 256,
+        layers: Annotated[Count, "Number of layers."] = 3,
+        heads: Annotated[Count, "Attention heads in each layer."] = 4,
+        dropout: Annotated[Probability, "Share of units dropped in training."] = 0.3,
+        positions: Annotated[Count, "Number of position embeddings; more than vocabulary.max_words."] = 24,
     ) -> None:
         super().__init__()
         self.output_size, self.positions = hidden_size, positions

@@ -19,8 +19,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from sightline._version import __version__
 from sightline.captioner import Captioner, load
 from sightline.preprocess import allow_pixels, silence_pillow
-from sightline.serve.endpoints import NAMES, load_endpoints
-from sightline.serve.json_request import Endpoint
+from sightline.serve.endpoints import NAMES
+from sightline.serve.json_request import ENDPOINTS, Endpoint
 from sightline.serve.limits import Code, Limits, Refused
 from sightline.serve.metrics import Metrics
 from sightline.serve.page_files import page_files
@@ -66,7 +66,7 @@ def create_app(
             description of the API.
         root_path: the path below which all of it is reached, as ``/caption``, whether or not a proxy takes it off.
         origins: the origins of other sites whose pages may read the answers, as ``https://example.org``; ``*``: all.
-        endpoints: whose ways to ask are understood beside the service's own, of `sightline.serve.endpoints`.
+        endpoints: whose ways to ask are understood beside the service's own, of `ENDPOINTS`.
     """
     limits, metrics = limits or Limits(), Metrics()
     limits = replace(limits, beam_size=min(limits.beam_size, captioner.max_beam_size))
@@ -87,7 +87,7 @@ def create_app(
     )
     requests = CaptionRequests(service, limits, metrics)
     _add_captions(app, requests)
-    others = load_endpoints(endpoints)
+    others = [ENDPOINTS[name] for name in endpoints]
     for endpoint in others:
         endpoint.add(app, requests)
     _add_health(app, service, metrics)

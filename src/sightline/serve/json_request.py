@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.requests import Request
 
+from sightline.registry import Registry
 from sightline.serve.limits import Limits, Refused
 from sightline.serve.request import CaptionRequests
 from sightline.serve.schemas import Result, answer
@@ -57,6 +58,9 @@ class Endpoint:
     paths: tuple[str, ...]
     add: Callable[[FastAPI, CaptionRequests], None]
     refusal: Callable[[Refused], dict[str, Any]]
+
+
+ENDPOINTS: Registry[Endpoint] = Registry("endpoint", "endpoints", "sightline.serve.endpoints")
 
 
 @dataclass(frozen=True)

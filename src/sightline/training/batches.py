@@ -170,8 +170,7 @@ def make_loaders(
         learns = split == "train"
         boxes: PhraseBoxes | NounBoxes | None = None
         if learns and training.attention_supervision:
-            by_caption = training.objective == "cross_entropy"
-            boxes = (PhraseBoxes if by_caption else NounBoxes)(photos, encoder.grid, vocabulary)
+            boxes = (NounBoxes if training.samples_captions else PhraseBoxes)(photos, encoder.grid, vocabulary)
         data: CachedFeatures | Pixels
         if features:
             rows = features.rows([example.photo for example in photos], _report(f"{split} features", say), ranks)

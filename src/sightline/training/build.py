@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -14,19 +15,22 @@ from sightline.data.example import Example
 from sightline.data.provenance import difference, fingerprint
 from sightline.errors import SightlineError
 from sightline.model_folder import CONFIG, VOCABULARY, ModelConfig, load_description, replacing
-from sightline.nn.encoder import Encoder
+from sightline.nn.decoder import DECODERS
+from sightline.nn.encoder import ENCODERS, Encoder
 from sightline.nn.library_encoders import make_encoder
 from sightline.nn.model import CaptionModel
 from sightline.nn.model_files import build_model, load_model
 from sightline.nn.quantization import gather_ranges, known_ranges, train_in_integers
+from sightline.registry import Registry, make
 from sightline.training.batches import Ids
 from sightline.training.checkpoints import last_checkpoint, read_last_whole
 from sightline.training.data import TrainingData
 from sightline.training.module import CaptioningModule
-from sightline.training.objective import CrossEntropy, Objective
+from sightline.training.objective import Objective
+from sightline.training.penalty import Penalty
 from sightline.training.recipe import Recipe
+from sightline.training.registries import OBJECTIVES, PENALTIES
 from sightline.training.run_folder import RECIPE
-from sightline.training.self_critical import Penalty, SelfCritical, TruncatedCaption, UnknownNouns
 from sightline.training.validation_metrics import GreedyCaptionScores
 from sightline.training.vocabulary import choose_vocabulary, extend_weights
 from sightline.vocabulary import Vocabulary
@@ -39,11 +43,12 @@ def new_model(
 
     Raises as `choose_vocabulary`, and where the encoder's weights or ``init`` cannot be loaded or do not fit.
     """
-    if recipe.training.objective == "self_critical" and init is None:
-        raise SightlineError("self-critical training improves a model that can write: name its folder with --init")
+    if recipe.training.samples_captions and init is None:
+        named = recipe.training.objective.replace("_", "-")
+        raise SightlineError(f"{named} training improves a model that can write: name its folder with --init")
     origin = load_model(init) if init else None
     vocabulary = choose_vocabulary(recipe, data, origin[2] if origin else None, say)
-    encoder = make_encoder(recipe.encoder.name)
+    encoder = make_encoder(recipe.encoder.name, recipe.encoder.options)
     config = _config(recipe, encoder, data, init)
     model = build_model(config, vocabulary, encoder)
     if recipe.encoder.frozen_blocks > (blocks := len(model.encoder.blocks())):
@@ -104,14 +109,20 @@ def make_objective(
 ) -> Objective:
     """The recipe's objective; ``examples``: the training photos; ``targets`` of train and val: `encode_captions`."""
     training = recipe.training
-    if training.objective == "cross_entropy":
-        return CrossEntropy(training.label_smoothing, training.attention_entropy, training.attention_supervision)
+    given: dict[str, Any] = {
+        "examples": examples,
+        "vocabulary": vocabulary,
+        "train_targets": targets["train"],
+        "val_targets": targets["val"],
+        "max_words": recipe.vocabulary.max_words,
+    }
     penalties: list[tuple[Penalty, float]] = []
-    if training.hallucination_penalty:
-        penalties.append((UnknownNouns(examples, vocabulary), training.hallucination_penalty))
-    if training.break_off_penalty:
-        penalties.append((TruncatedCaption(targets["train"]), training.break_off_penalty))
-    return SelfCritical(targets["train"], targets["val"], training, recipe.vocabulary.max_words, penalties)
+    for name, options in training.weighted_penalties().items():
+        own = {option: value for option, value in options.items() if option != "weight"}
+        penalties.append((make(PENALTIES[name], given, own), options["weight"]))
+    of_training = {name: getattr(training, name) for name in type(training).model_fields}
+    known = {**of_training, **given, "penalties": penalties}
+    return make(OBJECTIVES[training.objective], known, training.objective_options)
 
 
 def make_module(
@@ -155,6 +166,8 @@ def _config(recipe: Recipe, encoder: Encoder, data: TrainingData, init: Path | N
     options = recipe.decoder.model_dump()
     return ModelConfig(
         encoder=recipe.encoder.name,
+        encoder_options=recipe.encoder.options,
+        plugins=_plugins(recipe),
         projection=recipe.encoder.projection,
         decoder=options.pop("name"),
         decoder_options=options,
@@ -163,6 +176,15 @@ def _config(recipe: Recipe, encoder: Encoder, data: TrainingData, init: Path | N
         preprocessing=encoder.preprocessing,
         training={**data.record, "init": init.name if init else None, "fingerprint": fingerprint(data.examples)},
     )
+
+
+def _plugins(recipe: Recipe) -> dict[str, dict[str, str]]:
+    """The recipe's parts from outside the package, such as ``"encoder tiny"`` -> where it comes from."""
+    training = recipe.training
+    used: list[tuple[Registry[Any], str]] = [(ENCODERS, recipe.encoder.name), (DECODERS, recipe.decoder.name)]
+    used += [(OBJECTIVES, training.objective), *((PENALTIES, name) for name in training.weighted_penalties())]
+    origins = {f"{parts.kind} {name}": parts.origin(name) for parts, name in used if name in parts}
+    return {part: origin.as_dict() for part, origin in origins.items() if origin}
 
 
 def _read_state(path: Path) -> dict[str, torch.Tensor]:

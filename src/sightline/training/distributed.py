@@ -20,6 +20,7 @@ from typing import Literal
 import torch
 import torch.distributed as dist
 
+from sightline import plugins
 from sightline.errors import SightlineError
 from sightline.sessions import available_cores
 from sightline.training.checkpoints import resume_advice
@@ -219,6 +220,7 @@ def _start(rank: int, world_size: int, port: int, work: Callable[[], object]) ->
         "MASTER_PORT": str(port),
         "TORCHELASTIC_USE_AGENT_STORE": str(True),  # as under torchrun, the store exists already
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        plugins.ENVIRONMENT: os.pathsep.join(plugins.sources()),
     }
     process = Popen([sys.executable, "-W", "ignore", "-c", _WORKER], stdin=PIPE, env=environment)
     assert process.stdin is not None
@@ -244,7 +246,12 @@ def _watch(workers: Sequence[Popen[bytes]], ranks: Ranks, out: Path, ended: thre
 
 def run_worker() -> None:
     """A process that `joined` started: do the work and end when rank zero does, without printing."""
-    work = pickle.load(sys.stdin.buffer)
+    try:
+        work = pickle.load(sys.stdin.buffer)
+    except SightlineError as error:  # a plugin that cannot be loaded in this process
+        store, _, _ = next(iter(dist.rendezvous("env://", timeout=_TIMEOUT)))
+        Ranks(store=_prefixed(store, 0)).fail(str(error))
+        os._exit(1)
     threading.Thread(target=_end_with_rank_zero, daemon=True).start()
     try:
         work()

@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import json
 import re
-import reprlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 import yaml
-from pydantic import AfterValidator, BaseModel, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    PlainValidator,
+    SerializeAsAny,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from sightline.errors import SightlineError
-from sightline.metrics import SCORES
-from sightline.model_folder import load_description
+from sightline.metrics import METRICS, scores_of
+from sightline.model_folder import CONFIG, ModelConfig, load_description
+from sightline.nn.decoder import DECODERS
+from sightline.nn.encoder import ENCODERS
 from sightline.nn.library_encoders import check_encoder
-
-Count = Annotated[int, Field(ge=1)]
-Rate = Annotated[float, Field(gt=0, le=1)]
-Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Probability = Annotated[float, Field(ge=0, lt=1)]
+from sightline.nn.model_files import check_parts
+from sightline.nn.options import Count, Probability, Rate, Weight
+from sightline.registry import parameters
+from sightline.training.part_options import Section, complete_options, explain, options_model, shown
+from sightline.training.registries import GIVEN, OBJECTIVES, PENALTIES
 
 # Options that had other names in earlier versions: section, old name, new name.
 _RENAMED = (
@@ -28,12 +39,6 @@ _RENAMED = (
     ("vocabulary", "split", "unit"),
     ("training", "captions_weight", "cross_entropy_weight"),
 )
-
-
-class Section(BaseModel):
-    """A part of a recipe; unknown keys and values of the wrong type are refused."""
-
-    model_config = {"extra": "forbid", "frozen": True, "strict": True}
 
 
 def _option(default: Any, description: str, **bounds: Any) -> Any:
@@ -48,16 +53,31 @@ def _encoder_name(name: str) -> str:
     return name
 
 
-_SCORES = [score for score, metric in SCORES.items() if metric not in ("meteor", "diversity")]
+_PLUGINS = {"type": "string", "title": "a plugin's"}
+
+
+def _or_a_plugins(schema: dict[str, Any], names: Sequence[str]) -> None:
+    del schema["type"]
+    schema["anyOf"] = [{"enum": list(names)}, _PLUGINS]
+
+
+def _list_scores(schema: dict[str, Any]) -> None:
+    """For editors: the package's own scores, or any text, as a plugin's."""
+    _or_a_plugins(schema, _scores(METRICS.own()))
+
+
+def _scores(metrics: Sequence[str]) -> list[str]:
+    """Those that can be computed after each epoch."""
+    return [score for name in metrics if name not in ("meteor", "diversity") for score in scores_of(name)]
 
 
 def _score_name(name: str) -> str:
-    if name not in _SCORES:
-        raise ValueError(f"training.scores and training.monitor: {name!r} is none of {', '.join(_SCORES)}")
+    if name not in (known := _scores(list(METRICS))):
+        raise ValueError(f"training.scores and training.monitor: {name!r} is none of {', '.join(known)}")
     return name
 
 
-Score = Annotated[str, AfterValidator(_score_name), Field(json_schema_extra={"enum": [*_SCORES]})]
+Score = Annotated[str, AfterValidator(_score_name), Field(json_schema_extra=_list_scores)]
 
 
 class EncoderRecipe(Section):
@@ -82,59 +102,62 @@ class EncoderRecipe(Section):
         "Random crops, brightness and, unless a caption says left or right, mirroring of the training photos; for a"
         " trainable encoder.",
     )
-
-
-class GRURecipe(Section):
-    """A GRU with additive attention."""
-
-    name: Literal["gru"] = _option("gru", "The kind of decoder.")
-    hidden_size: Count = _option(512, "Units of the recurrent state.")
-    embedding_size: Count = _option(256, "Width of word embeddings.")
-    attention_size: Count = _option(512, "Width of the attention layer.")
-    dropout: Probability = _option(0.5, "Share of units dropped in training.")
-    attention: Literal["every_step", "once"] = _option(
-        "every_step", "Attend at every word, or once for the whole caption while training, as in the method's listing."
-    )
-    initial_state: Literal["zeros", "mean"] = _option(
-        "zeros", "The first state: zeros, or computed from the mean annotation vector."
-    )
-    query: Literal["hidden", "hidden_and_word"] = _option(
-        "hidden", "What attention is computed from: the state alone, or the state and the previous word."
+    options: dict[str, Any] = Field(
+        default={}, description="Options of a plugin's encoder, by their names.", validate_default=True
     )
 
-
-class LSTMRecipe(Section):
-    """The LSTM of Show, Attend and Tell (Xu et al. 2015)."""
-
-    name: Literal["lstm"] = Field(description="The kind of decoder.")
-    hidden_size: Count = _option(512, "Units of the recurrent state.")
-    embedding_size: Count = _option(512, "Width of word embeddings.")
-    attention_size: Count = _option(512, "Width of the attention layer.")
-    dropout: Probability = _option(0.5, "Share of units dropped in training.")
-    gate: bool = _option(True, "Scale the context vector by a gate computed from the state.")
-
-
-class TransformerRecipe(Section):
-    """A transformer decoder."""
-
-    name: Literal["transformer"] = Field(description="The kind of decoder.")
-    hidden_size: Count = _option(256, "Width of all layers; a multiple of heads.")
-    layers: Count = _option(3, "Number of layers.")
-    heads: Count = _option(4, "Attention heads in each layer.")
-    dropout: Probability = _option(0.3, "Share of units dropped in training.")
-    positions: Count = _option(24, "Number of position embeddings; more than vocabulary.max_words.")
+    @field_validator("options")
+    @classmethod
+    def _complete(cls, options: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        name = info.data.get("name")
+        if name is None:  # it is refused itself
+            return options
+        if name in ENCODERS:
+            return complete_options("encoder.options", options_model(ENCODERS[name], (), Section), options)
+        if options:
+            raise ValueError(f"encoder.options: {name} takes none")
+        return {}
 
 
-def _decoder_name(decoder: Any) -> str:
-    return str(decoder.get("name", "gru") if isinstance(decoder, dict) else getattr(decoder, "name", "gru"))
+_OF_MODEL = ("vocabulary_size", "feature_size")  # what a decoder is given beside the recipe's options
 
 
-DecoderRecipe = Annotated[
-    Annotated[GRURecipe, Tag("gru")]
-    | Annotated[LSTMRecipe, Tag("lstm")]
-    | Annotated[TransformerRecipe, Tag("transformer")],
-    Discriminator(_decoder_name),
-]
+class DecoderOptions(Section):
+    """The options of a decoder: its name, and its constructor's parameters."""
+
+    name: str
+
+
+@cache
+def _decoder_section(name: str, decoder: Any) -> type[DecoderOptions]:
+    default: Any = "gru" if name == "gru" else ...
+    kind: Any = (Literal[name], Field(default, description="The kind of decoder."))
+    return options_model(decoder, _OF_MODEL, DecoderOptions, name=kind)
+
+
+def decoder_section(name: str) -> type[DecoderOptions]:
+    """The section of the decoder that is registered as ``name``."""
+    decoder: Any = DECODERS[name]
+    return _decoder_section(name, decoder)
+
+
+def decoder_options(values: object) -> DecoderOptions:
+    """The section of the decoder that it names, complete; ValueError where it is impossible."""
+    if isinstance(values, DecoderOptions):
+        return values
+    name = values.get("name", "gru") if isinstance(values, Mapping) else "gru"
+    if name not in DECODERS:
+        raise ValueError(f"decoder.name: {DECODERS.unknown(str(name))}")
+    section = decoder_section(name)
+    return section.model_construct(**complete_options("decoder", section, values))
+
+
+def _decoder_schema(schema: dict[str, Any]) -> None:
+    """For editors: each decoder's options, or those of a plugin's, which nobody knows."""
+    names = DECODERS.own()
+    own = [decoder_section(name).model_json_schema() for name in names]
+    other = {"type": "object", "properties": {"name": {"type": "string", "not": {"enum": names}}}, "required": ["name"]}
+    schema["anyOf"] = [*own, other]
 
 
 class VocabularyRecipe(Section):
@@ -152,13 +175,26 @@ class VocabularyRecipe(Section):
     max_words: Count = _option(20, "Length of the longest caption, in units; longer ones are cut off.")
 
 
+def _objective_name(name: str) -> str:
+    if name not in OBJECTIVES:
+        raise ValueError(f"training.objective: {OBJECTIVES.unknown(name)}")
+    return name
+
+
+def _list_objectives(schema: dict[str, Any]) -> None:
+    _or_a_plugins(schema, OBJECTIVES.own())
+
+
+Objective = Annotated[str, AfterValidator(_objective_name), Field(json_schema_extra=_list_objectives)]
+
+
 class TrainingRecipe(Section):
     """The objective, the optimiser, and how long to train."""
 
-    objective: Literal["cross_entropy", "self_critical"] = _option(
+    objective: Objective = _option(
         "cross_entropy",
         "cross_entropy: teacher forcing; self_critical: CIDEr-D of sampled captions as reward, for a model trained"
-        " by cross_entropy (--init).",
+        " by cross_entropy (--init); or a plugin's.",
     )
     label_smoothing: Probability = _option(0.0, "Label smoothing of the cross-entropy.")
     samples: int = _option(5, "Captions sampled for each photo (self_critical).", ge=2)
@@ -212,10 +248,50 @@ class TrainingRecipe(Section):
     )
     seed: int = _option(0, "Seed of all random numbers.", ge=0, le=2**32 - 1)
 
+    objective_options: dict[str, Any] = _option({}, "Options of a plugin's objective, by their names.")
+    penalties: dict[str, Any] = _option(
+        {},
+        "Reward lost for each fault of a sampled caption: a plugin's penalties, by their names, each a weight or its"
+        " options and a weight (self_critical).",
+    )
+
+    @field_validator("objective_options")
+    @classmethod
+    def _complete_objective(cls, options: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if (name := info.data.get("objective")) is None:  # it is refused itself
+            return options
+        model = options_model(OBJECTIVES[name], (*GIVEN, *cls.model_fields), Section)
+        return complete_options("training.objective_options", model, options)
+
+    @field_validator("penalties")
+    @classmethod
+    def _complete_penalties(cls, penalties: dict[str, Any]) -> dict[str, Any]:
+        complete = {}
+        for name, options in penalties.items():
+            if name not in PENALTIES:
+                raise ValueError(f"training.penalties: {PENALTIES.unknown(name)}")
+            weight: Any = (Weight, Field(description="Reward lost for each occurrence."))
+            model = options_model(PENALTIES[name], GIVEN, Section, weight=weight)
+            options = options if isinstance(options, Mapping) else {"weight": options}
+            complete[name] = complete_options(f"training.penalties.{name}", model, options)
+        return complete
+
+    def weighted_penalties(self) -> dict[str, dict[str, Any]]:
+        """A penalty's name -> its weight and its options, of all that are above 0."""
+        own = {"hallucination": self.hallucination_penalty, "break_off": self.break_off_penalty}
+        every = {**{name: {"weight": weight} for name, weight in own.items()}, **self.penalties}
+        return {name: options for name, options in every.items() if options["weight"]}
+
+    @property
+    def samples_captions(self) -> bool:
+        """Whether the objective learns from captions that the model samples, see `sightline.training.objective`."""
+        return getattr(OBJECTIVES[self.objective], "samples_captions", False)
+
     @property
     def needs_boxes(self) -> bool:
         """Whether training photos must have regions, which also define the nouns."""
-        return self.attention_supervision > 0 or self.hallucination_penalty > 0
+        penalties = [PENALTIES[name] for name in self.weighted_penalties()]
+        return self.attention_supervision > 0 or any(getattr(each, "needs_boxes", False) for each in penalties)
 
     def written_scores(self) -> list[str]:
         """The scores computed for held-out captions after each epoch, without duplicates."""
@@ -225,10 +301,14 @@ class TrainingRecipe(Section):
 class Recipe(Section):
     """Everything that determines a training, apart from the data."""
 
-    encoder: EncoderRecipe = Field(default=EncoderRecipe(), description=EncoderRecipe.__doc__)
-    decoder: DecoderRecipe = Field(default=GRURecipe(), description="The network that writes the caption.")
-    vocabulary: VocabularyRecipe = Field(default=VocabularyRecipe(), description=VocabularyRecipe.__doc__)
-    training: TrainingRecipe = Field(default=TrainingRecipe(), description=TrainingRecipe.__doc__)
+    encoder: EncoderRecipe = Field(default_factory=EncoderRecipe, description=EncoderRecipe.__doc__)
+    decoder: Annotated[SerializeAsAny[DecoderOptions], PlainValidator(decoder_options)] = Field(
+        default_factory=lambda: decoder_options({}),
+        description="The network that writes the caption.",
+        json_schema_extra=_decoder_schema,
+    )
+    vocabulary: VocabularyRecipe = Field(default_factory=VocabularyRecipe, description=VocabularyRecipe.__doc__)
+    training: TrainingRecipe = Field(default_factory=TrainingRecipe, description=TrainingRecipe.__doc__)
 
     @model_validator(mode="after")
     def _possible(self) -> Recipe:
@@ -243,35 +323,41 @@ class Recipe(Section):
         for option, (used, reason) in unfrozen.items():
             if used and not encoder.trainable:
                 raise ValueError(f"encoder.{option} needs encoder.trainable: true; {reason}")
-        rewards = training.objective == "self_critical"
-        for option in ("hallucination_penalty", "break_off_penalty", "bleu_weight", "cross_entropy_weight"):
-            if getattr(training, option) and not rewards:
+        taken = parameters(OBJECTIVES[training.objective])
+        of_rewards = ("hallucination_penalty", "break_off_penalty", "penalties", "bleu_weight", "cross_entropy_weight")
+        for option in of_rewards:
+            if getattr(training, option) and ("penalties" if "penalty" in option else option) not in taken:
                 raise ValueError(f"training.{option} needs training.objective: self_critical")
-        if isinstance(decoder, GRURecipe) and decoder.attention == "once":
+        options = decoder.model_dump()
+        if options["name"] == "gru" and options["attention"] == "once":
             every_step: dict[str, object] = {
-                "training.objective: self_critical": rewards,
+                f"training.objective: {training.objective}": training.samples_captions,
                 "training.attention_supervision": training.attention_supervision,
-                "decoder.query: hidden_and_word": decoder.query != "hidden",
+                "decoder.query: hidden_and_word": options["query"] != "hidden",
             }
             for setting, used in every_step.items():
                 if used:
                     raise ValueError(f"{setting} needs decoder.attention: every_step")
-        if isinstance(decoder, TransformerRecipe) and self.vocabulary.max_words >= decoder.positions:
+        if options["name"] == "transformer" and self.vocabulary.max_words >= options["positions"]:
             raise ValueError("decoder.positions must be more than vocabulary.max_words")
-        if isinstance(decoder, TransformerRecipe) and decoder.hidden_size % decoder.heads:
+        if options["name"] == "transformer" and options["hidden_size"] % options["heads"]:
             raise ValueError("decoder.hidden_size must be a multiple of decoder.heads")
         return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, (self.model_dump(),)  # a decoder's section is a class that no other process has
 
     def save(self, path: Path) -> None:
         """Write the whole recipe, defaults included, as YAML for `load_recipe`."""
         path.write_text(yaml.safe_dump(self.model_dump(), sort_keys=False), encoding="utf-8")
 
 
+def _again(values: dict[str, Any]) -> Recipe:
+    return Recipe.model_validate(values)
+
+
 _SECTIONS: dict[str, type[Section]] = {
     "encoder": EncoderRecipe,
-    "gru": GRURecipe,
-    "lstm": LSTMRecipe,
-    "transformer": TransformerRecipe,
     "vocabulary": VocabularyRecipe,
     "training": TrainingRecipe,
 }
@@ -288,11 +374,16 @@ class Option(NamedTuple):
     description: str
 
 
-def list_options() -> dict[str, tuple[str, list[Option]]]:
-    """Every option: section, or decoder's name -> what the section is, and its options in order."""
+def list_options(decoders: Sequence[str] | None = None) -> dict[str, tuple[str, list[Option]]]:
+    """Every option: section, or decoder's name -> what the section is, and its options in order.
+
+    ``decoders``: which of the registered ones; None: all.
+    """
     listed = {}
-    for name, section in _SECTIONS.items():
-        key = name if name in Recipe.model_fields else "decoder"
+    decoder_sections = {name: decoder_section(name) for name in decoders or DECODERS}
+    encoder, *others = _SECTIONS.items()
+    for name, section in (encoder, *decoder_sections.items(), *others):
+        key = "decoder" if name in decoder_sections else name
         options = []
         for option, schema in section.model_json_schema()["properties"].items():
             default = json.dumps(schema.get("default", schema.get("const"))).strip('"')
@@ -303,12 +394,18 @@ def list_options() -> dict[str, tuple[str, list[Option]]]:
 
 def _values(schema: dict[str, Any]) -> str:
     """The possible values that a JSON schema describes, in words."""
+    if schema == _PLUGINS:
+        return schema["title"]
     if "anyOf" in schema:
         return ", or ".join(map(_values, schema["anyOf"]))
     if "enum" in schema:
         return " | ".join(schema["enum"])
     if "const" in schema:
         return schema["const"]
+    if "type" not in schema:
+        return "any"
+    if schema["type"] == "object":
+        return "options"
     if schema["type"] == "array":
         return f"list of {_values(schema['items'])}"
     bounds = [f"{word} {schema[bound]:.10g}" for bound, word in _BOUNDS.items() if bound in schema]
@@ -381,7 +478,7 @@ def further_recipe(folder: Path, settings: Sequence[str] = ()) -> Recipe:
     config = load_description(folder)[0]
     training = {"learning_rate": 5e-4, "schedule": "cosine", "label_smoothing": 0.1, "gradient_clip": 5.0}
     values: dict[str, Any] = {
-        "encoder": {"name": config.encoder, "projection": config.projection},
+        "encoder": {"name": config.encoder, "projection": config.projection, "options": dict(config.encoder_options)},
         "decoder": {"name": config.decoder, **config.decoder_options},
         "vocabulary": {"min_count": 2, "max_words": config.max_words},
         "training": {**training, "precision": "auto"},
@@ -399,6 +496,9 @@ def _checked(source: Path, values: dict[str, Any], settings: Sequence[str]) -> R
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
+        folder = source if source.is_dir() else source.parent
+        if (folder / CONFIG).is_file():  # a run's, which says where the parts come from that it needs
+            check_parts(folder, ModelConfig.load(folder / CONFIG), (OBJECTIVES, PENALTIES))
         raise SightlineError(f"{where}: {'; '.join(map(_explain, error.errors()))}") from None
 
 
@@ -452,24 +552,9 @@ def _numbers(value: Any, levels: int = 2) -> Any:
 
 
 def _explain(error: Any) -> str:
-    # A decoder's location includes its kind, decoder.gru.hidden_size; of several types, each follows the option's name.
-    at = list(map(str, error["loc"]))[: 3 if error["loc"][:1] == ("decoder",) else 2] or [""]
-    *sections, name = at
-    key = ".".join([*sections[:1], name])
+    section, rest = (error["loc"][0], error["loc"][1:]) if error["loc"] else ("", ())
     if error["type"] == "model_type":
-        return f"{error['loc'][0]}: no section with options, but {_shown(error['input'])}"
-    if error["type"] in ("extra_forbidden", "invalid_key"):
-        known = _SECTIONS[sections[-1]] if sections else Recipe
-        return f"unknown key {key}; there are: {', '.join(known.model_fields)}"
-    if error["type"] == "union_tag_invalid":
-        return f"decoder.name: {error['ctx']['tag']!r} is none of {error['ctx']['expected_tags']}"
-    if error["type"] == "value_error":
-        return str(error["ctx"]["error"])
-    return f"{key}: {error['msg'][0].lower()}{error['msg'][1:]}, not {_shown(error['input'])}"
-
-
-def _shown(value: Any) -> str:
-    """A value as Python writes it, in a few words whatever it holds."""
-    short = reprlib.Repr()
-    short.maxstring = short.maxother = 100
-    return short.repr(value)
+        return f"{section}: no section with options, but {shown(error['input'])}"
+    if not rest and error["type"] in ("extra_forbidden", "invalid_key"):
+        return f"unknown key {section}; there are: {', '.join(Recipe.model_fields)}"
+    return explain({**error, "loc": rest}, section, _SECTIONS.get(section, Recipe))

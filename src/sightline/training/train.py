@@ -11,6 +11,7 @@ import torch
 
 from sightline.export.export import export_into
 from sightline.model_folder import cache_folder
+from sightline.plugins import refuse_while_loading
 from sightline.training.batches import encode_captions, make_loaders, tell_cut_off
 from sightline.training.build import make_module, make_objective, new_model, resumed_model, write_description
 from sightline.training.callbacks import EpochRecord, check_learned
@@ -65,6 +66,7 @@ def train(
         SightlineError: the data, the encoder's weights or ``out`` cannot be used; the training diverged, or was
             interrupted by Ctrl-C, SIGTERM or a full disk. The message says what would help.
     """
+    refuse_while_loading("trains")
     check = partial(check_resumable, out, recipe) if resume else partial(check_new, out)
     if is_rank_zero():
         check()

@@ -12,7 +12,7 @@ from torchmetrics import Metric, MetricCollection
 
 from sightline.data.example import Example
 from sightline.errors import SightlineError
-from sightline.metrics import SCORES, Corpus, compute, tokenizer_of
+from sightline.metrics import METRICS, Corpus, compute, scores_of, tokenizer_of
 from sightline.metrics.tokenizers import fitting
 from sightline.nn.model import CaptionModel
 from sightline.nn.search import search
@@ -43,8 +43,8 @@ class CaptionScore(Metric):
 
     def __init__(self, name: str = "CIDEr", tokenizer: str = "ptb", **options: Any) -> None:
         super().__init__(**options)
-        if name not in SCORES:
-            raise SightlineError(f"no score is named {name!r}; choose from {', '.join(SCORES)}")
+        if name not in (known := [score for metric in METRICS for score in scores_of(metric)]):
+            raise SightlineError(f"no score is named {name!r}; choose from {', '.join(known)}")
         tokenizer_of(tokenizer)
         self.name, self.tokenizer = name, tokenizer
         self.add_state("records", [], dist_reduce_fx="cat")

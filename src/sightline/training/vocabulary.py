@@ -36,9 +36,9 @@ def choose_vocabulary(
     `learn_vocabulary`, and where nouns are needed and units are not words, or no training caption has a known word.
     """
     training, examples = recipe.training, data.examples["train"]
-    rewards = training.objective == "self_critical"
+    rewards = training.samples_captions
     learned = learn_vocabulary(recipe.vocabulary, lambda: chain.from_iterable(captions_of(examples)), known, say)
-    needs_nouns = training.hallucination_penalty or (rewards and training.attention_supervision)
+    needs_nouns = "hallucination" in training.weighted_penalties() or (rewards and training.attention_supervision)
     if needs_nouns and learned.unit != "words":
         raise SightlineError(
             f"vocabulary.unit: {learned.unit} has no nouns; set training.hallucination_penalty and, with"

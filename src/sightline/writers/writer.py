@@ -15,6 +15,7 @@ from typing import Any, ClassVar, TypeVar
 
 from sightline.errors import SightlineError
 from sightline.images.source import FileSource, ImageSource
+from sightline.registry import Registry
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 EXISTING = ("skip", "append", "prepend", "overwrite")
@@ -56,7 +57,7 @@ class Writer(ABC):
         """Bring what was written onto the disk."""
 
 
-WRITERS: dict[str, type[Writer]] = {}
+WRITERS: Registry[type[Writer]] = Registry("form", "writers", "sightline.writers")
 Made = TypeVar("Made", bound=type[Writer])
 
 
@@ -64,7 +65,7 @@ def register_writer(name: str) -> Callable[[Made], Made]:
     """Enter a dataclass that is a `Writer` as ``--write NAME``."""
 
     def enter(writer: Made) -> Made:
-        WRITERS[name] = writer
+        WRITERS.add(name, writer)
         return writer
 
     return enter

@@ -1,7 +1,1 @@
 """The layouts of captioned datasets, one file each."""
-
-from importlib import import_module
-from pkgutil import iter_modules
-
-for _module in iter_modules(__path__):  # each registers what it defines
-    import_module(f"{__name__}.{_module.name}")

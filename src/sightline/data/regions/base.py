@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sightline.data.example import Box, Example, Regions
 from sightline.errors import SightlineError
+from sightline.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class RegionReader:
     read: Read
 
 
-REGION_READERS: dict[str, RegionReader] = {}
+REGION_READERS: Registry[RegionReader] = Registry("reader of regions", "regions", "sightline.data.regions")
 
 
 def register_regions(name: str, *, looks_for: str, rank: int) -> Callable[[Read], Read]:
@@ -60,7 +61,7 @@ def register_regions(name: str, *, looks_for: str, rank: int) -> Callable[[Read]
     """
 
     def register(read: Read) -> Read:
-        REGION_READERS[name] = RegionReader(name, looks_for, rank, read)
+        REGION_READERS.add(name, RegionReader(name, looks_for, rank, read), by=read)
         return read
 
     return register

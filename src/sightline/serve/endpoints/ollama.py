@@ -16,7 +16,7 @@ from starlette.requests import Request
 from sightline._version import __version__
 from sightline.captioner import Captioner
 from sightline.model_folder import identity
-from sightline.serve.json_request import MODEL, Captioned, Endpoint, JsonRequest, caption_json
+from sightline.serve.json_request import ENDPOINTS, MODEL, Captioned, Endpoint, JsonRequest, caption_json
 from sightline.serve.limits import Refused
 from sightline.serve.request import CaptionRequests
 
@@ -128,4 +128,4 @@ def _refusal(error: Refused) -> dict[str, Any]:
     return {"error": error.message}
 
 
-ENDPOINT = Endpoint(("/api/",), _add, _refusal)
+ENDPOINTS.add("ollama", Endpoint(("/api/",), _add, _refusal), by=_add)

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 from starlette.requests import Request
 
-from sightline.serve.json_request import MODEL, Captioned, Endpoint, JsonRequest, caption_json
+from sightline.serve.json_request import ENDPOINTS, MODEL, Captioned, Endpoint, JsonRequest, caption_json
 from sightline.serve.limits import Refused
 from sightline.serve.request import CaptionRequests
 
@@ -119,4 +119,4 @@ def _refusal(error: Refused) -> dict[str, Any]:
     return {"error": {"message": error.message, "type": kind, "param": None, "code": error.code}}
 
 
-ENDPOINT = Endpoint(("/v1/chat/", "/v1/models"), _add, _refusal)
+ENDPOINTS.add("openai", Endpoint(("/v1/chat/", "/v1/models"), _add, _refusal), by=_add)

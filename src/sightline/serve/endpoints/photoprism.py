@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from sightline._version import __version__
 from sightline.caption import mean_probability
-from sightline.serve.json_request import MODEL, Endpoint, JsonRequest, caption_json
+from sightline.serve.json_request import ENDPOINTS, MODEL, Endpoint, JsonRequest, caption_json
 from sightline.serve.limits import Refused
 from sightline.serve.request import CaptionRequests
 
@@ -55,4 +55,4 @@ def _refusal(error: Refused) -> dict[str, Any]:
     return {"code": error.status, "error": error.message}
 
 
-ENDPOINT = Endpoint(("/api/v1/vision/",), _add, _refusal)
+ENDPOINTS.add("photoprism", Endpoint(("/api/v1/vision/",), _add, _refusal), by=_add)
