@@ -58,8 +58,9 @@ class Origin(NamedTuple):
         """How to get a part that is not there."""
         if self.package:
             return f"it is of {self}, which is not installed: if you trust it, pip install {self.package}"
-        named = f"it is of {self.file}: give that file" if self.file else "if it is a plugin's, name its file"
-        return f"{named} by --plugin, or import it in Python" + ("" if self.file else ", or install its package")
+        if self.file:
+            return f"it is of {self.file}: give that file by --plugin, or import it in Python"
+        return "a plugin's: give its file by --plugin, or install its package"
 
 
 def load_plugin(plugin: str | os.PathLike[str]) -> None:

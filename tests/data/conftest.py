@@ -181,6 +181,18 @@ WRITERS: dict[str, Writer] = {
 PACKERS: dict[str, Callable[[Path], None]] = {"shards": pack_shards, "parquet": pack_parquet}
 
 
+def write_layout(
+    layout: str, root: Path, captions: Captions, splits: Splits | None, photos: Mapping[str, bytes]
+) -> None:
+    """As `sightline.testing.layouts.Write`: ``photos`` are the bytes of those that are there."""
+    root.rmdir()  # the writers make it
+    folder = WRITERS[layout](root, captions, splits)
+    for name, content in photos.items():
+        (folder / name).write_bytes(content)
+    if layout in PACKERS:
+        PACKERS[layout](root)
+
+
 @pytest.fixture
 def draw_photo() -> Callable[..., None]:
     return _draw_photo

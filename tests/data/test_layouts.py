@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,58 +13,19 @@ import pytest
 from sightline.data.check import check_dataset
 from sightline.data.dataset import LAYOUTS, derive_split, read_dataset
 from sightline.errors import SightlineError
-from sightline.images.source import FileSource, ParquetSource
-from sightline.preprocess import open_photo
+from sightline.images.source import FileSource
+from sightline.testing import check_layout
+from sightline.testing.layouts import CAPTIONS, SPLITS
+from tests.data.conftest import write_layout
 
 every_layout = pytest.mark.parametrize(
     "layout", sorted(LAYOUTS.keys() - {"coco"})
 )  # which always has splits, in folders: see test_coco.py
 
-PINNED_HOMES = {"0.jpg": "train", "3.jpg": "val", "10.jpg": "val", "13.jpg": "test", "15.jpg": "test"}
-
-CAPTIONS = {
-    "a.jpg": ['A sign says "stop, please" , and a dog waits .', "Two dogs, one ball"],
-    "über.png": ["Ein Hund & ein Ball", "'Quoted' throughout"],
-    "c.JPG": ['"Fully quoted"'],
-    "d.jpg": ["a cat"],
-}
-SPLITS = {"train": ["a.jpg", "d.jpg"], "val": ["über.png"], "test": ["c.JPG"]}
-
 
 @every_layout
-def test_reads_photos_captions_and_splits_as_they_were_written(layout, write_dataset, draw_photo, tmp_path):
-    dataset = read_dataset(write_dataset(layout, CAPTIONS, SPLITS))
-    assert (dataset.layout, dataset.split_source) == (layout, "files")
-    for split, names in SPLITS.items():
-        examples = dataset.split(split)
-        assert [example.name for example in examples] == names
-        for example in examples:
-            assert list(example.captions) == CAPTIONS[example.name]
-            draw_photo(tmp_path / example.name, (list(CAPTIONS).index(example.name), 100, 200))
-            assert example.photo.read() == (tmp_path / example.name).read_bytes()
-            in_cell = isinstance(example.photo, ParquetSource)
-            assert example.photo.size() == (None if in_cell else len(example.photo.read()))
-            assert open_photo(example.photo).size == (8, 8) and (in_cell or example.name in example.photo.name)
-
-
-@every_layout
-def test_leaves_out_and_counts_what_cannot_be_used(layout, write_dataset):
-    captions = {
-        "a.jpg": ["a dog"],
-        "gone.jpg": ["a ghost"],
-        "bare.jpg": [],
-        "blank.jpg": ["", "  "],
-        "half.jpg": ["", "b"],
-    }
-    splits = {"train": list(captions), "val": ["a2.jpg"], "test": ["a3.jpg"]}
-    captions |= {"a2.jpg": ["x"], "a3.jpg": ["y"]}
-    root = write_dataset(layout, captions, splits, photos=[name for name in captions if name != "gone.jpg"])
-    dataset = read_dataset(root)
-    assert [(example.name, example.captions) for example in dataset.split("train")] == [
-        ("a.jpg", ("a dog",)),
-        ("half.jpg", ("b",)),
-    ]
-    assert (dataset.without_photo, dataset.without_captions) == (1, 2)
+def test_layouts_keep_their_promises(layout):
+    check_layout(layout, partial(write_layout, layout))
 
 
 @every_layout
@@ -71,20 +33,6 @@ def test_a_missing_split_is_named_with_those_there_are(layout, write_dataset):
     dataset = read_dataset(write_dataset(layout, CAPTIONS, {"train": ["a.jpg", "d.jpg"], "val": ["c.JPG"]}))
     with pytest.raises(SightlineError, match=r"no 'test' split; there is train \(2 photos\), val \(1 photos\)"):
         dataset.split("test")
-
-
-@every_layout
-def test_splits_by_file_name_where_no_list_says(layout, write_dataset):
-    names = [f"{number}.jpg" for number in range(400)]
-    root = write_dataset(layout, {name: ["a dog"] for name in names}, None)
-    dataset = read_dataset(root)
-    assert dataset.split_source == "derived"
-    home = {example.name: split for split, examples in dataset.splits.items() for example in examples}
-    assert sorted(home) == sorted(names)
-    sizes = {split: len(dataset.split(split)) for split in ("train", "val", "test")}
-    assert 290 <= sizes["train"] <= 350 and 20 <= sizes["val"] <= 60 and 20 <= sizes["test"] <= 60
-    # One photo's home is a fact for ever: models trained on older copies must not meet their training photos as test.
-    assert {name: home[name] for name in PINNED_HOMES} == PINNED_HOMES
 
 
 @every_layout

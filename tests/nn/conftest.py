@@ -1,30 +1,10 @@
-import numpy as np
 import pytest
 import torch
 
-from sightline.nn.decoder import Decoder
-from sightline.nn.encoder import Encoder
-from sightline.nn.library_encoders import ENCODERS  # importing it registers every encoder
+from sightline.nn.decoder import DECODERS, Decoder
+from sightline.nn.encoder import ENCODERS, Encoder
 from sightline.nn.model import CaptionModel, DecoderEnsemble
-from sightline.nn.model_files import DECODERS  # importing it registers every decoder
-from sightline.vocabulary import END
-
-VOCABULARY_SIZE, FEATURE_SIZE, LOCATIONS = 9, 7, 6
-
-
-def captions_with_shared_beginnings(photos: int, captions: int, seed: int = 0) -> np.ndarray:
-    """int64 (P, C, 7): few distinct words, so that beginnings repeat; one photo has a caption fewer."""
-    random = np.random.default_rng(seed)
-    targets = np.zeros((photos, captions, 7), np.int64)
-    for index in np.ndindex(photos, captions):
-        if captions > 1 and index == (photos - 1, captions - 1):
-            continue
-        length = int(random.integers(1, 7))
-        targets[index][:length] = random.integers(4, 7, length)
-        if length < 7:
-            targets[index][length] = END
-    return targets
-
+from sightline.testing.decoders import FEATURE_SIZE, LOCATIONS, VOCABULARY_SIZE
 
 # A decoder that is registered without sizes here is tested with its own, which takes longer.
 SIZES = {

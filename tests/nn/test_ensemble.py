@@ -2,7 +2,8 @@ import torch
 
 from sightline.nn.model import DecoderEnsemble
 from sightline.nn.prefix_tree import PrefixTree
-from tests.nn.conftest import captions_with_shared_beginnings, make_members
+from sightline.testing.decoders import captions_with_shared_beginnings
+from tests.nn.conftest import make_members
 
 
 def test_probabilities_and_attention_are_the_means_of_the_members(features):

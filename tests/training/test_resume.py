@@ -14,7 +14,7 @@ from sightline.errors import SightlineError
 from sightline.nn.model_files import load_model
 from sightline.shapes.draw import draw_shapes
 from sightline.training.checkpoints import WholeCheckpoints
-from sightline.training.objective import CrossEntropy
+from sightline.training.objectives.cross_entropy import CrossEntropy
 from sightline.training.run_folder import check_resumable, run_lock
 from sightline.training.train import train
 from tests.training.conftest import tiny

@@ -12,7 +12,7 @@ from sightline.data.large.shard_index import FOLDER
 from sightline.data.large.write_shards import write_shards
 from sightline.errors import SightlineError
 from sightline.nn.model_files import load_model
-from sightline.training.objective import CrossEntropy
+from sightline.training.objectives.cross_entropy import CrossEntropy
 from sightline.training.recipe import decoder_options
 from sightline.training.results import generate
 from sightline.training.train import train
