@@ -85,7 +85,7 @@ def test_rooms_import_only_what_they_may():
 
 def test_what_rooms_may_import_lies_below_them():
     order = list(TopologicalSorter(rooms_of_contributing()).static_order())
-    assert order[-1] == "cli"
+    assert set(order[-2:]) == {"cli", "testing"}
 
 
 def test_no_file_imports_itself_through_others():
