@@ -353,7 +353,11 @@ class Recipe(Section):
 
 
 def _again(values: dict[str, Any]) -> Recipe:
-    return Recipe.model_validate(values)
+    """A recipe in another process; `SightlineError` where that lacks a part, or a plugin cannot be loaded there."""
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        raise SightlineError("; ".join(map(_explain, error.errors()))) from None
 
 
 _SECTIONS: dict[str, type[Section]] = {
