@@ -26,6 +26,12 @@ def font_file(text: str) -> str | None:
     return _font_file(frozenset(filter(str.isalnum, text)))
 
 
+def fonts_with(text: str) -> tuple[str, ...]:
+    """The paths of all installed fonts that have the letters of ``text``."""
+    letters = frozenset(filter(str.isalnum, text))
+    return tuple(path for path in _installed_fonts() if _has_letters(path, letters))
+
+
 @cache
 def usual_fonts() -> tuple[str, ...]:
     """The files of the usual fonts that this machine has, in order of preference."""
