@@ -44,6 +44,7 @@ LONGEST = (
     *("tests/bulk/test_ray.py", "tests/test_tour.py", "tests/serve/page/", "tests/training/test_failures.py"),
     *("tests/cli/test_streams.py", "tests/serve/test_stopping.py", "tests/cli/test_caption_to_file.py"),
     *("tests/metrics/test_meteor.py", "tests/training/test_objectives.py", "tests/training/test_languages.py"),
+    "tests/docs/test_commands.py",
 )
 
 

@@ -17,6 +17,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,7 +35,7 @@ PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 # Commands of other programs, whose arguments are theirs.
 OTHERS = {"curl", "docker", "find", "hf", "label-studio", "fiftyone", "torchrun"}
 # Verbs that are quick, and are run; with these words on the line, not even they are: a network, a cluster.
-RUN = {"caption", "explain", "alt", "info", "evaluate", "score", "compare", "data check", "data shards"}
+RUN = {"caption", "explain", "alt", "info", "evaluate", "score", "compare", "data check", "data shapes", "data shards"}
 ELSEWHERE = re.compile(r"\s(https|s3|hf)://|--engine|\.\.\.")
 
 
@@ -53,6 +54,8 @@ def commands() -> Iterator[Command]:
             if isinstance(part, Block) and part.language == "sh":
                 joined = "\n".join(part.lines).replace("\\\n", " ")
                 for offset, line in enumerate(joined.split("\n")):
+                    if line.startswith("sightline: "):  # what a command answers
+                        continue
                     for words in _commands_of(line):
                         yield Command(page, part.number + offset, line, words)
 
@@ -86,6 +89,8 @@ def verb_of(words: tuple[str, ...]) -> tuple[str, click.Command, list[str]]:
     """The verb's name, the verb, and its arguments; what stands for something else (`...`, `[...]`) is left out."""
     group, names = app, []
     arguments = [word.strip("[]") for word in words[1:] if word.strip("[].")]
+    if "--plugin" in arguments:  # a file that the page shows, tried by the tests of plugins
+        del arguments[(place := arguments.index("--plugin")) : place + 2]
     while isinstance(group, click.Group):
         names.append(arguments.pop(0))
         assert names[-1] in group.commands, f"there is no `sightline {' '.join(names)}`"
@@ -110,7 +115,7 @@ def test_the_command_line_takes_it(command: Command):
     except click.MissingParameter:
         assert "..." in command.line
         return
-    if verb == "train":
+    if verb == "train" and "--plugin" not in command.words:
         check_recipe(parsed)
 
 
@@ -162,7 +167,7 @@ def test_python_is_python(place: str):
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the pages speak of: photos, a site, datasets of drawn shapes, models, captions."""
+    """What the pages speak of: photos, a site, datasets of drawn shapes, a model, captions."""
     folder = tmp_path_factory.mktemp("docs") / "template"
     photo = next((ROOT / "src/sightline/serve/page/examples").glob("*.jpg"))
     for path in ("photo.jpg", "dog.jpg", "holiday/1.jpg", "site/a.jpg"):
@@ -174,8 +179,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "site" / "index.html").write_text('<p>A dog</p><img src="a.jpg" width="300" height="200">')
     for data in ("flickr8k", "mine", "photos", "flickr8k-cn", "DATA"):
         draw_shapes(folder / data, 40)
-    for model in ("RUN", "runs/baseline", "runs/mine", "runs/chinese"):
-        shutil.copytree(BUNDLED_MODEL, folder / model)
+    shutil.copytree(BUNDLED_MODEL, folder / "model")
     (folder / "captions.json").write_text('{"1.jpg": ["a dog runs"]}')
     (folder / "references.json").write_text('{"1.jpg": ["a dog is running", "the dog runs"]}')
     return folder
@@ -201,8 +205,11 @@ def run(command: Command, sightline: Callable[..., Any], *more: str) -> None:
             path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
             subprocess.run(["sh", "-c", command.line], env=os.environ | {"PATH": path}, check=True)
         return
-    java = ["--no-meteor"] if verb in {"evaluate", "score"} else []
-    done = sightline(*verb.split(), *arguments, *java, *more)
+    model = Path(dict(pairwise(arguments)).get("--model", "model"))
+    if not model.exists():  # what the page has trained
+        shutil.copytree("model", model, copy_function=os.link)
+    quick = {"evaluate": ["--no-meteor"], "score": ["--no-meteor"], "data shapes": ["--photos", "40"]}
+    done = sightline(*verb.split(), *arguments, *quick.get(verb, []), *more)
     # `alt --check` finds what it looks for, and tells so by its status.
     assert done.status == ("--check" in arguments), f"{name(command)}: {command.line}\n{done.err}"
 
@@ -232,7 +239,6 @@ def test_the_stages_of_a_training_run_on_the_drawn_shapes(
 
     exported = Export(Path("model.onnx"), "fp32", 0, 1, Agreement(1, 1, 0, 0, 0.0, 0.0))
     monkeypatch.setattr(training, "export_into", lambda out: exported)  # which has its own tests, and takes long
-    shutil.rmtree(folder / "runs")
     shutil.copytree(ROOT / "recipes", folder / "recipes")
     for command in OURS:
         if command.page.name == "training.md" and "train" in command.words:
