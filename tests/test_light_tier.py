@@ -107,6 +107,13 @@ def test_info_works_without_torch(tiny_bundle):
     assert "small_cnn" in done.stdout
 
 
+def test_the_package_gives_all_but_training_without_torch():
+    code = "from sightline import *\nprint(score, evaluate, compare, read_dataset)\nimport sightline\nsightline.train"
+    done = python(f"{BLOCKER}\n{code}")
+    assert done.stdout.count("<function ") == 4
+    assert 'pip install "sightline[train]"' in done.stderr.splitlines()[-1]
+
+
 @pytest.mark.parametrize("module", ["training.recipe", "training.train", "export.export"])
 def test_modules_of_the_training_tier_say_how_to_get_it(module):
     done = python(f"{BLOCKER}\nimport sightline.{module}")

@@ -17,7 +17,9 @@ TOP = {
     *("__init__", "__main__", "_version", "caption", "captioner", "model_folder", "sessions"),
     *("errors", "plugins", "preprocess", "registry", "scripts", "vocabulary"),
 }
-LAZY = {("sightline", "sightline.evaluation.api")}  # `sightline.score`, named for type checkers, loaded when asked for
+# `sightline.score`, `sightline.train` and the like: named for type checkers, loaded when asked for.
+LAZY = {("sightline", f"sightline.{name}") for name in ("data.dataset", "evaluation.api")}
+LAZY |= {("sightline", f"sightline.training.{name}") for name in ("recipe", "train")}
 BELOW = {"images"}  # what the runtime itself stands on
 BASE = {"sightline.errors"}  # what every file may import
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import sightline
 import sightline.data.provenance as provenance
 from sightline import Captioner, SightlineError, load
 from sightline.data.dataset import Dataset, read_dataset
@@ -44,6 +45,20 @@ def trained(captioner: Captioner, training: Mapping[str, Any]) -> Captioner:
     other = copy.copy(captioner)
     other.config = replace(captioner.config, training=training)
     return other
+
+
+def test_in_python_evaluate_writes_reports_and_compare_reads_them(shapes, captioner, tiny_bundle, tmp_path):
+    beam = sightline.evaluate(str(tiny_bundle), shapes, "val", tmp_path / "beam", meteor=False)
+    greedy = sightline.evaluate(captioner, shapes.root, "val", str(tmp_path / "greedy"), beam_size=1, meteor=False)
+    assert (beam.protocol.beam_size, greedy.protocol.beam_size) == (3, 1)
+    assert greedy.captions.keys() == beam.captions.keys() == {example.name for example in shapes.split("val")}
+    comparison = sightline.compare(tmp_path / "beam", tmp_path / "greedy")
+    assert comparison.photos == len(shapes.split("val")) and comparison.verdict in str(comparison)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "notes.txt").write_text("mine")
+    with pytest.raises(SightlineError, match="not a report to replace"):
+        sightline.evaluate(captioner, shapes, "val", tmp_path / "other")
+    assert sightline.evaluate(captioner, shapes, "val", meteor=False).scores.photos == beam.scores.photos
 
 
 def test_every_photo_is_captioned_once_by_free_running_decoding(shapes, captioner):

@@ -22,7 +22,10 @@ API: dict[str, tuple[str, ...]] = {
         *("sightline.nn.transformer", "sightline.nn.encoder", "sightline.nn.search", "sightline.nn.evidence"),
         "sightline.nn.model",
     ),
-    "Training": ("sightline.training.train", "sightline.training.objective", "sightline.training.validation_metrics"),
+    "Training": (
+        *("sightline.training.train", "sightline.training.objective", "sightline.training.caption_dataset"),
+        "sightline.training.validation_metrics",
+    ),
 }
 
 

@@ -113,12 +113,10 @@ def compare(a: Path, b: Path, as_json: bool) -> None:
     A and B are folders that `sightline evaluate` wrote, or any with hypotheses.json and references.json. Both are
     tokenized as A was.
     """
-    from sightline.evaluation.compare import compare_results
-    from sightline.evaluation.report import read_report
+    from sightline.evaluation.api import compare as compare_reports
 
-    comparison = compare_results(read_report(a), read_report(b))
+    comparison = compare_reports(a, b)
     if as_json:
         put(*json.dumps({"a": str(a), "b": str(b), **comparison.as_dict()}, indent=2).splitlines())
     else:
-        put(f"A  {a}", f"B  {b}", f"{comparison.photos} photos", "", *comparison.table(), "", comparison.verdict)
-        put(*(f"note: {note}" for note in comparison.notes))
+        put(f"A  {a}", f"B  {b}", *str(comparison).split("\n"))

@@ -1,15 +1,22 @@
-"""`sightline.score`: scores of captions in lists or dictionaries."""
+"""`sightline.score`, `evaluate` and `compare`: captions in lists or dictionaries, a model on a split, two reports."""
 
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable, Mapping, Set
 from typing import Any, TypeAlias
 
 from sightline.caption import Caption
+from sightline.captioner import Captioner, load
+from sightline.data.dataset import Dataset, read_dataset
 from sightline.errors import SightlineError
+from sightline.evaluation.compare import Comparison, compare_results
+from sightline.evaluation.protocol import Evaluation, evaluate_split
+from sightline.evaluation.report import read_report, replacing_report, write_report
 from sightline.evaluation.scores import Scores, score_captions
 from sightline.metrics import quick_metrics
+from sightline.model_folder import as_path
 
 _log = logging.getLogger(__name__)
 
@@ -78,6 +85,53 @@ def score(
     if scores.warning:
         _log.warning("sightline: %s", scores.warning.replace("--tokenizer ", "tokenizer="))
     return scores
+
+
+def evaluate(
+    model: Captioner | str | os.PathLike[str] | None,
+    data: Dataset | str | os.PathLike[str],
+    split: str,
+    out: str | os.PathLike[str] | None = None,
+    **options: Any,
+) -> Evaluation:
+    """Caption a split of a dataset from its pixels alone, and score the captions, as `sightline evaluate` does.
+
+    Args:
+        model: a captioner, or what `sightline.load` takes: a model folder, or None for the model in the package.
+        data: a dataset, or the folder of one.
+        split: "train", "val" or "test".
+        out: the folder of the report, which `compare` reads; None for no report.
+        options: of `evaluate_split`, such as ``beam_size=3``, ``length_penalty=1.0`` and ``meteor=False``.
+
+    Returns:
+        `Evaluation`: ``evaluation.scores["CIDEr"]``, ``evaluation.captions`` by photo, ``evaluation.protocol``.
+
+    Raises:
+        SightlineError: as `sightline.load`, `read_dataset` and `evaluate_split`; ``out`` cannot be written, or is a
+            folder of something else.
+    """
+    captioner = model if isinstance(model, Captioner) else load(model)
+    dataset = data if isinstance(data, Dataset) else read_dataset(data)
+    if out is None:
+        return evaluate_split(captioner, dataset, split, **options)
+    with replacing_report(as_path(out)) as folder:
+        evaluation = evaluate_split(captioner, dataset, split, **options)
+        write_report(folder, evaluation)
+    return evaluation
+
+
+def compare(a: str | os.PathLike[str], b: str | os.PathLike[str]) -> Comparison:
+    """Whether two reports of the same photos differ by more than the choice of photos explains: the paired bootstrap.
+
+    ``a`` and ``b`` are folders that `evaluate` wrote, or any with hypotheses.json and references.json.
+
+    Returns:
+        `Comparison`: ``comparison.verdict``, a sentence on CIDEr; ``comparison.as_dict()``; ``print(comparison)``.
+
+    Raises:
+        SightlineError: a report is missing or damaged, or they are not of the same photos and references.
+    """
+    return compare_results(read_report(a), read_report(b))
 
 
 def _by_photo(name: str, captions: Captions) -> Mapping[Any, Any]:

@@ -44,6 +44,10 @@ class Comparison:
     verdict: str
     notes: tuple[str, ...]
 
+    def __str__(self) -> str:
+        notes = (f"note: {note}" for note in self.notes)
+        return "\n".join([f"{self.photos} photos", "", *self.table(), "", self.verdict, *notes])
+
     def as_dict(self) -> dict[str, Any]:
         metrics = {pair.name: pair.as_dict() for pair in self.scores}
         return {"photos": self.photos, "metrics": metrics, "verdict": self.verdict, "notes": list(self.notes)}

@@ -30,6 +30,20 @@ class TeacherForced(NamedTuple):
         return -(alpha * alpha.clamp(min=1e-8).log()).sum(dim=1)
 
 
+class Outputs(NamedTuple):
+    """What a model computes of P photos with C captions of T words each.
+
+    Attributes:
+        features: float32 (P, L, D), the encoder's annotation vectors.
+        logits: float32 (P, C, T, V), the scores of every word of the vocabulary, given the caption's words before.
+        attention: float32 (P, C, T, L), the weights with which each word looked at the locations; they sum to one.
+    """
+
+    features: Tensor
+    logits: Tensor
+    attention: Tensor
+
+
 class CaptionModel(nn.Module):
     """Pixels -> annotation vectors, through a linear layer of width ``projection`` unless that is None -> words."""
 
@@ -54,6 +68,20 @@ class CaptionModel(nn.Module):
         """Teacher forcing: ``features`` (P, L, D) and the true captions -> logits and attention at every real node."""
         outputs, attention = self.teacher_force(self.prepare(features), tree)
         return TeacherForced(self.decoder.logits(outputs), attention)
+
+    def outputs(self, pixels: Tensor, captions: Tensor) -> Outputs:
+        """Teacher forcing from pixels, with everything at the words of the captions: for a training loop of one's own.
+
+        ``pixels`` float32 (P, 3, size, size); ``captions`` int64 (P, C, T), ids, then ``<pad>``, as
+        `sightline.training.caption_dataset.CaptionDataset` gives them. What stands at padding means nothing.
+        `forward` takes less memory: captions of a photo share their beginnings there.
+        """
+        tree = PrefixTree.from_captions(captions.cpu().numpy())
+        missing = captions.shape[2] - tree.node_of_word.shape[2]
+        place = nn.functional.pad(tree.node_of_word, (0, missing)).to(pixels.device)  # (P, C, T)
+        features = self.features(pixels)
+        forced = self(features, tree.to(pixels.device))
+        return Outputs(features, forced.logits[place], forced.attention[place])
 
     def teacher_force(self, memory: Memory, tree: PrefixTree) -> tuple[Tensor, Tensor]:
         """The decoder's output (N, H) and attention (N, L) at every real node."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -23,7 +24,7 @@ from pydantic import (
 
 from sightline.errors import SightlineError
 from sightline.metrics import METRICS, scores_of
-from sightline.model_folder import CONFIG, ModelConfig, load_description
+from sightline.model_folder import CONFIG, ModelConfig, as_path, load_description
 from sightline.nn.decoder import DECODERS
 from sightline.nn.encoder import ENCODERS
 from sightline.nn.library_encoders import check_encoder
@@ -447,12 +448,13 @@ def _problem(node: yaml.Node, problem: str) -> yaml.YAMLError:
     return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
 
 
-def load_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
+def load_recipe(path: str | os.PathLike[str], settings: Sequence[str] = ()) -> Recipe:
     """Read a recipe file, also of an earlier version, and override it by ``section.key=value`` settings.
 
     Raises `SightlineError`, which names file and key, where the file is missing or no YAML, a key is unknown or its
     value is impossible, or an option is given by its old and its new name.
     """
+    path = as_path(path)
     try:
         values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except FileNotFoundError:

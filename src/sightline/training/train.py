@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ import lightning as L
 import torch
 
 from sightline.export.export import export_into
-from sightline.model_folder import cache_folder
+from sightline.model_folder import as_path, cache_folder
 from sightline.plugins import refuse_while_loading
 from sightline.training.batches import encode_captions, make_loaders, tell_cut_off
 from sightline.training.build import make_module, make_objective, new_model, resumed_model, write_description
@@ -27,10 +28,10 @@ from sightline.training.run_folder import check_new, check_resumable, interrupti
 
 def train(
     recipe: Recipe,
-    data: Path | Sequence[Path],
-    out: Path,
+    data: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    out: str | os.PathLike[str],
     resume: bool = False,
-    init: Path | None = None,
+    init: str | os.PathLike[str] | None = None,
     repeats: Mapping[str, float] | None = None,
     regions: Mapping[str, Path] | None = None,
     cache: Path | None = None,
@@ -67,11 +68,12 @@ def train(
             interrupted by Ctrl-C, SIGTERM or a full disk. The message says what would help.
     """
     refuse_while_loading("trains")
+    out, init = as_path(out), None if init is None else as_path(init)
     check = partial(check_resumable, out, recipe) if resume else partial(check_new, out)
     if is_rank_zero():
         check()
     keep_freed_memory()
-    folders = [data] if isinstance(data, Path) else list(data)
+    folders = list(map(as_path, [data] if isinstance(data, str | os.PathLike) else data))
     work = partial(train, recipe, folders, out, resume, init, repeats, regions, cache)
     with joined(recipe.training.devices, work, out) as ranks, run_lock(out, ranks), interruptible(out):
         if recipe.training.threads is not None:
