@@ -23,9 +23,8 @@ def main() -> None:
         statistics = _statistics(corpus.reference_ngrams, corpus.hypotheses, photos).sum(axis=0)
         length, closest = statistics[-2:]
         unpenalised = np.append(statistics[:-1], min(length, closest))
-        print(
-            f"{folder}: {length / len(photos):.2f} words a caption, {closest / len(photos):.2f} in the closest reference"
-        )
+        words = f"{length / len(photos):.2f} words a caption, {closest / len(photos):.2f} in the closest reference"
+        print(f"{folder}: {words}")
         for name, values in (("as pycocoevalcap", bleu(statistics)), ("without the penalty", bleu(unpenalised))):
             scores = ", ".join(f"BLEU-{n + 1} {100 * values[n]:.1f}" for n in range(ORDER))
             print(f"  {name:20} {scores}")
