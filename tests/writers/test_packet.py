@@ -10,7 +10,16 @@ from xml.etree import ElementTree
 import pytest
 
 from sightline.errors import SightlineError
-from sightline.writers.packet import ALT_TEXT, DESCRIPTION, EMPTY, MAX_BYTES, texts_in, with_text
+from sightline.writers.packet import (
+    ALT_TEXT,
+    DESCRIPTION,
+    EMPTY,
+    MAX_BYTES,
+    subjects_in,
+    texts_in,
+    with_subjects,
+    with_text,
+)
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 DC = 'xmlns:dc="http://purl.org/dc/elements/1.1/"'
@@ -89,6 +98,29 @@ def test_all_other_bytes_stay():
     assert texts_in(both, ALT_TEXT) == {"x-default": "a cat sits", "de": "a cat sits"}
 
 
+SUBJECTS = {
+    "none": "",
+    "a bag": "<dc:subject><rdf:Bag><rdf:li>Dog</rdf:li>\n<rdf:li>a &lt;b&gt;</rdf:li></rdf:Bag></dc:subject>",
+    "a list in order": "<dc:subject><rdf:Seq><rdf:li>dog</rdf:li></rdf:Seq></dc:subject>",
+    "plain text": "<dc:subject>dog</dc:subject>",
+    "empty": "<dc:subject><rdf:Bag/></dc:subject>",
+}
+
+
+@pytest.mark.parametrize("form", SUBJECTS)
+def test_subjects_are_added_to_and_none_is_there_twice(form):
+    before = packet(f'<rdf:Description rdf:about="" {DC}><dc:format>x</dc:format>{SUBJECTS[form]}</rdf:Description>')
+    there = subjects_in(before)
+    assert with_subjects(before, []) == before == with_subjects(before, there)
+    after = with_subjects(before, ["DOG", "cat\0 & co", "dog", "Cat & co"])
+    assert subjects_in(after) == [*(there or ["DOG"]), "cat & co"]
+    assert with_subjects(after, ["dog", "cat & co"]) == after, "nothing grows"
+    items = [item.text for item in ElementTree.fromstring(after).iter(f"{{{RDF}}}li")]
+    assert items == subjects_in(after)
+    assert texts_in(after, DESCRIPTION) == {} and b"<dc:format>x</dc:format>" in after
+    assert subjects_in(with_text(after, DESCRIPTION, "a dog", "en")) == items
+
+
 BOMB = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>'
 HOSTILE = {
     "bomb": (BOMB + EMPTY.partition(b"?>\n")[2], "document type"),
@@ -107,7 +139,11 @@ HOSTILE = {
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_what_is_no_xmp_is_refused(kind):
     content, words = HOSTILE[kind]
-    for ask in (lambda: texts_in(content, DESCRIPTION), lambda: with_text(content, DESCRIPTION, "a dog", "en")):
+    for ask in (
+        lambda: texts_in(content, DESCRIPTION),
+        lambda: with_text(content, DESCRIPTION, "a dog", "en"),
+        lambda: with_subjects(content, ["dog"]),
+    ):
         with pytest.raises(SightlineError, match=words):
             ask()
 

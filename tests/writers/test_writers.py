@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -19,11 +20,12 @@ from sightline.errors import SightlineError
 from sightline.images.source import FileSource, TarSource, UrlSource
 from sightline.testing import check_writer
 from sightline.testing.writers import TEXT
-from sightline.writers.list_file import COLUMNS
-from sightline.writers.packet import DESCRIPTION, EMPTY, texts_in, with_text
+from sightline.writers.list_file import COLUMNS, SUBJECT
+from sightline.writers.packet import DESCRIPTION, EMPTY, subjects_in, texts_in, with_subjects, with_text
 from sightline.writers.sidecar import FIELDS
 from sightline.writers.writer import EXISTING, WRITERS, NothingCanBeWritten, Writer, make_writer, replace_file
 
+WORDS = ("dog", "döġ & co", "beach")
 IN_A_LIST = {"csv", "json"}
 
 
@@ -43,9 +45,9 @@ def photos(folder: Path) -> list[FileSource]:
     return [FileSource(str(folder / name)) for name in ("a.jpg", "b.jpg")]
 
 
-def write_all(writer: Writer, folder: Path, text: str = TEXT) -> list[bool]:
+def write_all(writer: Writer, folder: Path, text: str = TEXT, keywords: Sequence[str] = ()) -> list[bool]:
     try:
-        return [not writer.is_done(photo) and writer.write(photo, text) for photo in photos(folder)]
+        return [not writer.is_done(photo) and writer.write(photo, text, keywords) for photo in photos(folder)]
     finally:
         writer.close()
 
@@ -249,6 +251,26 @@ def contents_of_a(folder: Path) -> bytes:
     return (folder / "a.xmp").read_bytes()
 
 
+def test_keywords_join_a_person_s_subjects_once(folder):
+    mine = with_subjects(EMPTY, ["Beach", "grandma"])
+    (folder / "a.jpg.xmp").write_bytes(mine)
+    Image.new("RGB", (8, 8)).save(folder / "b.jpg", xmp=with_subjects(EMPTY, ["in the photo", "dog"]))
+    for keywords, added in (((), 0), (WORDS, 2), (WORDS, 2), (["sand", "Sand", " "], 3)):
+        write_all(writer("xmp", folder, existing="overwrite"), folder, TEXT, keywords)
+        assert subjects_in((folder / "a.jpg.xmp").read_bytes()) == ["Beach", "grandma", *WORDS[:2], "sand"][: 2 + added]
+    # A sidecar's subjects hide those in the photo itself.
+    assert subjects_in((folder / "b.jpg.xmp").read_bytes()) == ["in the photo", "dog", *WORDS[1:], "sand"]
+    assert texts_in((folder / "a.jpg.xmp").read_bytes(), DESCRIPTION) == {"x-default": TEXT, "en": TEXT}
+
+
+@pytest.mark.parametrize("name", ["csv", "json", "xmp"])
+def test_keywords_may_be_left_out(name, folder):
+    write_all(writer(name, folder, no_keywords=True), folder, TEXT, WORDS)
+    assert not any(b"beach" in content for content in contents(folder).values())
+    write_all(writer(name, folder, existing="overwrite"), folder, TEXT, WORDS)
+    assert any(b"beach" in content for content in contents(folder).values())
+
+
 @pytest.mark.parametrize("language", ["", "english language", "e", 'en"', "de_DE"])
 def test_a_language_is_a_tag(folder, language):
     with pytest.raises(SightlineError, match="--language"):
@@ -268,19 +290,21 @@ OTHERS = EMPTY.replace(
 def test_exiftool_reads_sidecars(folder, before):
     (folder / "a.jpg.xmp").write_bytes(before)
     for field in FIELDS:
-        write_all(writer("xmp", folder, field=field, existing="overwrite"), folder)
+        write_all(writer("xmp", folder, field=field, existing="overwrite"), folder, TEXT, WORDS)
     (read,) = json.loads(run("exiftool", "-json", "-G1", "-XMP:all", folder / "a.jpg.xmp"))
     assert read["XMP-dc:Description"] == read["XMP-dc:Description-en"] == TEXT
     assert read["XMP-iptcCore:AltTextAccessibility"] == read["XMP-iptcCore:AltTextAccessibility-en"] == TEXT
+    assert sorted(read["XMP-dc:Subject"]) == sorted(WORDS)
     if before == OTHERS:
-        kept = {"XMP-dc:Description-fr": "Vieux", "XMP-dc:Subject": "beach", "XMP-xmp:Rating": 4}
-        assert kept.items() <= read.items()
+        kept = {"XMP-dc:Description-fr": "Vieux", "XMP-xmp:Rating": 4}
+        assert kept.items() <= read.items() and read["XMP-dc:Subject"][0] == "beach"
 
 
 def test_exiv2_reads_sidecars(folder):
     (folder / "a.xmp").write_bytes(OTHERS)
-    write_all(writer("xmp", folder, existing="overwrite", language="de"), folder)
-    for file, kept in (("a.xmp", ['lang="fr" Vieux', "beach"]), ("b.jpg.xmp", [])):
+    write_all(writer("xmp", folder, existing="overwrite", language="de"), folder, TEXT, WORDS)
+    subjects = ("beach, dog, döġ & co", ", ".join(WORDS))
+    for file, kept in (("a.xmp", ['lang="fr" Vieux', subjects[0]]), ("b.jpg.xmp", [subjects[1]])):
         read = run("exiv2", "-PXkt", folder / file)
         for part in (f'lang="x-default" {TEXT}', f'lang="de" {TEXT}', *kept):
             assert part in read
@@ -290,27 +314,44 @@ def test_exiv2_reads_sidecars(folder):
 
 
 def test_exiftool_imports_the_table(folder):
-    write_all(writer("csv", folder), folder)
-    run("exiftool", "-overwrite_original", f"-csv={folder / 'all.csv'}", *(photo.path for photo in photos(folder)))
-    read = json.loads(run("exiftool", "-json", "-XMP-dc:Description", folder / "a.jpg"))
-    assert read[0]["Description"] == TEXT
+    Image.new("RGB", (8, 8)).save(folder / "a.jpg", xmp=with_subjects(EMPTY, ["grandma", "dog"]))
+    writing, names = writer("csv", folder), [photo.path for photo in photos(folder)]
+    for photo, keywords in zip(photos(folder), (WORDS, ()), strict=True):
+        writing.write(photo, TEXT, keywords)
+    writing.close()
+    # As docs/using_captions.md has it.
+    run("exiftool", "-overwrite_original", "-sep", ", ", f"-csv+={folder / 'all.csv'}", *names)
+    run("exiftool", "-overwrite_original", "-sep", ", ", "-XMP-dc:Subject<${XMP-dc:Subject;NoDups}", *names)
+    first, second = json.loads(run("exiftool", "-json", "-XMP-dc:Description", "-XMP-dc:Subject", *names))
+    assert first["Description"] == second["Description"] == TEXT
+    assert first["Subject"] == ["grandma", *WORDS] and "Subject" not in second
 
 
 def test_the_table_has_a_row_a_photo(folder):
-    write_all(writer("csv", folder, field="alt"), folder)
+    write_all(writer("csv", folder, field="alt"), folder, TEXT, WORDS)
     with (folder / "all.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.reader(file))
-    assert rows == [["SourceFile", COLUMNS["alt"]], *([photo.path, TEXT] for photo in photos(folder))]
+    cells = [[photo.path, TEXT, ", ".join(WORDS)] for photo in photos(folder)]
+    assert rows == [["SourceFile", COLUMNS["alt"], SUBJECT], *cells]
+
+
+def test_a_table_without_keywords_is_gone_on_with(folder):
+    first, second = (photo.path for photo in photos(folder))
+    (folder / "all.csv").write_text(f"SourceFile,{COLUMNS['description']}\r\n{first},my dog\r\n", encoding="utf-8")
+    assert write_all(writer("csv", folder), folder, "a cat", WORDS[:1]) == [False, True]
+    with (folder / "all.csv").open(newline="", encoding="utf-8") as file:
+        assert list(csv.reader(file))[1:] == [[first, "my dog", ""], [second, "a cat", "dog"]]
 
 
 def test_coco_results_have_its_numbers(folder):
     names = ["COCO_val2014_000000391895.jpg", "000000000139.jpg", "dog 7.jpg", "a/b.jpg"]
     writing = writer("json", folder)
     for name in names:
-        assert writing.write(FileSource(name), TEXT)
+        assert writing.write(FileSource(name), TEXT, WORDS if name.startswith("COCO") else ())
         entries = json.loads((folder / "all.json").read_bytes())  # whole after every one
     assert [entry["image_id"] for entry in entries] == [391895, 139, "dog 7.jpg", "a/b.jpg"]
     assert {entry["caption"] for entry in entries} == {TEXT}
+    assert [entry.get("keywords") for entry in entries] == [list(WORDS), None, None, None]
     writing.is_done(FileSource("139.png"))
     with pytest.raises(SightlineError, match=r"139\.jpg.*139\.png"):
         writing.is_done(FileSource("139.jpg"))

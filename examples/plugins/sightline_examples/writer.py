@@ -5,6 +5,7 @@ sightline caption PHOTOS/ --plugin writer.py --write markdown
 Here: photo.md beside each photo, a page that shows it with its caption as the alt text.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -28,13 +29,14 @@ class MarkdownPages(Writer):
         check_folder(path)
         return False
 
-    def write(self, photo: ImageSource, text: str) -> bool:
-        """Write the page, whole or not at all; False where it was there already."""
+    def write(self, photo: ImageSource, text: str, keywords: Sequence[str] = ()) -> bool:
+        """Write the page, whole or not at all; False where it was there already. Some models tell keywords, too."""
         path = _page(photo)
         if self.existing == "skip" and path.exists():
             return False
         alt = text.replace("\\", "\\\\").replace("]", "\\]").replace("[", "\\[")
-        replace_file(path, f"![{alt}]({quote(path_of(photo).name)})\n".encode())
+        tags = f"\n{', '.join(keywords)}\n" if keywords else ""
+        replace_file(path, f"![{alt}]({quote(path_of(photo).name)})\n{tags}".encode())
         return True
 
 

@@ -12,13 +12,14 @@ from sightline.errors import SightlineError
 from sightline.images.source import FileSource, ImageSource, TarSource, UrlSource
 from sightline.writers.writer import EXISTING, WRITERS, Writer, make_writer
 
+KEYWORDS = ("döġ", "red & blue")
 TEXT = 'a döġ\'s "red" ball, <b> & more'
 
 
 def check_writer(name: str, out: str | None = None, **options: Any) -> None:
     """Check a registered writer, by its name and ``options``; ``out``: the name of the file, if it writes one for all.
 
-    - It writes a caption with any character, and leaves the photo as it is and no temporary file.
+    - It writes a caption with any character, takes keywords, and leaves the photo as it is and no temporary file.
     - A second run finds it done and writes nothing; ``existing="overwrite"`` writes anew, if the form takes that.
     - Asking whether it is done changes nothing.
     - Photos that have no folder of their own are written, or refused by a `SightlineError`.
@@ -43,7 +44,7 @@ def _photos(root: Path) -> list[ImageSource]:
 
 def _write(writer: Writer, root: Path, text: str = TEXT) -> list[bool]:
     try:
-        return [not writer.is_done(photo) and writer.write(photo, text) for photo in _photos(root)]
+        return [not writer.is_done(photo) and writer.write(photo, text, KEYWORDS) for photo in _photos(root)]
     finally:
         writer.close()
 
@@ -61,7 +62,7 @@ def _check_runs(name: str, root: Path, options: dict[str, Any]) -> None:
     assert not any(file.startswith(".") for file in written), f"temporary files are left: {', '.join(written)}"
     again = make_writer(name, options)
     assert [again.is_done(photo) for photo in _photos(root)] == [True, True], "a second run finds them done"
-    assert [again.write(photo, "another") for photo in _photos(root)] == [False, False], "and writes none"
+    assert [again.write(photo, "another", ["other"]) for photo in _photos(root)] == [False, False], "and writes none"
     again.close()
     assert _contents(root) == written, "a second run changed something"
     if "overwrite" in WRITERS[name].takes:

@@ -9,20 +9,27 @@ import json
 import os
 import re
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path, PurePosixPath
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, NamedTuple
 
 from sightline.errors import SightlineError
 from sightline.images.source import FileSource, ImageSource
 from sightline.writers.writer import NothingCanBeWritten, Writer, lock, register_writer, replace_file
 
-Entry: TypeAlias = tuple[str | int, str]  # a photo, and its caption
-
 COLUMNS = {"description": "XMP-dc:Description", "alt": "XMP-iptcCore:AltTextAccessibility"}
+SUBJECT, SEPARATOR = "XMP-dc:Subject", ", "
+
+
+class Entry(NamedTuple):
+    """A photo, as the file names it, its caption and its keywords."""
+
+    photo: str | int
+    text: str
+    keywords: tuple[str, ...] = ()
 
 
 @dataclass
@@ -31,9 +38,11 @@ class ListFile(Writer):
 
     Attributes:
         out: the file.
+        no_keywords: whether keywords are left out.
     """
 
     out: Path | None = None
+    no_keywords: bool = False
     takes: ClassVar = ("skip", "overwrite")
     suffix: ClassVar[str]
     separator: ClassVar[bytes]
@@ -52,8 +61,8 @@ class ListFile(Writer):
         """How the file names a photo."""
 
     @abstractmethod
-    def entry(self, photo: str | int, text: str) -> bytes:
-        """A photo's entry in the file."""
+    def entry(self, entry: Entry) -> bytes:
+        """An entry as the file has it."""
 
     @abstractmethod
     def head(self) -> bytes:
@@ -69,18 +78,19 @@ class ListFile(Writer):
             raise SightlineError(f"{photo.name}: {name} in {self._path} is {other} already; rename one of the two")
         return name in self._entries
 
-    def write(self, photo: ImageSource, text: str) -> bool:
+    def write(self, photo: ImageSource, text: str, keywords: Sequence[str] = ()) -> bool:
         if self._file is None:
             self._file = self._open()
         if (name := self.name(photo)) in self._entries:
             return False
         separator = self.separator if self._entries else b""
+        entry = Entry(name, text, () if self.no_keywords else tuple(keywords))
         try:
-            self._put(self._file, separator + self.entry(name, text) + self.tail)
+            self._put(self._file, separator + self.entry(entry) + self.tail)
         except OSError as error:
             reason = f"cannot be written ({error.strerror}); make room, and start again"
             raise NothingCanBeWritten(f"{self._path}: {reason}") from None
-        self._entries[name] = text
+        self._entries[name] = entry
         return True
 
     def close(self) -> None:
@@ -106,7 +116,7 @@ class ListFile(Writer):
         """The file, of this writer's form, with the entries that are to stay, and locked."""
         file = self._locked()
         self._entries = self._load()  # another process may have added some until it was locked
-        entries = self.separator.join(self.entry(*entry) for entry in self._entries.items())
+        entries = self.separator.join(map(self.entry, self._entries.values()))
         whole = self.head() + entries + self.tail
         self._end = len(whole) - len(self.tail)
         if self._path.read_bytes() == whole:
@@ -131,12 +141,12 @@ class ListFile(Writer):
             raise NothingCanBeWritten(str(error)) from None
         return file
 
-    def _load(self) -> dict[str | int, str]:
+    def _load(self) -> dict[str | int, Entry]:
         if self.existing == "overwrite" or not self._path.exists():
             return {}
         try:
             content = self._path.read_bytes().decode(errors="surrogateescape")
-            return dict(self.entries(content)) if content.strip() else {}
+            return {entry.photo: entry for entry in self.entries(content)} if content.strip() else {}
         except (ValueError, KeyError, TypeError, csv.Error):
             raise SightlineError(
                 f"{self._path}: not as --write {self.suffix[1:]} makes it; name another --out, or start anew with"
@@ -147,7 +157,7 @@ class ListFile(Writer):
 @register_writer("csv")
 @dataclass
 class ExifToolTable(ListFile):
-    """``SourceFile,XMP-dc:Description``, for ``exiftool -csv=FILE PHOTOS``."""
+    """``SourceFile,XMP-dc:Description,XMP-dc:Subject``, for ``exiftool -sep ", " -csv=FILE PHOTOS``."""
 
     field: str = "description"
     suffix, separator, tail = ".csv", b"", b""
@@ -157,26 +167,34 @@ class ExifToolTable(ListFile):
             raise SightlineError(f"{photo.name}: no file of its own, which ExifTool needs; use --write json")
         return photo.name
 
-    def entry(self, photo: str | int, text: str) -> bytes:
+    def entry(self, entry: Entry) -> bytes:
         line = io.StringIO()
-        csv.writer(line).writerow((photo, text))
+        csv.writer(line).writerow((entry.photo, entry.text, SEPARATOR.join(entry.keywords)))
         return line.getvalue().encode(errors="surrogateescape")
 
     def head(self) -> bytes:
-        return self.entry("SourceFile", COLUMNS[self.field])
+        return self.entry(Entry("SourceFile", COLUMNS[self.field], (SUBJECT,)))
 
     def entries(self, content: str) -> Iterator[Entry]:
         """Of a last line that was cut off when the computer stopped, none."""
         rows = csv.reader(io.StringIO(content[: content.rfind("\n") + 1], newline=""))
-        if next(rows, None) != ["SourceFile", COLUMNS[self.field]]:
+        columns = ["SourceFile", COLUMNS[self.field], SUBJECT]
+        if (head := next(rows, None)) not in (columns, columns[:2]):  # two in earlier versions, without keywords
             raise ValueError("other columns")
-        yield from ((photo, text) for photo, text in rows)
+        for row in rows:
+            photo, text, *keywords = row
+            if len(row) != len(head):
+                raise ValueError("other columns")
+            yield Entry(photo, text, tuple(filter(None, SEPARATOR.join(keywords).split(SEPARATOR))))
 
 
 @register_writer("json")
 @dataclass
 class CocoResults(ListFile):
-    """``[{"image_id": 391895, "caption": "..."}]``: COCO's number for its photos and those named alike, or the name."""
+    """``[{"image_id": 391895, "caption": "..."}]``: COCO's number for its photos and those named alike, or the name.
+
+    ``keywords`` is a third key, a list, where there are any.
+    """
 
     suffix, separator, tail = ".json", b",\n", b"\n]\n"
 
@@ -184,15 +202,16 @@ class CocoResults(ListFile):
         number = re.fullmatch(r"(?:COCO_\w+_)?(\d{1,18})", PurePosixPath(photo.name).stem, re.ASCII)
         return int(number[1]) if number else photo.name
 
-    def entry(self, photo: str | int, text: str) -> bytes:
-        return json.dumps({"image_id": photo, "caption": text}).encode()
+    def entry(self, entry: Entry) -> bytes:
+        keywords = {"keywords": entry.keywords} if entry.keywords else {}
+        return json.dumps({"image_id": entry.photo, "caption": entry.text, **keywords}).encode()
 
     def head(self) -> bytes:
         return b"[\n"
 
     def entries(self, content: str) -> Iterator[Entry]:
         for entry in json.loads(content):
-            photo, text = entry["image_id"], entry["caption"]
-            if not isinstance(photo, str | int) or set(entry) != {"image_id", "caption"}:
+            photo, text, keywords = entry["image_id"], entry["caption"], entry.get("keywords", [])
+            if not isinstance(photo, str | int) or not set(entry) <= {"image_id", "caption", "keywords"}:
                 raise ValueError("other keys")
-            yield photo, text
+            yield Entry(photo, text, tuple(map(str, keywords)))

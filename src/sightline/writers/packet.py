@@ -1,10 +1,10 @@
-"""An XMP packet and one text in it: found by Expat, changed by replacing its bytes alone, so that all others stay."""
+"""An XMP packet and one field in it: found by Expat, changed by replacing its bytes alone, so that all others stay."""
 
 from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from xml.parsers import expat
@@ -31,15 +31,17 @@ _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class Field(NamedTuple):
-    """A text in XMP: its namespace, the prefix that it usually has, and its name."""
+    """A field of XMP: its namespace, the prefix that it usually has, its name, and what its items are in."""
 
     namespace: str
     prefix: str
     name: str
+    container: str = "Alt"  # a text in several languages
 
 
 DESCRIPTION = Field("http://purl.org/dc/elements/1.1/", "dc", "description")
 ALT_TEXT = Field("http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/", "Iptc4xmpCore", "AltTextAccessibility")
+SUBJECT = Field("http://purl.org/dc/elements/1.1/", "dc", "subject", "Bag")  # words, in no order
 
 
 def texts_in(packet: bytes, field: Field) -> dict[str, str]:
@@ -48,7 +50,12 @@ def texts_in(packet: bytes, field: Field) -> dict[str, str]:
     Raises:
         SightlineError: the packet is no XMP, declares a document type, or is too large; the message names no file.
     """
-    return _Search(_as_utf8(packet)[0], field).found.texts
+    return dict(_Search(_as_utf8(packet)[0], field).found.items)
+
+
+def subjects_in(packet: bytes) -> list[str]:
+    """The words of the photo's ``dc:subject``; raises as `texts_in`."""
+    return [word for _, word in _Search(_as_utf8(packet)[0], SUBJECT).found.items]
 
 
 def with_text(packet: bytes, field: Field, text: str, language: str) -> bytes:
@@ -59,24 +66,51 @@ def with_text(packet: bytes, field: Field, text: str, language: str) -> bytes:
     """
     utf8, encoding = _as_utf8(packet)
     found = _Search(utf8, field).found
-    before = found.texts.get("x-default")
+    there = dict(found.items)
+    before = there.get("x-default")
     ours = {tag: _NO_XML.sub("", text) for tag in ("x-default", language)}
     replaced = {"", *map(str.lower, ours)}
-    kept = {tag: kept for tag, kept in found.texts.items() if tag.lower() not in replaced and kept != before}
-    changed = found.replaced(utf8, _description(field, ours | kept, found.about))
-    if _Search(changed, field).found.texts != ours | kept:
+    kept = {tag: kept for tag, kept in there.items() if tag.lower() not in replaced and kept != before}
+    return _changed(utf8, field, found, [*(ours | kept).items()]).encode(encoding, "xmlcharrefreplace")
+
+
+def with_subjects(packet: bytes, words: Iterable[str]) -> bytes:
+    """The packet with ``words`` behind those in ``dc:subject``, but for what is there already, whatever its case.
+
+    Raises:
+        SightlineError: as `texts_in`.
+    """
+    utf8, encoding = _as_utf8(packet)
+    found = _Search(utf8, SUBJECT).found
+    there = {"", *(word.strip().casefold() for _, word in found.items)}
+    items = found.items.copy()
+    for word in (_NO_XML.sub("", word).strip() for word in words):
+        if word.casefold() not in there:
+            there.add(word.casefold())
+            items.append(("", word))
+    if items == found.items:
+        return packet
+    return _changed(utf8, SUBJECT, found, items).encode(encoding, "xmlcharrefreplace")
+
+
+def _changed(utf8: bytes, field: Field, found: _Found, items: Sequence[tuple[str, str]]) -> str:
+    """The packet with the field's ``items``, each with its language or ``""``, in place of those that were found."""
+    changed = found.replaced(utf8, _description(field, items, found.about))
+    if _Search(changed, field).found.items != items:
         raise SightlineError("the XMP in it is written in a way that is not understood; write it by another program")
-    return changed.decode().encode(encoding, "xmlcharrefreplace")
+    return changed.decode()
 
 
-def _description(field: Field, texts: dict[str, str], about: str) -> bytes:
+def _description(field: Field, items: Iterable[tuple[str, str]], about: str) -> bytes:
     """An element of RDF with the field alone, which declares the prefixes that it uses."""
-    name = f"{field.prefix}:{field.name}"
-    items = (f"<rdf:li xml:lang={quoteattr(tag)}>{escape(text, _RETURN)}</rdf:li>" for tag, text in texts.items())
+    name, container = f"{field.prefix}:{field.name}", f"rdf:{field.container}"
+    tags = [(f" xml:lang={quoteattr(language)}" if language else "", text) for language, text in items]
     lines = (
         f'\n  <rdf:Description rdf:about={quoteattr(about)} xmlns:rdf="{_RDF}"',
         f'    xmlns:{field.prefix}="{field.namespace}">',
-        *(f"   <{name}>", "    <rdf:Alt>", *(f"     {item}" for item in items), "    </rdf:Alt>", f"   </{name}>"),
+        *(f"   <{name}>", f"    <{container}>"),
+        *(f"     <rdf:li{language}>{escape(text, _RETURN)}</rdf:li>" for language, text in tags),
+        *(f"    </{container}>", f"   </{name}>"),
         "  </rdf:Description>",
     )
     return "\n".join(lines).encode()
@@ -102,14 +136,14 @@ class _Found:
     """Where a field is in a packet of UTF-8.
 
     Attributes:
-        texts: language tag -> text.
+        items: each one's language tag, or ``""``, and its text.
         spans: where the bytes begin and end that hold the field now.
         about: the photo as the packet's descriptions name it, nearly always ``""``.
         end: where RDF's end tag begins; or, ``is_empty``, where ``<rdf:RDF/>`` ends, which has none.
         tag: the name of that tag, nearly always ``rdf:RDF``.
     """
 
-    texts: dict[str, str] = field(default_factory=dict)
+    items: list[tuple[str, str]] = field(default_factory=list)
     spans: list[tuple[int, int]] = field(default_factory=list)
     about: str = ""
     end: int = 0
@@ -200,7 +234,7 @@ class _Search:
 
     def _add_text(self, language: str) -> None:
         if (text := "".join(self._text)).strip():
-            self.found.texts[language] = text
+            self.found.items.append((language, text))
         self._text = []
 
     def _read_attributes(self, attributes: dict[str, str]) -> None:
@@ -212,7 +246,7 @@ class _Search:
                 self.found.about = value
             elif name == self._name:
                 if value.strip():
-                    self.found.texts[""] = value
+                    self.found.items.append(("", value))
                 written = qualified.rpartition(" ")[2] + ":" + self._name.rpartition(" ")[2]
                 self.found.spans.extend(_attribute(self._tag(), written.encode(), self._description))
             else:

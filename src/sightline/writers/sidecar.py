@@ -1,9 +1,9 @@
-"""A description or an alt text in each photo's XMP sidecar, ``photo.jpg.xmp`` or ``photo.xmp``."""
+"""A description or an alt text, and keywords, in each photo's XMP sidecar, ``photo.jpg.xmp`` or ``photo.xmp``."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,16 @@ from typing import ClassVar
 from sightline.errors import SightlineError
 from sightline.images.formats import identify
 from sightline.images.source import ImageSource
-from sightline.writers.packet import ALT_TEXT, DESCRIPTION, EMPTY, MAX_BYTES, Field, texts_in, with_text
+from sightline.writers.packet import (
+    ALT_TEXT,
+    DESCRIPTION,
+    EMPTY,
+    MAX_BYTES,
+    subjects_in,
+    texts_in,
+    with_subjects,
+    with_text,
+)
 from sightline.writers.writer import Writer, check_folder, path_of, register_writer, replace_file
 
 _SUFFIXES = (".xmp", ".XMP")
@@ -22,10 +31,17 @@ FIELDS = {"description": DESCRIPTION, "alt": ALT_TEXT}
 @register_writer("xmp")
 @dataclass
 class Sidecars(Writer):
-    """A sidecar a photo. The photo's own bytes, and what else the sidecar holds, stay as they are."""
+    """A sidecar a photo. The photo's own bytes, and what else the sidecar holds, stay as they are.
+
+    Attributes:
+        field: which text, one of `FIELDS`.
+        language: the text's language tag.
+        no_keywords: whether keywords are left out, which join those that are there.
+    """
 
     field: str = "description"
     language: str = "en"
+    no_keywords: bool = False
     takes: ClassVar = ("skip", "overwrite")
 
     def __post_init__(self) -> None:
@@ -37,20 +53,25 @@ class Sidecars(Writer):
         path = self._path(photo)
         with _naming(path):
             there = texts_in(_read(path), FIELDS[self.field])
-        if self.existing == "skip" and (there or _is_inside(path_of(photo), FIELDS[self.field])):
+        if self.existing == "skip" and (there or texts_in(_inside(path_of(photo)), FIELDS[self.field])):
             return True
         check_folder(path)
         return False
 
-    def write(self, photo: ImageSource, text: str) -> bool:
+    def write(self, photo: ImageSource, text: str, keywords: Sequence[str] = ()) -> bool:
         path, field = self._path(photo), FIELDS[self.field]
         with _naming(path):
-            before = _read(path)
+            before = changed = _read(path)
             there = texts_in(before, field)
-            ours = {there.get("x-default"), there.get(self.language)} == {text}
-            if ours or (there and self.existing == "skip"):
+            if there and self.existing == "skip":
                 return False
-            changed = with_text(before, field, text, self.language)
+            if {there.get("x-default"), there.get(self.language)} != {text}:
+                changed = with_text(before, field, text, self.language)
+            if keywords and not self.no_keywords:
+                own = [] if subjects_in(before) else subjects_in(_inside(path_of(photo)))
+                changed = with_subjects(changed, [*own, *keywords])
+        if changed == before:
+            return False
         replace_file(path, changed)
         return True
 
@@ -70,13 +91,14 @@ class Sidecars(Writer):
         return own.with_name(f"{own.name}{_SUFFIXES[0]}")
 
 
-def _is_inside(photo: Path, field: Field) -> bool:
-    """Whether the photo's own XMP has the text, which a sidecar's would hide."""
-    if not photo.is_file():
-        return False
-    with suppress(Exception), photo.open("rb") as file, identify(file, None) as image:  # captioning tells what is wrong
-        return bool(texts_in(image.info["xmp"], field))
-    return False
+def _inside(photo: Path) -> bytes:
+    """The photo's own XMP, whose fields a sidecar's would hide; an empty packet where it has none that can be read."""
+    if photo.is_file():
+        # Captioning tells what is wrong with the photo.
+        with suppress(Exception), photo.open("rb") as file, identify(file, None) as image:
+            subjects_in(packet := bytes(image.info["xmp"]))
+            return packet
+    return EMPTY
 
 
 @contextmanager

@@ -7,6 +7,7 @@ line for a caption of its own: a caption that joins another stays on its line, a
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,7 @@ _MAX_CHARACTERS = 1_000_000
 @register_writer("txt")
 @dataclass
 class TextFiles(Writer):
-    """A text file a photo, UTF-8, of the photo's name but for the extension."""
+    """A text file a photo, UTF-8, of the photo's name but for the extension; it has no place for keywords."""
 
     extension: str = "txt"
 
@@ -39,7 +40,7 @@ class TextFiles(Writer):
         check_folder(path)
         return False
 
-    def write(self, photo: ImageSource, text: str) -> bool:
+    def write(self, photo: ImageSource, text: str, keywords: Sequence[str] = ()) -> bool:
         path = self._path(photo)
         before = _read(path)
         content = f"{text}\n" if self.existing == "overwrite" or not before else self._joined(path, before, text)

@@ -6,7 +6,7 @@ import errno
 import hashlib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, fields
 from io import FileIO
@@ -46,8 +46,10 @@ class Writer(ABC):
         """
 
     @abstractmethod
-    def write(self, photo: ImageSource, text: str) -> bool:
+    def write(self, photo: ImageSource, text: str, keywords: Sequence[str] = ()) -> bool:
         """Write a photo's caption, one line; returns False where it was there already, and nothing was changed.
+
+        ``keywords`` are words about the photo, the most probable first, for forms that have a place for them.
 
         Raises:
             SightlineError: it cannot be written. What was there is as it was, whole.
