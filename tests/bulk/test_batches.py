@@ -13,7 +13,7 @@ from sightline import SightlineError
 from sightline.bulk import CaptionBatches
 from sightline.bulk.batches import _captioner
 
-COLUMNS = ["photo", "caption", "words", "log_probs", "score", "error"]
+COLUMNS = ["photo", "caption", "words", "log_probs", "score", "confidence", "kind", "keywords", "error"]
 
 
 @pytest.fixture(scope="module")

@@ -84,7 +84,17 @@ def test_every_photo_is_one_row_though_a_worker_is_killed_and_shards_are_torn(ti
     assert killed
     assert written == Written(rows=216, errors=3)
     rows = parquet.read_table(out).to_pylist()
-    assert list(rows[0]) == ["photo", "caption", "words", "log_probs", "score", "error"]
+    assert list(rows[0]) == [
+        "photo",
+        "caption",
+        "words",
+        "log_probs",
+        "score",
+        "confidence",
+        "kind",
+        "keywords",
+        "error",
+    ]
     assert max(Counter(row["photo"] for row in rows).values()) == 1
     assert {row["photo"]: row["caption"] for row in rows} == expected
     errors = {row["photo"]: row["error"] for row in rows if row["error"]}

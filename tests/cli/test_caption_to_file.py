@@ -20,7 +20,20 @@ import pytest
 from sightline import Captioner
 
 COMMAND = [sys.executable, "-c", "from sightline.cli.main import main; main()", "caption"]
-COLUMNS = ["photo", "caption", "words", "log_probs", "score", "error", "size", "modified_ns", "made_by"]
+COLUMNS = [
+    "photo",
+    "caption",
+    "words",
+    "log_probs",
+    "score",
+    "confidence",
+    "kind",
+    "keywords",
+    "error",
+    "size",
+    "modified_ns",
+    "made_by",
+]
 
 
 @pytest.fixture(params=[".jsonl", ".csv", ".parquet"])

@@ -335,14 +335,6 @@ def test_the_table_has_a_row_a_photo(folder):
     assert rows == [["SourceFile", COLUMNS["alt"], SUBJECT], *cells]
 
 
-def test_a_table_without_keywords_is_gone_on_with(folder):
-    first, second = (photo.path for photo in photos(folder))
-    (folder / "all.csv").write_text(f"SourceFile,{COLUMNS['description']}\r\n{first},my dog\r\n", encoding="utf-8")
-    assert write_all(writer("csv", folder), folder, "a cat", WORDS[:1]) == [False, True]
-    with (folder / "all.csv").open(newline="", encoding="utf-8") as file:
-        assert list(csv.reader(file))[1:] == [[first, "my dog", ""], [second, "a cat", "dog"]]
-
-
 def test_coco_results_have_its_numbers(folder):
     names = ["COCO_val2014_000000391895.jpg", "000000000139.jpg", "dog 7.jpg", "a/b.jpg"]
     writing = writer("json", folder)

@@ -12,11 +12,19 @@ from sightline.model_folder import cache_folder, replacing
 
 @dataclass(frozen=True)
 class Known:
-    """A photo's ``kind``, as `sightline.alt.picture.kind_of` has it; of photos a text, and its confidence, 0 to 1."""
+    """What is known of a photo.
+
+    Attributes:
+        kind: as `sightline.alt.picture.kind_of` has it.
+        text: an alt text, of photos alone.
+        confidence: how sure the model is of the text, 0 to 1, see `Caption.sureness`.
+        is_learned: whether the model has learned to tell that, as a `Caption.confidence`.
+    """
 
     kind: str
     text: str = ""
     confidence: float = 0.0
+    is_learned: bool = False
 
 
 class Cache(dict[str, Known]):
@@ -30,7 +38,8 @@ class Cache(dict[str, Known]):
         self.path: Path = cache_folder("alt") / f"{maker}.json"
         try:
             entries = json.loads(self.path.read_bytes())
-            self.update({str(photo): Known(str(k), str(t), float(c)) for photo, (k, t, c) in entries.items()})
+            for photo, (kind, text, confidence, is_learned) in entries.items():
+                self[str(photo)] = Known(str(kind), str(text), float(confidence), bool(is_learned))
         except (OSError, ValueError, TypeError, AttributeError, RecursionError):
             self.clear()
         self._known = len(self)
@@ -39,7 +48,10 @@ class Cache(dict[str, Known]):
         """Write it if there is something new; returns why that was not possible, or ``""``."""
         if len(self) == self._known:
             return ""
-        entries = {photo: (known.kind, known.text, round(known.confidence, 6)) for photo, known in self.items()}
+        entries = {
+            photo: (known.kind, known.text, round(known.confidence, 6), known.is_learned)
+            for photo, known in self.items()
+        }
         try:
             with replacing(self.path) as temporary:
                 temporary.write_text(json.dumps(entries, indent=0), encoding="utf-8")

@@ -10,7 +10,7 @@ from typing import Any
 
 from sightline.alt.cache import Cache, Known
 from sightline.alt.picture import kind_of
-from sightline.caption import Caption, mean_probability
+from sightline.caption import PHOTO, Caption
 from sightline.captioner import BLANK, Captioner
 from sightline.errors import SightlineError
 from sightline.model_folder import ONNX, VOCABULARY
@@ -67,7 +67,9 @@ def propose(
 
 
 def _known(caption: Caption) -> Known:
-    """A caption as a text, with the geometric mean of its words' probabilities; a blank photo's says nothing."""
+    """A caption as a text; that of a blank photo, or of what the model takes for no photo, says nothing."""
     if caption.note == BLANK:
         return Known("blank")
-    return Known("photo", " ".join(caption.text.split()), mean_probability(caption.log_probs))
+    if caption.kind not in (None, PHOTO):
+        return Known("drawing")
+    return Known("photo", " ".join(caption.text.split()), caption.sureness(), caption.confidence is not None)

@@ -28,7 +28,7 @@ _captioner = functools.cache(load)
 
 
 class CaptionBatches:
-    """Batches of photos -> batches of rows: photo, caption, words, log_probs, score, error; one row a photo, in order.
+    """Batches of photos -> batches of rows with the columns `COLUMNS`; one row a photo, in order.
 
     A batch is a dict of arrays, as Ray Data gives it, a pandas frame, as Dask and Spark do, or a table or record batch
     of pyarrow; what comes out is of the same kind. It has a column of photos' names, which are paths on the worker or
@@ -111,7 +111,7 @@ def _beside(batch: Any, kept: Mapping[Any, Any], rows: Sequence[Row]) -> Any:
         arrays = [pa.array([row[field.name] for row in rows], field.type) for field in arrow_schema()]
         return type(batch).from_arrays([*arrays, *(batch[name] for name in kept)], schema=schema)
     cells = {name: np.fromiter((row[name] for row in rows), object, len(rows)) for name in COLUMNS}
-    cells["score"] = cells["score"].astype(float)
+    cells |= {name: cells[name].astype(float) for name in ("score", "confidence")}
     if isinstance(batch, dict):
         return {**cells, **{new: batch[name] for name, new in kept.items()}}
     import pandas

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Row: TypeAlias = dict[str, Any]
 
-COLUMNS = ("photo", "caption", "words", "log_probs", "score", "error")
+COLUMNS = ("photo", "caption", "words", "log_probs", "score", "confidence", "kind", "keywords", "error")
 # With the state of the photo's file, and the model and options, that the row was made from.
 KEPT = (*COLUMNS, "size", "modified_ns", "made_by")
 
@@ -37,12 +37,17 @@ class Version(NamedTuple):
 
 
 def caption_row(result: Caption | SightlineError) -> Row:
-    """The row of a result of `Captioner.stream`: of a caption, ``error`` is None; of an error, all else is missing."""
+    """The row of a result of `Captioner.stream`: of a caption, ``error`` is None; of an error, all else is missing.
+
+    Confidence, kind and keywords are missing if the model does not tell them.
+    """
     photo = name_of(result.photo)
     if isinstance(result, SightlineError):
-        return dict(zip(COLUMNS, (photo, None, [], [], None, str(result)), strict=True))
+        return dict(zip(COLUMNS, (photo, None, [], [], None, None, None, [], str(result)), strict=True))
     log_probs = [round(float(value), 6) for value in result.log_probs]
-    values = (photo, result.text, list(result.words), log_probs, round(result.score, 6), None)
+    confidence = None if result.confidence is None else round(result.confidence, 4)
+    searched = (photo, result.text, list(result.words), log_probs, round(result.score, 6))
+    values = (*searched, confidence, result.kind, [keyword.word for keyword in result.keywords], None)
     return dict(zip(COLUMNS, values, strict=True))
 
 
@@ -78,7 +83,8 @@ def arrow_schema() -> pyarrow.Schema:
     """The columns' types: without them, a file whose photos were all captioned would hold errors of no type."""
     import pyarrow as pa
 
-    types = (pa.string(), pa.string(), pa.list_(pa.string()), pa.list_(pa.float32()), pa.float64(), pa.string())
+    text, texts = pa.string(), pa.list_(pa.string())
+    types = (text, text, texts, pa.list_(pa.float32()), pa.float64(), pa.float64(), text, texts, text)
     return pa.schema(list(zip(COLUMNS, types, strict=True)))
 
 
@@ -88,7 +94,7 @@ def as_text(name: str) -> str:
 
 
 class CsvTable:
-    """Comma-separated; words and log-probabilities have spaces between them, what is missing is empty."""
+    """Comma-separated; words, log-probabilities and keywords have spaces between them, what is missing is empty."""
 
     def read(self, path: Path, columns: Sequence[str] = KEPT) -> Iterator[Row]:
         """Every row, its lists as text; `ValueError` where the file holds something else."""

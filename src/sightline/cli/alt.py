@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from sightline.alt.report import Row
     from sightline.alt.syntax import Mention
 
-# Of captions of Flickr8k's dev photos below it, less than half the words are a person's: see docs/alt_texts.md.
-MIN_CONFIDENCE = 0.65
+# Below it, a caption more probably names a thing that is not there.
+MIN_CONFIDENCE = 0.5
+# For models that have not learned their confidence, which is then the geometric mean of the words' probabilities: of
+# captions of Flickr8k's dev photos below it, less than half the words are a person's, see docs/alt_texts.md.
+MIN_PROBABILITY = 0.65
 
 _KINDS = {
     "text": "with a text",
@@ -49,9 +52,8 @@ _LEAD = "A machine wrote these texts, and many are wrong. Read each one beside i
 @click.option(
     "--min-confidence",
     type=click.FloatRange(0, 1),
-    default=MIN_CONFIDENCE,
-    show_default=True,
-    help="Propose no text less sure: exp of the mean log-probability of its words.",
+    show_default=f"{MIN_CONFIDENCE}, or {MIN_PROBABILITY} for a model that has not learned it",
+    help="Propose no text that is less sure, from 0 to 1.",
 )
 @plugin_option
 @model_option
@@ -63,7 +65,7 @@ def alt(
     review: bool,
     check: bool,
     report: Path | None,
-    min_confidence: float,
+    min_confidence: float | None,
     model: Path | None,
     **options: Any,
 ) -> None:
@@ -88,6 +90,12 @@ def alt(
         run.report(report, "Alt texts to review" if review else "Proposed alt texts")
     if run.counts["failed"]:
         raise click.exceptions.Exit(1)
+
+
+def _minimum(asked: float | None, known: Known) -> float:
+    if asked is not None:
+        return asked
+    return MIN_CONFIDENCE if known.is_learned else MIN_PROBABILITY
 
 
 def _refuse_conflicts(modes: dict[str, bool], draft: bool, report: Path | None) -> None:
@@ -134,7 +142,7 @@ class _Run:
         self._print()
         put(f"marked alt texts: {len(self._rows):,}")
 
-    def propose(self, minimum: float, model: Path | None, options: dict[str, Any]) -> None:
+    def propose(self, minimum: float | None, model: Path | None, options: dict[str, Any]) -> None:
         """Find images without an alt text, and print a text for each that is to have one."""
         shown = [(page, list(self._undescribed(page))) for page in self._read()]
         found = [(page, images) for page, images in shown if images]
@@ -144,7 +152,7 @@ class _Run:
                 result = known.get(photo)
                 kind = "failed" if result is None else result.kind
                 if result is not None and kind == "photo":
-                    kind = "proposed" if result.text and result.confidence >= minimum else "unsure"
+                    kind = "proposed" if result.text and result.confidence >= _minimum(minimum, result) else "unsure"
                 self.counts[kind] += 1
                 if result is not None and kind == "proposed":
                     self._texts[photo] = result

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
@@ -32,6 +33,12 @@ if TYPE_CHECKING:
 @click.option(
     "--json", "as_json", is_flag=True, help="One JSON line a photo: words, log-probabilities, attention, alternatives."
 )
+@click.option(
+    "--min-confidence",
+    type=click.FloatRange(0, 1),
+    metavar="P",
+    help="Leave out captions that are less sure, from 0 to 1, and name their photos.",
+)
 @click.option("--batch-size", type=click.IntRange(min=1), default=8, help="Photos captioned at once.")
 @click.option("--device", type=click.Choice(DEVICES), default="cpu", help="Where to compute; cuda is not measured.")
 @click.option(
@@ -45,6 +52,7 @@ if TYPE_CHECKING:
 def caption(
     photos: tuple[str, ...],
     as_json: bool,
+    min_confidence: float | None,
     out: str | None,
     overwrite: bool,
     engine: str | None,
@@ -57,11 +65,13 @@ def caption(
     PHOTO: Photos, folders, patterns, WebDataset's shards (.tar), Parquet, URLs, or - for a list on stdin.
 
     A photo that cannot be read is named on stderr, with the reason, and the others are captioned; the exit status is
-    then 1.
+    then 1. What seems to be no photo, such as a screenshot, is captioned all the same, and noted on stderr.
 
-    With --out FILE, every photo is a row: photo, caption, words, log_probs, score and error, which is empty if there is
-    a caption. Interrupted or killed, whole rows are kept, and the same command goes on. With --engine ray, FILE is a
-    folder of Parquet.
+    With --min-confidence, photos whose caption is less sure are named on stderr instead, and change no exit status.
+
+    With --out FILE, every photo is a row: photo, caption, words, log_probs, score, confidence, kind, keywords, and
+    error, empty if there is a caption. Interrupted or killed, whole rows are kept, and the same command goes on. With
+    --engine ray, FILE is a folder of Parquet.
 
     With --write, captions go where other programs read them, and photos that have one there already are skipped: a
     text file (txt) or an XMP sidecar (xmp) beside each photo, ExifTool's table (csv), or COCO's results (json).
@@ -69,12 +79,15 @@ def caption(
     _refuse_conflicts(as_json, out, overwrite, engine, address)
     writing = taken_from(options)
     _refuse_other_outputs(write, writing, {"--json": as_json, "--engine": engine, "--overwrite": overwrite})
+    if min_confidence is not None and out is not None and write is None:
+        raise click.UsageError("--min-confidence does not go with --out: every photo has a row, with its confidence")
+    minimum = min_confidence or 0.0
     model, device = options.pop("model"), options.pop("device")
     if write is not None:
         writing |= {} if out is None else {"out": Path(out)}
-        caption_and_write(PhotoFinder(photos, complain), write, writing, model, device, options)
+        caption_and_write(PhotoFinder(photos, complain), write, writing, minimum, model, device, options)
     elif out is None:
-        _caption_to_stdout(PhotoFinder(photos, complain), as_json, model, device, options)
+        _caption_to_stdout(PhotoFinder(photos, complain), as_json, minimum, model, device, options)
     elif engine is None:
         _caption_to_file(PhotoFinder(photos, complain), Path(out), overwrite, model, device, options)
     else:
@@ -98,37 +111,44 @@ def _refuse_other_outputs(write: str | None, writing: dict[str, Any], others: di
 
 
 def _caption_to_stdout(
-    finder: PhotoFinder, as_json: bool, model: Path | None, device: str, options: dict[str, Any]
+    finder: PhotoFinder, as_json: bool, minimum: float, model: Path | None, device: str, options: dict[str, Any]
 ) -> None:
     from sightline.captioner import load
 
     captioner, started = load(model, device=device), time.monotonic()
     with closing(captioner.stream(finder.contents(), **options)) as results:  # type: ignore[type-var]
-        captioned, failed = _print(results, as_json)
-    failed += finder.left_out
-    if not captioned and not failed:
+        counts = _print(results, as_json, minimum)
+    counts["failed"] += finder.left_out
+    if not counts.total():
         raise finder.nothing_found()
     if sys.stderr.isatty():
-        remark(_speed(captioned, "captioned", started) + f"; {failed:,} failed" * bool(failed))
-    if failed:
+        others = (f"; {counts[kind]:,} {kind}" for kind in ("not sure", "failed") if counts[kind])
+        remark(_speed(counts["captioned"], "captioned", started) + "".join(others))
+    if counts["failed"]:
         raise click.exceptions.Exit(1)
 
 
-def _print(results: Iterable[Caption | SightlineError], as_json: bool) -> tuple[int, int]:
-    """Print each result as it comes; returns how many photos were captioned, and how many could not be."""
-    captioned = failed = 0
+def _print(results: Iterable[Caption | SightlineError], as_json: bool, minimum: float) -> Counter[str]:
+    """Print each result as it comes; returns how many photos were "captioned", are "not sure", or "failed"."""
+    counts = Counter[str]()
     with progress("captioning", shown=not stdout_may_share_the_terminal()) as line:
         for result in results:
-            if isinstance(result, SightlineError):
-                failed += 1
-                complain(result)
-            else:
-                captioned += 1
-                name = name_of(result.photo)
-                put(json.dumps({"photo": name, **result.as_dict()}) if as_json else f"{name}: {result}")
-                _remark_on(result)
-            line(captioned + failed, None)
-    return captioned, failed
+            counts[_print_one(result, as_json, minimum)] += 1
+            line(counts.total(), None)
+    return counts
+
+
+def _print_one(result: Caption | SightlineError, as_json: bool, minimum: float) -> str:
+    if isinstance(result, SightlineError):
+        complain(result)
+        return "failed"
+    name = name_of(result.photo)
+    if (confidence := result.sureness()) < minimum:
+        remark(f"not sure: {name}: confidence {confidence:.2f}")
+    else:
+        put(json.dumps({"photo": name, **result.as_dict()}) if as_json else f"{name}: {result}")
+    _remark_on(result)
+    return "not sure" if confidence < minimum else "captioned"
 
 
 def _caption_to_file(

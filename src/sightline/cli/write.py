@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # As `sightline.writers` has them; tests compare them.
 _EXISTING = ("skip", "append", "prepend", "overwrite")
 _FIELDS = ("description", "alt")
-_ALL = ("existing", "extension", "prefix", "suffix", "field", "language", "min_confidence", "dry_run")
+_ALL = ("existing", "extension", "prefix", "suffix", "field", "no_keywords", "language", "dry_run")
 
 _OPTIONS = (
     click.option("--write", metavar="FORM", help="txt or xmp: a file beside each photo; csv or json: --out FILE."),
@@ -34,12 +34,8 @@ _OPTIONS = (
     click.option("--prefix", help="Text in front of every caption that is written."),
     click.option("--suffix", help="Text behind every caption that is written."),
     click.option("--field", type=click.Choice(_FIELDS), help="For xmp and csv: which text [default: description]."),
+    click.option("--no-keywords", is_flag=True, default=None, help="For xmp, csv and json: no keywords."),
     click.option("--language", metavar="TAG", help="What the model writes, for xmp [default: en]."),
-    click.option(
-        "--min-confidence",
-        type=click.FloatRange(0, 1),
-        help="Write no caption less sure: exp of the mean log-probability of its words.",
-    ),
     click.option("--dry-run", is_flag=True, default=None, help="Print what would be written."),
 )
 
@@ -58,11 +54,19 @@ def taken_from(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def caption_and_write(
-    finder: PhotoFinder, form: str, writing: dict[str, Any], model: Path | None, device: str, options: dict[str, Any]
+    finder: PhotoFinder,
+    form: str,
+    writing: dict[str, Any],
+    minimum: float,
+    model: Path | None,
+    device: str,
+    options: dict[str, Any],
 ) -> None:
-    """Caption the photos that have no caption in the form yet; ``writing``: as `taken_from` gives them, and ``out``."""
-    affixes = writing.pop("prefix", ""), writing.pop("suffix", "")
-    minimum, is_dry = writing.pop("min_confidence", 0.0), writing.pop("dry_run", False)
+    """Caption the photos that have no caption in the form yet, and write captions that are as sure as ``minimum``.
+
+    ``writing``: as `taken_from` gives them, and ``out``.
+    """
+    affixes, is_dry = (writing.pop("prefix", ""), writing.pop("suffix", "")), writing.pop("dry_run", False)
     writer = _writer(form, writing)
     run = _Run(writer, affixes, minimum, is_dry)
     try:
@@ -155,13 +159,12 @@ class _Run:
 
     def _write(self, photo: ImageSource, caption: Caption) -> str:
         """Write a caption; returns what became of it."""
-        from sightline.caption import mean_probability
-
-        confidence = mean_probability(caption.log_probs)
+        confidence = caption.sureness()
         text = " ".join(f"{self._affixes[0]}{caption.text}{self._affixes[1]}".split())
         if not caption.words or confidence < self._minimum:
             put(f"{photo.name}: not written, confidence {confidence:.2f}: {text}")
             return "below"
         if self._is_dry:
             put(f"{photo.name}: {text}")
-        return "written" if self._is_dry or self._writer.write(photo, text) else "skipped"
+            return "written"
+        return "written" if self._writer.write(photo, text, [each.word for each in caption.keywords]) else "skipped"

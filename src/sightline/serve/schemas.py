@@ -26,8 +26,12 @@ _PHOTO: dict[str, JsonValue] = {
     "words": ["a", "dog", "runs"],
     "log_probs": [-0.31, -0.12, -0.95],
     "score": -1.82,
+    "confidence": 0.81,
+    "word_confidence": [None, 0.93, None],
+    "kind": "photo",
+    "keywords": [{"word": "dog", "probability": 0.97}, {"word": "grass", "probability": 0.64}],
     "attention": [[[0.1, 0.2], [0.3, 0.4]], [[0.0, 0.9], [0.1, 0.0]], [[0.25, 0.25], [0.25, 0.25]]],
-    "alternatives": [{"caption": "a brown dog", "score": -2.4}],
+    "alternatives": [{"caption": "a brown dog", "score": -2.4, "confidence": 0.74}],
 }
 _ERROR: dict[str, JsonValue] = {"code": "queue_full", "message": "too many requests; ask again"}
 _UNREADABLE: dict[str, JsonValue] = {
@@ -52,6 +56,14 @@ class Alternative(BaseModel):
 
     caption: str
     score: float
+    confidence: float | None = Field(None, ge=0, le=1, description="As the caption's, if the model has learned it.")
+
+
+class Keyword(BaseModel):
+    """A word that people would use about the photo."""
+
+    word: str
+    probability: float = Field(ge=0, le=1)
 
 
 class PhotoCaption(BaseModel):
@@ -64,6 +76,14 @@ class PhotoCaption(BaseModel):
     score: float = Field(description="What the search ranks by: sum(log p) / length ** length_penalty.")
     attention: Maps | None = Field(None, description="If asked for: weights over the encoder's grid that sum to one.")
     evidence: Maps | None = Field(None, description="If asked for: log-odds lost without each cell of the grid.")
+    confidence: float | None = Field(
+        None, ge=0, le=1, description="Probability that people, too, name all things it names; if the model knows it."
+    )
+    word_confidence: list[float | None] | None = Field(
+        None, description="The same for each noun alone, null for other words; if the model knows it."
+    )
+    kind: str | None = Field(None, description="'photo', or what it seems to be; if the model tells.")
+    keywords: list[Keyword] | None = Field(None, description="The most probable first, ten at most; if there are any.")
     note: str | None = Field(None, description="What to know before trusting the caption, if anything.")
     alternatives: list[Alternative] = Field(description="The search's other sentences, best first.")
 

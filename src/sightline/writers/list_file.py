@@ -178,14 +178,9 @@ class ExifToolTable(ListFile):
     def entries(self, content: str) -> Iterator[Entry]:
         """Of a last line that was cut off when the computer stopped, none."""
         rows = csv.reader(io.StringIO(content[: content.rfind("\n") + 1], newline=""))
-        columns = ["SourceFile", COLUMNS[self.field], SUBJECT]
-        if (head := next(rows, None)) not in (columns, columns[:2]):  # two in earlier versions, without keywords
+        if next(rows, None) != ["SourceFile", COLUMNS[self.field], SUBJECT]:
             raise ValueError("other columns")
-        for row in rows:
-            photo, text, *keywords = row
-            if len(row) != len(head):
-                raise ValueError("other columns")
-            yield Entry(photo, text, tuple(filter(None, SEPARATOR.join(keywords).split(SEPARATOR))))
+        yield from (Entry(photo, text, tuple(filter(None, words.split(SEPARATOR)))) for photo, text, words in rows)
 
 
 @register_writer("json")

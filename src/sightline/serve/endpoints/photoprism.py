@@ -41,11 +41,8 @@ def _add(app: FastAPI, requests: CaptionRequests) -> None:
     async def caption(request: Request) -> Response:
         captioned = await caption_json(requests, request, Vision)
         (result,) = captioned.captions
-        found = {
-            "text": result["caption"],
-            "source": "image",
-            "confidence": round(mean_probability(result["log_probs"]), 4),
-        }
+        confidence = result["confidence"] if "confidence" in result else mean_probability(result["log_probs"])
+        found = {"text": result["caption"], "source": "image", "confidence": round(confidence, 4)}
         head = {"id": captioned.asked.id or str(uuid.uuid4()), "code": 200}
         model = {"name": MODEL, "version": __version__}
         return JSONResponse({**head, "model": model, "result": {"caption": found}, **captioned.note})
