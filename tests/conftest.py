@@ -132,6 +132,14 @@ def tiny_bundle(tiny_run: Path, made_once: Callable[..., Path]) -> Path:
 
 
 @pytest.fixture(scope="session")
+def heads_bundle(tiny_bundle: Path, made_once: Callable[..., Path]) -> Path:
+    """The model exported, with made-up values of all that `sightline calibrate` teaches. Copy it before changing it."""
+    from tests.heads import add_heads
+
+    return made_once("heads-bundle", lambda path: add_heads(tiny_bundle, path))
+
+
+@pytest.fixture(scope="session")
 def tiny_graph(tiny_bundle: Path) -> onnx.ModelProto:
     import onnx
 

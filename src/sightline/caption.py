@@ -24,8 +24,8 @@ PHOTO = "photo"
 """`Caption.kind` of photos, always the first of a model's kinds."""
 SURE, PERHAPS = 0.75, 0.4
 """From which confidence on a caption is called sure, and from which perhaps right, see `confidence_in_words`."""
-_WORTH_NAMING = 0.3  # keywords below are wrong more often than they are of use
-_MOST_KEYWORDS = 10
+WORTH_NAMING = 0.3  # keywords below are wrong more often than they are of use
+MOST_KEYWORDS = 10
 
 
 @dataclass(frozen=True)
@@ -267,5 +267,5 @@ def _kind(names: Sequence[str], probabilities: NDArray[np.float32]) -> str:
 
 
 def _keywords(names: Sequence[str], probabilities: NDArray[np.float32]) -> tuple[Keyword, ...]:
-    best = np.argsort(-probabilities, kind="stable")[:_MOST_KEYWORDS].tolist()
-    return tuple(Keyword(names[i], float(probabilities[i])) for i in best if probabilities[i] >= _WORTH_NAMING)
+    best = np.argsort(-probabilities, kind="stable")[:MOST_KEYWORDS].tolist()
+    return tuple(Keyword(names[i], float(probabilities[i])) for i in best if probabilities[i] >= WORTH_NAMING)

@@ -131,6 +131,26 @@ def test_less_sure_texts_are_not_proposed(sightline, site, tiny_bundle):
     assert "images: 0 with a proposed text" in done.out and "3 below the confidence" in done.out
 
 
+def test_a_model_that_tells_its_confidence_proposes_by_it(sightline, site, heads_bundle, photos, tmp_path):
+    """Above one half; and nothing for what it takes for no photo."""
+    (site / "index.html").unlink()
+    (site / "notes.md").write_text("".join(f"![](img/{photo.name})\n" for photo in photos))
+    for photo in photos:
+        shutil.copy(photo, site / "img")
+    captions = {photo.name: Captioner(heads_bundle)(photo) for photo in photos}
+    said = {name: caption for name, caption in captions.items() if caption.kind == "photo"}
+    sure = {name for name, caption in said.items() if caption.confidence >= 0.5}
+    assert sure < set(said) < set(captions) and sure, "some of each"
+    for _ in range(2):  # the second time from the cache
+        done = sightline("alt", site, "--model", heads_bundle)
+        *rows, counts = done.out.splitlines()
+        assert {row.split()[1].removeprefix("img/") for row in rows} == sure
+        assert f"{len(said) - len(sure)} below the confidence" in counts
+        assert f"{len(captions) - len(said)} drawings and other non-photos" in counts
+    all_said = sightline("alt", site, "--model", heads_bundle, "--min-confidence", 0)
+    assert f"images: {len(said)} with a proposed text" in all_said.out
+
+
 def test_what_cannot_be_read_is_named_and_the_rest_done(alt, site, monkeypatch):
     monkeypatch.setattr(sightline.alt.page, "LARGEST", 2000)
     (site / "img" / "1.png").write_bytes(b"no photo")

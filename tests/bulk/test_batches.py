@@ -36,7 +36,20 @@ def test_a_dict_of_arrays_gives_one(captions, photos, text, tiny_bundle):
     expected = sightline.load(tiny_bundle)(photos[0])
     assert rows["words"][0] == list(expected.words)
     assert rows["log_probs"][0] == pytest.approx(expected.log_probs.tolist(), abs=1e-5)
+    assert np.isnan(rows["confidence"]).all() and rows["kind"].tolist() == [None] * 7 and rows["keywords"][0] == []
     assert rows["score"].dtype == float and rows["score"][0] == pytest.approx(expected.score, abs=1e-5)
+
+
+def test_rows_have_what_the_heads_know(photos, heads_bundle):
+    pa = pytest.importorskip("pyarrow")
+    captions = [sightline.load(heads_bundle)(photo) for photo in photos]
+    names = [*map(str, photos), "absent.jpg"]
+    rows = CaptionBatches(heads_bundle)(pa.table({"photo": names})).to_pydict()
+    assert rows["confidence"] == [*(pytest.approx(caption.confidence, abs=1e-4) for caption in captions), None]
+    assert rows["kind"] == [*(caption.kind for caption in captions), None]
+    assert rows["keywords"] == [*([keyword.word for keyword in caption.keywords] for caption in captions), []]
+    plain = CaptionBatches(heads_bundle)({"photo": np.array(names)})
+    assert plain["confidence"].dtype == float and np.isnan(plain["confidence"]).tolist() == [False] * 7 + [True]
 
 
 def test_a_pandas_frame_gives_one(photos, text, tiny_bundle):
@@ -66,11 +79,11 @@ def test_other_columns_and_the_index_are_kept(captions, photos, text):
     expected = [7, 8, 9], ["one", "two", "three"], [[1.5], [], [2.5]]
 
     rows = captions(dict(given))
-    assert list(rows) == kept and tuple(list(rows[name]) for name in kept[6:]) == expected
+    assert list(rows) == kept and tuple(list(rows[name]) for name in kept[len(COLUMNS) :]) == expected
 
     index = pandas.Index(["x", "y", "x"], name="key")
     frame = captions(pandas.DataFrame(given, index=index))
-    assert list(frame) == kept and tuple(frame[name].tolist() for name in kept[6:]) == expected
+    assert list(frame) == kept and tuple(frame[name].tolist() for name in kept[len(COLUMNS) :]) == expected
     assert frame.index.equals(index) and frame.index.name == "key" and frame["id"].dtype == "int64"
 
     table = pa.Table.from_pandas(pandas.DataFrame(given, index=index))

@@ -93,6 +93,45 @@ def test_json_tells_everything(sightline, tiny_bundle, photos):
         assert len(entry["alternatives"]) == 3
 
 
+def test_json_tells_what_the_heads_know(sightline, heads_bundle, photos):
+    done = sightline("caption", *photos, "--model", heads_bundle, "--json")
+    entries = [json.loads(line) for line in done.out.splitlines()]
+    for entry, expected in zip(entries, Captioner(heads_bundle).stream(photos), strict=True):
+        assert entry == {"photo": str(expected.photo), **expected.as_dict()}
+    kinds = [entry["kind"] for entry in entries]
+    assert {"photo"} < set(kinds), "some of each"
+    # What is no photo is captioned, and noted beside.
+    notes = [f"note: {entry['photo']}: {entry['note']}" for entry in entries if entry["kind"] != "photo"]
+    assert done.status == 0 and done.err.splitlines() == notes and "note" not in entries[kinds.index("photo")]
+
+
+@pytest.mark.parametrize("model", ["tiny_bundle", "heads_bundle"])
+def test_captions_that_are_less_sure_are_left_out_and_named(sightline, photos, model, request):
+    bundle = request.getfixturevalue(model)
+    captions = [Captioner(bundle)(photo) for photo in photos]
+    least = sorted(caption.sureness() for caption in captions)[3]
+    for options in ([], ["--json"]):
+        done = sightline("caption", *photos, "--model", bundle, "--min-confidence", least - 1e-6, *options)
+        assert (done.status, len(done.out.splitlines())) == (0, 4)
+        told = [line for line in done.err.splitlines() if "not sure" in line]
+        assert told == [
+            f"not sure: {caption.photo}: confidence {caption.sureness():.2f}"
+            for caption in captions
+            if caption.sureness() < least
+        ]
+    none = sightline("caption", photos[0], "--model", bundle, "--min-confidence", 1)
+    assert (none.status, none.out, len(none.err.splitlines())) == (0, "", 1)
+
+
+@pytest.mark.parametrize("options", [["--min-confidence", 1.1], ["--min-confidence", 0.5, "--out", "rows.csv"]])
+def test_a_confidence_that_cannot_be_asked_for_is_refused(
+    sightline, tiny_bundle, photos, tmp_path, monkeypatch, options
+):
+    monkeypatch.chdir(tmp_path)
+    done = sightline("caption", photos[0], "--model", tiny_bundle, *options)
+    assert done.status == 2 and "--min-confidence" in done.err and not list(tmp_path.iterdir())
+
+
 def test_beam_size_one_is_greedy(sightline, tiny_bundle, photos):
     done = sightline("caption", photos[0], "--model", tiny_bundle, "--beam-size", 1)
     assert done.out == f"{photos[0]}: {Captioner(tiny_bundle)(photos[0], beam_size=1)}\n"

@@ -107,6 +107,16 @@ def test_every_photo_is_a_row_and_a_bad_one_holds_its_error(caption, tiny_bundle
     assert [path.name for path in out.parent.iterdir()] == [out.name]
 
 
+def test_rows_have_what_the_heads_know(sightline, heads_bundle, photos, tmp_path, suffix):
+    out = tmp_path / f"captions{suffix}"
+    assert sightline("caption", *photos, "--out", out, "--model", heads_bundle).status == 0
+    for row, caption in zip(read(out), Captioner(heads_bundle).stream(photos), strict=True):
+        assert float(row["confidence"]) == pytest.approx(caption.confidence, abs=1e-4)
+        assert row["kind"] == caption.kind
+        keywords = row["keywords"].split() if suffix == ".csv" else row["keywords"]
+        assert keywords == [keyword.word for keyword in caption.keywords]
+
+
 def test_what_is_in_the_file_is_not_captioned_again(caption, photos, text, tmp_path, suffix, seen):
     (bad := tmp_path / "bad.jpg").write_text("no photo")
     out = tmp_path / f"captions{suffix}"

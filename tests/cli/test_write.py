@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import csv
 import json
-import math
 import os
 import shutil
 import signal
@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from sightline import Captioner
-from sightline.writers.packet import DESCRIPTION, texts_in
+from sightline.writers.packet import DESCRIPTION, subjects_in, texts_in
 
 
 @pytest.fixture
@@ -69,11 +69,32 @@ def test_a_dry_run_changes_nothing(write, folder, text):
     assert "6 would be written, 1 skipped" in write(folder, "--write", "txt", "--dry-run").out
 
 
-def test_captions_that_are_less_sure_are_listed_and_not_written(write, folder, photos, tiny_bundle):
-    captioner = Captioner(tiny_bundle)
-    sure = {photo.stem: math.exp(captioner(photo).log_probs.mean()) for photo in photos}
+def test_keywords_are_written_where_the_model_tells_them(sightline, folder, photos, heads_bundle, text):
+    captioner = Captioner(heads_bundle)
+    keywords = {photo.stem: [keyword.word for keyword in captioner(photo).keywords] for photo in photos}
+    assert all(keywords.values())
+    for options in (["xmp"], ["csv", "--out", folder / "all.csv"], ["json", "--out", folder / "all.json"], ["txt"]):
+        done = sightline("caption", *sorted(folder.glob("*.png")), "--model", heads_bundle, "--write", *options)
+        assert done.status == 0 and "7 written" in done.out
+    for name, words in keywords.items():
+        assert subjects_in((folder / f"{name}.png.xmp").read_bytes()) == words
+        assert (folder / f"{name}.txt").read_text() == f"{text[name]}\n"
+    with (folder / "all.csv").open(newline="") as file:
+        assert [row["XMP-dc:Subject"] for row in csv.DictReader(file)] == list(map(", ".join, keywords.values()))
+    entries = json.loads((folder / "all.json").read_text())
+    assert [entry["keywords"] for entry in entries] == list(keywords.values())
+    options = ["--write", "json", "--out", folder / "none.json", "--no-keywords"]
+    assert sightline("caption", photos[0], "--model", heads_bundle, *options).status == 0
+    assert "keywords" not in (folder / "none.json").read_text()
+
+
+@pytest.mark.parametrize("model", ["tiny_bundle", "heads_bundle"])
+def test_captions_that_are_less_sure_are_listed_and_not_written(sightline, folder, photos, model, request):
+    captioner = Captioner(request.getfixturevalue(model))
+    sure = {photo.stem: captioner(photo).sureness() for photo in photos}
     minimum = sorted(sure.values())[3]
-    done = write(folder, "--write", "txt", "--min-confidence", str(minimum - 1e-9))
+    options = ["--write", "txt", "--min-confidence", str(minimum - 1e-6)]
+    done = sightline("caption", folder, "--model", captioner.folder, *options)
     assert {path.stem for path in folder.glob("*.txt")} == {name for name, value in sure.items() if value >= minimum}
     listed = [line for line in done.out.splitlines() if "confidence" in line and ".png" in line]
     assert len(listed) == 3 and done.status == 0 and "4 written" in done.out and "3 below" in done.out

@@ -8,9 +8,13 @@ import json
 import math
 
 import pytest
+from fastapi.testclient import TestClient
 from PIL import Image
 
+from sightline.captioner import load
+from sightline.serve.app import create_app
 from sightline.serve.endpoints import NAMES
+from sightline.serve.schemas import Captions
 
 from .conftest import HalfSent, Service, serving
 from .test_limits import resident_mb
@@ -135,6 +139,25 @@ def test_photoprism_gets_a_caption_and_its_confidence(service, photos, captioned
     assert found["text"] == expected["caption"]
     mean = sum(expected["log_probs"]) / len(expected["log_probs"])
     assert found["confidence"] == pytest.approx(math.exp(mean), abs=1e-4)
+
+
+def test_a_model_s_own_confidence_and_notes_are_told(heads_bundle, photos):
+    """Through the service, as it validates what it answers, and through the endpoints."""
+    captioner = load(heads_bundle, threads=1)
+    captions = [captioner(photo).as_dict() for photo in photos]
+    client = TestClient(create_app(captioner, page={}))
+    answer = client.post("/v1/captions", files=[("photos", (photo.name, photo.read_bytes())) for photo in photos])
+    assert [{**told, "photo": None} for told in answer.json()["captions"]] == [
+        {"photo": None, **caption} for caption in captions
+    ]
+    told = Captions.model_validate(answer.json()).captions
+    assert [one.confidence for one in told] == [caption["confidence"] for caption in captions]
+    for photo, caption in zip(photos, captions, strict=True):
+        found = client.post(VISION, json={"images": [data_url(photo)]}).json()
+        assert found["result"]["caption"]["confidence"] == caption["confidence"]
+        for path in FORMS:
+            note = client.post(path, json=FORMS[path](encoded(photo))).json().get("note", "")
+            assert ("no photo" in note) == (caption["kind"] != "photo")
 
 
 @pytest.mark.parametrize(

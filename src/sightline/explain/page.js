@@ -73,8 +73,21 @@ function lightOf(word) {
   return decode(word.dataset[kind] ?? word.dataset.light);
 }
 
+const sentences = new WeakMap();  // .sureness -> what it says while no noun is lit
+
+// How sure the model is: of the noun that is lit, or else of the sentence.
+function judge(article, word) {
+  const line = article.querySelector(".sureness");
+  if (!line?.hasChildNodes()) return;
+  if (!sentences.has(line)) sentences.set(line, [...line.childNodes]);
+  const sure = document.createElement("b");
+  sure.textContent = word?.dataset.sure;
+  line.replaceChildren(...word?.dataset.sure ? [sure, ` ${word.dataset.chance}`] : sentences.get(line));
+}
+
 function show(article, word) {
   article.querySelector(".shown")?.classList.remove("shown");
+  judge(article, word);
   const canvas = article.querySelector("canvas");
   if (word) {
     word.classList.add("shown");

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from sightline.caption import Caption
+from sightline.caption import PHOTO, Caption, confidence_in_words
 from sightline.explain.emphasis import SHADE, TINT, by_attention, emphasis
 from sightline.model_folder import replacing
 from sightline.preprocess import Photo, open_photo
@@ -47,6 +47,9 @@ _PLAY = (
     '<button type="button" class="play">'
     '<span class="go">Play</span><span class="halt">Stop</span><span class="next">Next word</span></button>'
 )
+
+# Of a confidence, and what it is about; the page in the browser says the same.
+_CHANCE = "{:.0%} chance that people name {}, too"
 
 
 def write_page(path: Path, items: Iterable[tuple[Photo, Caption]], title: str | None = None) -> int:
@@ -136,6 +139,8 @@ def fill(template: str, **parts: str) -> str:
 def article(photo: Photo, name: str, caption: Caption, facts: str = "", below: str = "", over: str = "") -> str:
     """One photo of a page as HTML: the photo, its name, and a button per word that lights up where the model looked.
 
+    Below the words: how sure the model is of them, and keywords, if it tells; and the caption's note.
+
     ``facts`` is HTML for the line under the sentence, ``below`` HTML for the end, ``over`` HTML laid over the photo.
     Raises `SightlineError` if the photo cannot be read.
     """
@@ -156,7 +161,7 @@ def article(photo: Photo, name: str, caption: Caption, facts: str = "", below: s
 <div class="told">
 <h2 dir="auto" class="visually-hidden">{text}</h2>
 {_words(caption)}
-<p class="meta">{_PLAY}\
+{_judgement(caption)}<p class="meta">{_PLAY}\
 {facts}<span class="score">score <b>{_score(caption)}</b></span><bdi class="name">{html.escape(name)}</bdi></p>
 {_alternatives(caption)}{below}</div>
 </article>
@@ -176,17 +181,41 @@ def _replace(template: str, parts: Mapping[str, str]) -> str:
 def _words(caption: Caption) -> str:
     """A button per word with its emphasis, two hexadecimal digits per cell; with evidence, that of attention too."""
     buttons = []
+    confidences = caption.word_confidence if caption.kind in (None, PHOTO) else None
     words = zip(caption.words, caption.log_probs, emphasis(caption), by_attention(caption), strict=True)
     for index, (word, log_prob, light, attention_light) in enumerate(words):
         probability = math.exp(log_prob)
         attention = "" if caption.evidence is None else f' data-attention="{_digits(attention_light)}"'
+        sure = "" if confidences is None else _of_noun(word, float(confidences[index]))
         buttons.append(
             f'<button type="button" class="word" aria-pressed="false" tabindex="{-1 if index else 0}"'
-            f' style="--p:{probability:.3f}" data-light="{_digits(light)}"{attention}>'
+            f' style="--p:{probability:.3f}" data-light="{_digits(light)}"{attention}{sure}>'
             f"<span>{html.escape(word)}</span> <small>{probability:.0%}</small></button>"
         )
     lines = "\n".join(buttons)
     return f'<div class="sentence" role="toolbar" dir="auto" aria-label="Words of the sentence">\n{lines}\n</div>'
+
+
+def _of_noun(word: str, confidence: float) -> str:
+    """The attributes of a noun's button, with what page.js shows while it is lit; none of another word's, NaN."""
+    if math.isnan(confidence):
+        return ""
+    sure, chance = confidence_in_words(confidence), html.escape(_CHANCE.format(confidence, f"“{word}”"))
+    return f' data-sure="{sure}" data-chance="{chance}" aria-description="{sure}: {chance}"'
+
+
+def _judgement(caption: Caption) -> str:
+    """What is known about the caption and the photo, a line each; how sure the model is only of what it has learned."""
+    lines = ""
+    if caption.note:
+        lines += f'<p class="note">{html.escape(caption.note[0].upper() + caption.note[1:])}</p>\n'
+    if caption.confidence is not None and caption.kind in (None, PHOTO):
+        chance = _CHANCE.format(caption.confidence, "all of this")
+        lines += f'<p class="sureness"><b>{confidence_in_words(caption.confidence)}</b> {chance}</p>\n'
+    if caption.keywords:
+        words = html.escape(", ".join(keyword.word for keyword in caption.keywords))
+        lines += f'<p class="keywords"><span>Keywords</span> <bdi>{words}</bdi></p>\n'
+    return lines
 
 
 def _alternatives(caption: Caption) -> str:

@@ -7,6 +7,8 @@ import mimetypes
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from sightline.caption import MOST_KEYWORDS, PERHAPS, SURE, WORTH_NAMING
+from sightline.captioner import NO_PHOTO
 from sightline.explain.emphasis import FULL_AT_LEAST, FULL_EVIDENCE
 from sightline.explain.page import fill
 from sightline.scripts import UNSPACED
@@ -19,6 +21,7 @@ _LOCAL_ONLY = frozenset(
     for name in (
         "blank",
         "captioner",
+        "heads",
         "identity",
         "local",
         "offline",
@@ -68,7 +71,10 @@ def page_files(backend: Backend) -> dict[str, bytes]:
     files["index.html"] = fill_file(files["index.html"], POLICY=POLICY + _WEBASSEMBLY * (backend == "local"))
     full = {"ATTENTION": json.dumps(FULL_AT_LEAST), "EVIDENCE": json.dumps(FULL_EVIDENCE)}
     files["emphasis.js"] = fill_file(files["emphasis.js"], **full)
+    files["sureness.js"] = fill_file(files["sureness.js"], SURE=json.dumps(SURE), PERHAPS=json.dumps(PERHAPS))
     if backend == "local":
+        least, most = json.dumps(WORTH_NAMING), json.dumps(MOST_KEYWORDS)
+        files["heads.js"] = fill_file(files["heads.js"], WORTH=least, MOST=most, NOTE=json.dumps(NO_PHOTO))
         files["reading.js"] = fill_file(files["reading.js"], UNSPACED=json.dumps(UNSPACED))
     files["backend.js"] = f'export * from "./{backend}.js";\n'.encode()
     # The cards look and behave like those of `sightline explain`.

@@ -21,6 +21,7 @@ from sightline.serve.site import write_site
 from sightline.serve.web_module import write_module
 
 from ..conftest import Service
+from ..conftest import serving as serving_model
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
@@ -109,6 +110,20 @@ def site(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def site_address(site: Path) -> Iterator[str]:
     with serving(contents(site)) as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def heads_site_address(site: Path, heads_bundle: Path) -> Iterator[str]:
+    """The site with a model that tells its confidence, kinds and keywords."""
+    model = {f"model/{name}": (heads_bundle / name).read_bytes() for name in ("model.onnx", "config.json")}
+    with serving(contents(site) | model) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def heads_page_address(heads_bundle: Path) -> Iterator[str]:
+    with serving_model(heads_bundle) as running:
+        yield f"{running.url}/"
 
 
 @pytest.fixture(scope="session")

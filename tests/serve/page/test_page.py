@@ -94,6 +94,7 @@ def test_photos_get_the_captions_that_python_gives_them(visit, photos, captioner
         assert card.locator(".score b").text_content() == f"{caption.score:.2f}".replace("-", "−")
         shares = [f"{probability:.0%}" for probability in np.exp(caption.log_probs)]
         assert card.locator(".word small").all_text_contents() == shares
+        assert card.locator(".sureness, .keywords").all_text_contents() == ["", ""], "the model tells neither"
 
 
 def test_newer_photos_stand_above_older_ones_and_can_be_removed(visit, photos):

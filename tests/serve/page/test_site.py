@@ -13,7 +13,7 @@ from PIL import Image
 
 from sightline.serve.page_files import media_type, page_files
 from sightline.serve.site import RUNTIME_FILES
-from tests.serve.page.conftest import Visit, serving
+from tests.serve.page.conftest import Visit, contents, serving
 
 
 @pytest.fixture
@@ -61,16 +61,18 @@ def test_the_page_says_offline_only_where_the_browser_kept_all(browser, site_add
         context.close()
 
 
-def test_a_model_of_another_vocabulary_is_refused_as_in_python(browser, site):
-    files = {path.relative_to(site).as_posix(): path.read_bytes() for path in site.rglob("*.*")}
+def test_a_model_of_another_vocabulary_or_of_other_heads_is_refused_as_in_python(browser, site, heads_bundle):
+    files = contents(site)
     words = json.loads(files["model/vocabulary.json"])
-    files["model/vocabulary.json"] = json.dumps([*words[:-2], words[-1], words[-2]]).encode()
-    with serving(files) as address:
-        context = browser.new_context()
-        page = context.new_page()
-        page.goto(address)
-        assert "(vocabulary)" in page.locator("#loading.failed").text_content(timeout=15_000)
-        context.close()
+    swapped = json.dumps([*words[:-2], words[-1], words[-2]]).encode()
+    other_heads = {"model/config.json": (heads_bundle / "config.json").read_bytes()}
+    for other, named in (({"model/vocabulary.json": swapped}, "(vocabulary)"), (other_heads, "(heads)")):
+        with serving(files | other) as address:
+            context = browser.new_context()
+            page = context.new_page()
+            page.goto(address)
+            assert named in page.locator("#loading.failed").text_content(timeout=15_000)
+            context.close()
 
 
 def test_the_model_travels_unchanged_and_the_lists_name_what_is_there(site, tiny_bundle):

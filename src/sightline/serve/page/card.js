@@ -3,6 +3,7 @@
 import {copy} from "./copy.js";
 import {byAttention, byEvidence} from "./emphasis.js";
 import {showPicture} from "./picture.js";
+import {chance, inWords, isJudged} from "./sureness.js";
 
 const template = document.getElementById("card");
 
@@ -45,6 +46,14 @@ class Card {
     this.part(".alternatives").replaceChildren(...caption.alternatives.map(alternative));
     this.part("h3").hidden = !caption.alternatives.length;
     this.part(".note").textContent = sentence(caption.note ?? "");
+    this.part(".sureness").replaceChildren(...sureness(caption));
+    this.part(".keywords").replaceChildren(...keywords(caption));
+  }
+
+  // For those who listen.
+  summary() {
+    const told = [".note", ".sureness"].map(name => this.part(name).textContent).filter(text => text);
+    return [`${this.file.name}: ${this.caption.caption}`, ...told.map(sentence)].join(". ");
   }
 
   fail(reason) {
@@ -75,7 +84,8 @@ class Card {
   }
 }
 
-function wordButton({words, log_probs, attention, evidence}, index) {
+function wordButton(caption, index) {
+  const {words, log_probs, attention, evidence, word_confidence} = caption;
   const button = document.createElement("button"), word = document.createElement("span");
   const share = document.createElement("small"), probability = Math.exp(log_probs[index]);
   Object.assign(button, {type: "button", className: "word", tabIndex: index ? -1 : 0});
@@ -83,10 +93,29 @@ function wordButton({words, log_probs, attention, evidence}, index) {
   button.style.setProperty("--p", probability.toFixed(3));
   button.dataset.light = byAttention(attention[index]);
   if (evidence) button.dataset.evidence = byEvidence(evidence[index]);
+  const confidence = isJudged(caption) ? word_confidence?.[index] ?? null : null;
+  if (confidence !== null) {  // of a noun; explain.js shows it while the word is lit
+    Object.assign(button.dataset, {sure: inWords(confidence), chance: chance(confidence, `“${words[index]}”`)});
+    button.setAttribute("aria-description", `${button.dataset.sure}: ${button.dataset.chance}`);
+  }
   word.textContent = words[index];
   share.textContent = `${Math.round(100 * probability)}%`;
   button.append(word, " ", share);
   return button;
+}
+
+// Nothing where the model does not tell.
+function sureness(caption) {
+  const {confidence} = caption;
+  return isJudged(caption) ? [element("b", inWords(confidence)), ` ${chance(confidence, "all of this")}`] : [];
+}
+
+function keywords({keywords}) {
+  return keywords?.length ? [element("span", "Keywords"), " ", element("bdi", keywords.map(({word}) => word).join(", "))] : [];
+}
+
+function element(name, text) {
+  return Object.assign(document.createElement(name), {textContent: text});
 }
 
 function alternative(other) {

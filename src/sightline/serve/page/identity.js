@@ -7,10 +7,11 @@ export async function checkIdentity(model, {config, vocabulary}) {
   const own = {
     vocabulary: await vocabularyIdentity(vocabulary), grid: JSON.stringify(config.grid),
     max_words: String(config.max_words), preprocessing: JSON.stringify(preprocessing),
+    heads: config.heads ? `sha256 ${await digest(asPythonWrites(config.heads))}` : "",
   };
   for (const [name, value] of Object.entries(own)) {
     const theirs = (recorded[`sightline.${name}`] ?? "").replace(/([,:]) /g, name === "vocabulary" ? "$&" : "$1");
-    if (!theirs.startsWith(value)) {
+    if (!theirs.startsWith(value) || (!value && theirs)) {
       throw new Error(`model.onnx was made for another config.json or vocabulary.json (${name}); write the site again`);
     }
   }
@@ -19,10 +20,20 @@ export async function checkIdentity(model, {config, vocabulary}) {
 async function vocabularyIdentity(vocabulary) {
   const [units, unit] = Array.isArray(vocabulary) ? [vocabulary, "words"]
     : [vocabulary.units, vocabulary.unit ?? vocabulary.split];
-  const size = `${units.length} ${unit}, sha256 `;
-  if (!globalThis.crypto?.subtle) return size;  // pages without https have none
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(units.join("\n"))));
-  return size + Array.from(digest.subarray(0, 6), byte => byte.toString(16).padStart(2, "0")).join("");
+  return `${units.length} ${unit}, sha256 ${await digest(units.join("\n"))}`;
+}
+
+// The first digits; none on pages without https, which cannot compute them.
+async function digest(text) {
+  if (!globalThis.crypto?.subtle) return "";
+  const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+  return Array.from(bytes.subarray(0, 6), byte => byte.toString(16).padStart(2, "0")).join("");
+}
+
+// JSON with Python's blanks and escapes.
+function asPythonWrites(value) {
+  return JSON.stringify(value, null, 1).replace(/,\n */g, ", ").replace(/\n */g, "")
+    .replace(/[\u007f-\uffff]/g, letter => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 // ONNX's `ModelProto.metadata_props`, field 14: entries of a key, field 1, and a value, field 2.

@@ -51,9 +51,8 @@ async function describe(card) {
   card.look();
   const evidence = light() === "evidence";
   try {
-    const caption = await backend.caption(card.file, {...card.options, evidence});
-    card.show(caption);
-    say(`${card.file.name}: ${caption.caption}`);
+    card.show(await backend.caption(card.file, {...card.options, evidence}));
+    say(card.summary());
   } catch (error) {
     card.fail(error.message);
     say(`${card.file.name}: ${error.message}`);

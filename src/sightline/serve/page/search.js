@@ -1,5 +1,6 @@
 // One run of model.onnx, which holds the whole beam search -> a caption in the form of `Caption.as_dict()`.
 
+import {HEADS, ofPhoto, ofWords} from "./heads.js";
 import {byWord, read} from "./reading.js";
 import {env, InferenceSession, Tensor} from "./runtime/ort.wasm.bundle.min.mjs";
 
@@ -22,11 +23,13 @@ export async function search(session, {config, vocabulary}, pixels, {beam_size, 
     length_penalty: new Tensor("float32", [length_penalty], []),
     explain: new Tensor("bool", Uint8Array.of(Number(evidence)), []),
   };
-  const outputs = await session.run(feed, evidence ? [...SEARCHED, "evidence"] : SEARCHED);
-  return captions(outputs, config.grid, vocabulary);
+  const heads = HEADS.filter(name => session.outputNames.includes(name));
+  const outputs = await session.run(feed, [...SEARCHED, ...evidence ? ["evidence"] : [], ...heads]);
+  return {...captions(outputs, config.grid, vocabulary), ...ofPhoto(outputs, config.heads)};
 }
 
-function captions({tokens, log_probs, scores, attention, evidence}, [height, width], vocabulary) {
+function captions(outputs, [height, width], vocabulary) {
+  const {tokens, log_probs, scores, attention, evidence, confidence, word_confidence} = outputs;
   const [, , longest] = tokens.dims, places = height * width;
   const readings = [...scores.data.keys()].map(beam =>
     read(tokens.data.subarray(beam * longest, (beam + 1) * longest), vocabulary));
@@ -42,11 +45,14 @@ function captions({tokens, log_probs, scores, attention, evidence}, [height, wid
     }
     return grid;
   });
+  const ofBeam = ({data}, beam) => [...data.subarray(beam * longest, (beam + 1) * longest)];
   const sentence = beam => ({
     caption: readings[beam].text,
     words: readings[beam].words,
-    log_probs: byWord([...log_probs.data.subarray(beam * longest, (beam + 1) * longest)], readings[beam]),
+    log_probs: byWord(ofBeam(log_probs, beam), readings[beam]),
     score: scores.data[beam],
+    ...(confidence && {confidence: confidence.data[beam]}),
+    ...(word_confidence && {word_confidence: ofWords(ofBeam(word_confidence, beam), readings[beam])}),
     attention: grids(attention.data, beam, true),
   });
   // A beam with a score near -1e9 holds no sentence.
@@ -55,6 +61,6 @@ function captions({tokens, log_probs, scores, attention, evidence}, [height, wid
   return {
     ...best,
     ...(evidence && {evidence: grids(evidence.data, 0, false)}),
-    alternatives: others.map(({caption, score}) => ({caption, score})),
+    alternatives: others.map(({caption, score, confidence}) => ({caption, score, ...(confidence !== undefined && {confidence})})),
   };
 }
