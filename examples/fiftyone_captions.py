@@ -14,7 +14,7 @@ from pathlib import Path
 
 import fiftyone as fo
 
-from sightline.caption import mean_probability
+from sightline.caption import sureness
 
 REVIEWED = "reviewed"
 
@@ -31,7 +31,7 @@ def load(captions: Path, name: str) -> fo.Dataset:
         fo.Sample(
             filepath=str(Path(row["photo"]).resolve()),
             caption=row["caption"],
-            confidence=mean_probability(row["log_probs"]),
+            confidence=sureness(row.get("confidence"), row["log_probs"]),
         )
         for row in rows
     )

@@ -106,7 +106,7 @@ class Caption:
 
     def sureness(self) -> float:
         """How sure the model is, in [0, 1]: ``confidence`` where it has learned that, else `mean_probability`."""
-        return mean_probability(self.log_probs) if self.confidence is None else self.confidence
+        return sureness(self.confidence, self.log_probs)
 
     def as_dict(self) -> dict[str, object]:
         """The caption as lists, strings and numbers, ready for JSON; without what it does not have, such as a note."""
@@ -185,6 +185,11 @@ class Caption:
 def mean_probability(log_probs: Sequence[float] | NDArray[np.float32]) -> float:
     """The geometric mean of words' probabilities, in [0, 1], from their log-probabilities (T,); 0 without words."""
     return math.exp(np.mean(log_probs)) if len(log_probs) else 0.0
+
+
+def sureness(confidence: float | None, log_probs: Sequence[float] | NDArray[np.float32]) -> float:
+    """`Caption.sureness`, of a caption's parts: its ``confidence``, or `mean_probability` of ``log_probs`` for None."""
+    return mean_probability(log_probs) if confidence is None else confidence
 
 
 def confidence_in_words(confidence: float) -> str:

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.requests import Request
 
 from sightline._version import __version__
-from sightline.caption import mean_probability
+from sightline.caption import sureness
 from sightline.serve.json_request import ENDPOINTS, MODEL, Endpoint, JsonRequest, caption_json
 from sightline.serve.limits import Refused
 from sightline.serve.request import CaptionRequests
@@ -41,7 +41,7 @@ def _add(app: FastAPI, requests: CaptionRequests) -> None:
     async def caption(request: Request) -> Response:
         captioned = await caption_json(requests, request, Vision)
         (result,) = captioned.captions
-        confidence = result["confidence"] if "confidence" in result else mean_probability(result["log_probs"])
+        confidence = sureness(result.get("confidence"), result["log_probs"])
         found = {"text": result["caption"], "source": "image", "confidence": round(confidence, 4)}
         head = {"id": captioned.asked.id or str(uuid.uuid4()), "code": 200}
         model = {"name": MODEL, "version": __version__}

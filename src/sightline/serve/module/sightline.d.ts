@@ -53,7 +53,7 @@ export interface Keyword {
 export interface Alternative {
   readonly text: string;
   readonly score: number;
-  /** The probability that every thing that the sentence names is in the photo. */
+  /** The probability that people, too, name every thing that the sentence names. */
   readonly confidence?: number;
 }
 
@@ -68,13 +68,13 @@ export interface Caption extends Alternative {
   readonly alternatives: Alternative[];
   /** What each word rests on: the log-odds that it loses where the model may not look at a cell. */
   readonly evidence?: Maps;
-  /** A warning in plain words, as of a photo that is blank. */
+  /** A warning in plain words, as of a photo that is blank, or of what seems to be no photo. */
   readonly note?: string;
   /** `confidence` for each noun alone; null for other words. */
   readonly wordConfidence?: (number | null)[];
   /** "photo", or what the picture seems to be instead. */
   readonly kind?: string;
-  /** What is in the photo, the most probable first. */
+  /** Words that people would use about the photo, the most probable first. */
   readonly keywords?: Keyword[];
 }
 
