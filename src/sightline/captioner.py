@@ -25,7 +25,7 @@ from sightline.sessions import BEAM_SIZE, LENGTH_PENALTY, Pixels, Sessions, avai
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-_Options: TypeAlias = tuple[int, float, bool]  # beam size, length penalty, evidence
+_Options: TypeAlias = tuple[int, float, bool, bool]  # beam size, length penalty, evidence, allow repeats
 
 # Scores of a step of the search that are in memory at once, over photos, beams and words: 350 MB with all that goes
 # with them. A beam size that asks for more is refused; photos are searched some at a time.
@@ -111,6 +111,7 @@ class Captioner:
         evidence: bool = False,
         *,
         max_pixels: int | None = None,
+        allow_repeats: bool = False,
     ) -> Caption:
         """Caption one photo on all cores; `stream` captions many photos faster.
 
@@ -121,6 +122,8 @@ class Captioner:
             length_penalty: sentences are ranked by ``sum(log p) / length ** length_penalty``.
             evidence: whether to compute `Caption.evidence` too, which takes several times as long.
             max_pixels: the most that are decoded, see `sightline.preprocess.open_photo`.
+            allow_repeats: whether a sentence may have a pair of words twice, and a noun again after "with", "and" or
+                "of". Sentences of characters or pieces, and models exported by earlier versions, always may.
 
         Raises:
             SightlineError: the photo cannot be read, or an option is impossible.
@@ -132,7 +135,7 @@ class Captioner:
             >>> len(caption.words) == len(caption.log_probs), len(caption.alternatives)
             (True, 1)
         """
-        options = self._checked(beam_size, length_penalty, evidence)
+        options = self._checked(beam_size, length_penalty, evidence, allow_repeats)
         pixels, note = preprocess_with_note(photo, self.config.preprocessing, max_pixels=max_pixels)
         (caption,) = self._search(self._sessions.get(self._cores), pixels[None], [note], options)
         return caption.with_photo(photo)
@@ -146,6 +149,7 @@ class Captioner:
         evidence: bool = False,
         *,
         max_pixels: int | None = None,
+        allow_repeats: bool = False,
     ) -> Iterator[Caption | SightlineError]:
         """Caption many photos, in order; every core decodes a batch of photos, then runs the model on it.
 
@@ -168,7 +172,7 @@ class Captioner:
             True True
             error: no-such-file.jpg: no such file
         """
-        options = self._checked(beam_size, length_penalty, evidence)
+        options = self._checked(beam_size, length_penalty, evidence, allow_repeats)
         return self._stream(_many(photos), _whole("batch size", batch_size), options, max_pixels)
 
     def caption_batch(
@@ -180,6 +184,7 @@ class Captioner:
         *,
         formats: Sequence[str] | None = None,
         max_pixels: int | None = None,
+        allow_repeats: bool = False,
     ) -> list[Caption | SightlineError]:
         """Caption some photos in one run on one core, for programs with threads or processes of their own.
 
@@ -190,7 +195,7 @@ class Captioner:
         Raises:
             SightlineError: an option is impossible, or ``photos`` is a single photo.
         """
-        options = self._checked(beam_size, length_penalty, evidence)
+        options = self._checked(beam_size, length_penalty, evidence, allow_repeats)
         return self._batch(list(_many(photos)), options, formats=formats, max_pixels=max_pixels)
 
     def _stream(
@@ -249,13 +254,13 @@ class Captioner:
         no_photo = NO_PHOTO.format(caption.kind) if caption.kind not in (None, PHOTO) else ""
         return "; ".join(filter(None, (no_photo, note)))
 
-    def _checked(self, beam_size: int, length_penalty: float, evidence: bool) -> _Options:
+    def _checked(self, beam_size: int, length_penalty: float, evidence: bool, allow_repeats: bool) -> _Options:
         """The options as plain numbers, of whatever kind they came; `SightlineError` if they are impossible."""
         if not isinstance(length_penalty, numbers.Real) or not math.isfinite(length_penalty):
             raise SightlineError(f"length penalty {length_penalty!r}: it must be a finite number")
         if (size := _whole("beam size", beam_size)) > self.max_beam_size:
             raise SightlineError(f"beam size {size}: this model's largest is {self.max_beam_size}")
-        return size, float(length_penalty), evidence
+        return size, float(length_penalty), evidence, allow_repeats
 
 
 def _whole(name: str, number: int) -> int:

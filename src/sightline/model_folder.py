@@ -27,6 +27,7 @@ ONNX, CARD = "model.onnx", "MODEL_CARD.md"
 
 # The names of model.onnx's inputs and outputs; for shapes and meaning see `sightline.export.graph.to_onnx`.
 INPUTS = ("pixels", "first_scores", "length_penalty", "explain")
+ALLOW_REPEATS = "allow_repeats"  # an input that may be left out, and that some models lack
 SEARCHED = ("tokens", "log_probs", "lengths", "scores", "attention")
 OUTPUTS = (*SEARCHED, "evidence")
 # After them, of a model that `sightline calibrate` made, those of these that it has learned.
@@ -36,7 +37,7 @@ HEADS = ("confidence", "word_confidence", "kinds", "keywords")
 _CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 
 # Of config.json where they are empty.
-_LEFT_OUT = ("members", "activation_ranges", "heads", "encoder_options", "plugins")
+_LEFT_OUT = ("members", "activation_ranges", "heads", "nouns", "encoder_options", "plugins")
 
 # How a training's record is told to people.
 _LABELS = {
@@ -70,6 +71,8 @@ class ModelConfig:
             that name things; ``"kinds"``, the first of them "photo", and ``"keywords"``, what those outputs of
             model.onnx are the probabilities of. Empty where it has not.
         plugins: a part from outside the package, such as ``"encoder tiny"`` -> where it came from, for messages only.
+        nouns: the words of the vocabulary that name things, as the boxes of the training photos tell, for
+            `sightline.nn.repeats`; empty where there were none.
     """
 
     encoder: str
@@ -85,6 +88,7 @@ class ModelConfig:
     heads: Mapping[str, Any] = field(default_factory=dict)
     encoder_options: Mapping[str, Any] = field(default_factory=dict)
     plugins: Mapping[str, Any] = field(default_factory=dict)
+    nouns: tuple[str, ...] = ()
 
     def save(self, path: Path) -> None:
         """Write config.json."""
@@ -103,6 +107,7 @@ class ModelConfig:
         height, width = values.pop("grid")
         members = tuple(map(cls._from_dict, values.pop("members", ())))
         heads = {name: tuple(map(str, words)) for name, words in values.pop("heads", {}).items()}
+        nouns = tuple(map(str, values.pop("nouns", ())))
         ranges = {
             name: (_range(*before), _range(*after))
             for name, (before, after) in values.pop("activation_ranges", {}).items()
@@ -116,6 +121,7 @@ class ModelConfig:
             activation_ranges=ranges,
             heads=heads,
             plugins=plugins,
+            nouns=nouns,
         )
 
     @classmethod

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightline.errors import SightlineError
-from sightline.model_folder import HEADS, OUTPUTS, SEARCHED
+from sightline.model_folder import ALLOW_REPEATS, HEADS, OUTPUTS, SEARCHED
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -120,8 +120,18 @@ def start_session(path: Path, threads: int, device: str = "cpu") -> InferenceSes
     return onnxruntime.InferenceSession(path, options, providers=providers)
 
 
+def forbids_repeats(session: InferenceSession) -> bool:
+    """Whether a model.onnx says a thing once, if not told otherwise; earlier versions' do not."""
+    return ALLOW_REPEATS in {value.name for value in session.get_overridable_initializers()}
+
+
 def run_search(
-    session: InferenceSession, pixels: Pixels, beam_size: int, length_penalty: float, evidence: bool = False
+    session: InferenceSession,
+    pixels: Pixels,
+    beam_size: int,
+    length_penalty: float,
+    evidence: bool = False,
+    allow_repeats: bool = False,
 ) -> dict[str, Any]:
     """Run a model.onnx once, on preprocessed photos, float32 (B, 3, size, size); K is the beam size.
 
@@ -138,6 +148,8 @@ def run_search(
         "length_penalty": np.array(np.clip(length_penalty, *_FLOAT32), np.float32),
         "explain": np.array(evidence),
     }
+    if allow_repeats and forbids_repeats(session):
+        feed[ALLOW_REPEATS] = np.array(True)
     heads = _heads([output.name for output in session.get_outputs()])
     names = (*(OUTPUTS if evidence else SEARCHED), *heads)
     outputs = dict(zip(names, session.run(names, feed), strict=True))

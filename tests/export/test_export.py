@@ -4,6 +4,7 @@ import copy
 import math
 import shutil
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from sightline.export.trace import Free, Part, trace
 from sightline.model_folder import OUTPUTS
 from sightline.nn.library_encoders import ENCODERS
 from sightline.nn.model import CaptionModel
+from sightline.nn.repeats import repeats_of
 from sightline.nn.search import search
 from sightline.sessions import open_session, run_search
 from sightline.vocabulary import END, split_words
@@ -64,7 +66,8 @@ def test_onnx_finds_what_torch_finds(tiny: Tiny, tiny_bundle: Path, photos, beam
     found = run_search(open_session(tiny_bundle / "model.onnx", threads=1), pixels, beam_size, length_penalty)
     with torch.no_grad():
         memory = tiny.model.prepare(tiny.model.features(torch.from_numpy(pixels)))
-    sentences, scores = search(tiny.model.decoder, memory, beam_size, tiny.config.max_words, length_penalty)
+    repeats = repeats_of(tiny.vocabulary, ())
+    sentences, scores = search(tiny.model.decoder, memory, beam_size, tiny.config.max_words, length_penalty, repeats)
     assert np.array_equal(found["tokens"], sentences.tokens)
     assert np.array_equal(found["lengths"], sentences.lengths)
     np.testing.assert_allclose(found["scores"], scores, atol=1e-4)
@@ -73,6 +76,26 @@ def test_onnx_finds_what_torch_finds(tiny: Tiny, tiny_bundle: Path, photos, beam
     assert found["attention"].shape == (photos, beam_size, 9, 64)
     real = np.arange(9) < found["lengths"][..., None]
     np.testing.assert_allclose(found["attention"].sum(-1), real, atol=1e-5)
+
+
+def test_repeats_are_forbidden_unless_they_are_allowed(tiny_bundle: Path):
+    def repeating(**options):
+        tokens = run_search(session, random_photos(64), 3, 1.0, **options)["tokens"].reshape(24, -1).tolist()
+        pairs = ([pair for pair in pairwise(each) if min(pair) > END] for each in tokens)
+        return sum(len(set(each)) < len(each) for each in pairs)
+
+    session = open_session(tiny_bundle / "model.onnx", threads=1)
+    assert repeating() == 0 < repeating(allow_repeats=True)
+
+
+def test_models_of_former_versions_repeat_what_they_like(tiny: Tiny, tiny_graph: onnx.ModelProto, tmp_path):
+    graph = copy.deepcopy(tiny_graph)
+    (allowed,) = (value for value in graph.graph.input if value.name == "allow_repeats")
+    graph.graph.input.remove(allowed)
+    onnx.save(graph, tmp_path / "model.onnx")
+    session = open_session(tmp_path / "model.onnx", threads=1)
+    former = [run_search(session, random_photos(64), 2, 1.0, allow_repeats=each)["tokens"] for each in (False, True)]
+    assert np.array_equal(*former)
 
 
 def test_evidence_goes_as_far_as_the_longest_sentence_and_only_where_it_is_asked_for(tiny_bundle: Path):

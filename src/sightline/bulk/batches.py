@@ -46,6 +46,7 @@ class CaptionBatches:
         length_penalty: float = LENGTH_PENALTY,
         *,
         max_pixels: int | None = None,
+        allow_repeats: bool = False,
         device: str = "cpu",
         threads: int = 1,
         photo: str = "photo",
@@ -55,7 +56,7 @@ class CaptionBatches:
 
         Args:
             model: its folder, which every worker must find under this name; by default the model in the package.
-            beam_size, length_penalty, max_pixels: see `Captioner`.
+            beam_size, length_penalty, max_pixels, allow_repeats: see `Captioner`.
             device: see `sightline.load`.
             threads: cores that each worker has.
             photo: the column of the photos' names.
@@ -69,6 +70,7 @@ class CaptionBatches:
             "beam_size": beam_size,
             "length_penalty": length_penalty,
             "max_pixels": max_pixels,
+            "allow_repeats": allow_repeats,
         }
         self._photo, self._content = photo, content
         self.captioner.stream([], **self._options)  # tells of options that are impossible

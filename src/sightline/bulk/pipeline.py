@@ -38,6 +38,7 @@ def caption_photos(
     beam_size: int = BEAM_SIZE,
     length_penalty: float = LENGTH_PENALTY,
     max_pixels: int | None = None,
+    allow_repeats: bool = False,
     device: str = "cpu",
     workers: int | None = None,
     column: str | None = None,
@@ -53,8 +54,8 @@ def caption_photos(
         source: photos, folders, patterns, shards, Parquet files, here or at a URL, as `PhotoFinder` takes them; or one
             that is ``absolute``.
         out: the folder, here or at a URI, that all workers write to.
-        model, beam_size, length_penalty, max_pixels, device: see `CaptionBatches`; ``"cuda"`` gives each worker a GPU
-            of Ray's.
+        model, beam_size, length_penalty, max_pixels, allow_repeats, device: see `CaptionBatches`; ``"cuda"`` gives each
+            worker a GPU of Ray's.
         workers: how many; by default a worker a core of the cluster, or a GPU.
         column: of Parquet files, the photos' column, see `sightline.images.containers.table_photos`.
         overwrite: whether to delete what is at ``out`` first.
@@ -65,7 +66,8 @@ def caption_photos(
     """
     folder, model = _absolute(out), None if model is None else _absolute(model)
     # An error in the model is raised here, rather than by every worker.
-    maker = made_by(CaptionBatches(model, beam_size, length_penalty).captioner, beam_size, length_penalty)
+    search: dict[str, Any] = {"beam_size": beam_size, "length_penalty": length_penalty, "allow_repeats": allow_repeats}
+    maker = made_by(CaptionBatches(model, **search).captioner, **search)
     connect()
     import ray
 
@@ -76,7 +78,6 @@ def caption_photos(
     if not (pieces := divide(finder, workers * _BLOCKS_A_WORKER, _ROWS_A_BLOCK)):
         raise finder.nothing_found()
     _make_ready(folder, maker, overwrite)
-    search = {"beam_size": beam_size, "length_penalty": length_penalty}
     options = {"model": model, **search, "max_pixels": max_pixels, "device": device}
     try:
         _run(pieces, folder, options, workers, maker)

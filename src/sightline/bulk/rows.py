@@ -51,10 +51,11 @@ def caption_row(result: Caption | SightlineError) -> Row:
     return dict(zip(COLUMNS, values, strict=True))
 
 
-def made_by(captioner: Captioner, beam_size: int, length_penalty: float) -> str:
+def made_by(captioner: Captioner, beam_size: int, length_penalty: float, allow_repeats: bool = False) -> str:
     """What a row's words depend on beside the photo, in a few words; all rows of a file must be made by the same."""
     digest = hashlib.sha256((captioner.folder / ONNX).read_bytes()).hexdigest()[:12]
-    return f"model {digest}, beam {beam_size}, length penalty {length_penalty:g}"
+    repeats = ", repeats allowed" if allow_repeats else ""
+    return f"model {digest}, beam {beam_size}, length penalty {length_penalty:g}{repeats}"
 
 
 def other_maker(path: object, there: str, now: str) -> SightlineError:

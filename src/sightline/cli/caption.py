@@ -162,7 +162,8 @@ def _caption_to_file(
     if not photos and not finder.left_out:
         raise finder.nothing_found()
     captioner = load(model, device=device)
-    with RowFile(out, made_by(captioner, options["beam_size"], options["length_penalty"]), overwrite) as rows:
+    maker = made_by(captioner, *(options[name] for name in ("beam_size", "length_penalty", "allow_repeats")))
+    with RowFile(out, maker, overwrite) as rows:
         missing = rows.missing(photos.values())
         if present := len(photos) - len(missing):
             remark(f"{out}: {present:,} of {_count(len(photos))} are in it already")

@@ -67,8 +67,10 @@ max_megapixels_option = click.option(
 
 
 def search_options(verb: Verb) -> Verb:
-    """``--beam-size`` and ``--length-penalty``."""
+    """``--beam-size``, ``--length-penalty`` and ``--allow-repeats``."""
     size, penalty = "Sentences kept at every word; 1 is greedy.", "Rank by sum(log p) / length ** this."
+    repeats = "A pair of words may come twice, and a noun again after “with”, “and” or “of”."
+    verb = click.option("--allow-repeats", is_flag=True, help=repeats)(verb)
     verb = click.option("--length-penalty", type=float, default=LENGTH_PENALTY, help=penalty)(verb)
     return click.option("--beam-size", type=click.IntRange(min=1), default=BEAM_SIZE, help=size)(verb)
 

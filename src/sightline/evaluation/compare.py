@@ -11,7 +11,7 @@ from sightline.evaluation.scores import UNITS, in_print, score_captions
 from sightline.metrics import bootstrap, check_photos, quick_metrics
 
 # Settings that must agree, or a difference of scores may come from them.
-_PROTOCOL = ("split", "beam_size", "length_penalty", "tokenizer", "decoding")
+_PROTOCOL = ("split", "beam_size", "length_penalty", "allow_repeats", "tokenizer", "decoding")
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,8 @@ def _protocol(evaluation: Evaluation) -> str:
         "Training": ", ".join(f"{name}: {value}" for name, value in training_in_words(training).items()) or "unknown",
         "Data": f"{data['name']} ({data['layout']} layout), {protocol.split}, by {lists[data['split_source']]}",
         "References": f"{sum(map(len, evaluation.references.values())):,}",
-        "Decoding": f"free-running, beam size {protocol.beam_size}, length penalty {protocol.length_penalty:g}",
+        "Decoding": f"free-running, beam size {protocol.beam_size}, length penalty {protocol.length_penalty:g}"
+        + ", repeats allowed" * protocol.allow_repeats,
         "Tokenizer": str(evaluation.scores.as_dict()["tokenizer"]),
     }
     rows = [f"<dt>{name}</dt><dd>{html.escape(fact)}</dd>\n" for name, fact in facts.items()]

@@ -39,6 +39,7 @@ class Protocol:
         model: its name, fingerprint, precision, and the record of its training in config.json.
         data: its name, layout, source of splits, and a fingerprint of the photos and captions scored.
         warnings: reasons to doubt the scores, a sentence each.
+        allow_repeats: whether sentences may repeat themselves, see `Captioner`.
     """
 
     split: str
@@ -47,6 +48,7 @@ class Protocol:
     model: Mapping[str, Any]
     data: Mapping[str, Any]
     warnings: tuple[str, ...]
+    allow_repeats: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON, with the version and the kind of decoding, which is the same for all."""
@@ -90,6 +92,7 @@ def evaluate_split(
     language: str | None = None,
     progress: Progress = lambda done, total: None,
     say: Callable[[str], None] = lambda line: None,
+    allow_repeats: bool = False,
 ) -> Evaluation:
     """Caption every photo of a split once, from its pixels alone, and score the captions.
 
@@ -97,7 +100,7 @@ def evaluate_split(
     attention and evidence are scored by them.
 
     Args:
-        split, beam_size, length_penalty: see `Protocol`.
+        split, beam_size, length_penalty, allow_repeats: see `Protocol`.
         meteor: whether to run METEOR, which takes longer than all other metrics together.
         tokenizer, language: see `sightline.metrics.Corpus`.
         progress: called with (photos captioned, photos) after each.
@@ -115,7 +118,7 @@ def evaluate_split(
     nouns = nouns_of(examples)
     # The captioner is given photos, never a reference.
     photos = (example.photo for example in examples)
-    results = captioner.stream(photos, beam_size, length_penalty, evidence=bool(nouns))
+    results = captioner.stream(photos, beam_size, length_penalty, evidence=bool(nouns), allow_repeats=allow_repeats)
     captions, unread = _readable(examples, results, progress)
     scored = {example.name: example for example in examples if example.name in captions}
     training = captioner.config.training
@@ -136,6 +139,7 @@ def evaluate_split(
             "fingerprint": data_fingerprint(scored.values()),
         },
         warnings=(*unread, *warnings_about(dataset, split, training)),
+        allow_repeats=allow_repeats,
     )
     train = dataset.splits.get("train", ())
     # Captions are novel if they are none of the model's training captions.

@@ -15,8 +15,9 @@ from sightline.model_folder import ModelConfig
 from sightline.nn.decoder import Memory
 from sightline.nn.evidence import evidence
 from sightline.nn.model import CaptionModel
+from sightline.nn.repeats import Repeats
 from sightline.nn.search import search
-from sightline.sessions import available_cores, open_session, run_search
+from sightline.sessions import available_cores, forbids_repeats, open_session, run_search
 from sightline.vocabulary import PAD, START
 
 TOLERANCE = 1e-4
@@ -25,8 +26,9 @@ TOLERANCE = 1e-4
 LARGEST_LOSS = 0.2
 """Nats a word that the torch model may find a rounded export's captions less likely than its own, on average."""
 
-# Beam size, length penalty, and whether evidence is compared, which costs a decoder's step for each location and word.
-_SEARCHES = ((1, 0.0, False), (3, 0.0, True), (3, 0.7, False))
+# Beam size, length penalty, whether evidence is compared, which costs a decoder's step for each location and word, and
+# whether sentences may repeat themselves.
+_SEARCHES = ((1, 0.0, False, False), (3, 0.0, True, False), (3, 0.7, False, True))
 _RANDOM_PHOTOS = 8
 _BATCH = 8
 
@@ -72,17 +74,28 @@ def random_photos(size: int) -> NDArray[np.float32]:
     return (blurred + 0.3 * torch.randn(blurred.shape, generator=noise)).numpy()
 
 
-def compare(model: CaptionModel, config: ModelConfig, path: Path, pixels: Sequence[NDArray[np.float32]]) -> Agreement:
-    """Caption ``pixels``, each float32 (3, size, size), by the torch model and by the model.onnx at ``path``."""
+def compare(
+    model: CaptionModel,
+    config: ModelConfig,
+    path: Path,
+    pixels: Sequence[NDArray[np.float32]],
+    repeats: Repeats | None = None,
+) -> Agreement:
+    """Caption ``pixels``, each float32 (3, size, size), by the torch model and by the model.onnx at ``path``.
+
+    ``repeats``: what the vocabulary may not repeat; None: all may be repeated.
+    """
     session = open_session(path, available_cores())
+    repeats = repeats if forbids_repeats(session) else None
     captions = captions_apart = beams_apart = 0
     difference, losses = 0.0, []
     for batch in _batches(pixels):
         with torch.inference_mode():
             memory = model.prepare(model.features(torch.from_numpy(batch)))
-        for beam_size, penalty, explain in _SEARCHES:
-            by_torch = _torch_search(model, config, memory, beam_size, penalty, explain)
-            by_runtime = run_search(session, batch, beam_size, penalty, evidence=explain)
+        for beam_size, penalty, explain, allowed in _SEARCHES:
+            barred = repeats and repeats.unless(torch.tensor(allowed))
+            by_torch = _torch_search(model, config, memory, beam_size, penalty, explain, barred)
+            by_runtime = run_search(session, batch, beam_size, penalty, explain, allowed or repeats is None)
             same, apart = _differences(by_torch, by_runtime)
             captions += len(batch)
             captions_apart += int((~same[:, 0]).sum())
@@ -119,10 +132,16 @@ def _batches(pixels: Sequence[NDArray[np.float32]]) -> Iterable[NDArray[np.float
 
 @torch.inference_mode()
 def _torch_search(
-    model: CaptionModel, config: ModelConfig, memory: Memory, beam_size: int, penalty: float, explain: bool
+    model: CaptionModel,
+    config: ModelConfig,
+    memory: Memory,
+    beam_size: int,
+    penalty: float,
+    explain: bool,
+    repeats: Repeats | None,
 ) -> dict[str, NDArray[np.generic]]:
     """The outputs of model.onnx by name, by torch."""
-    sentences, scores = search(model.decoder, memory, beam_size, config.max_words, penalty)
+    sentences, scores = search(model.decoder, memory, beam_size, config.max_words, penalty, repeats)
     outputs = {**sentences._asdict(), "scores": scores}
     if explain:
         outputs["evidence"] = evidence(model.decoder, memory, sentences.tokens[:, 0])

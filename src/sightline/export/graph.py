@@ -16,9 +16,10 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper
 
 from sightline.export.parts import BEAM_FIELDS, CHOSEN, Parts, trace_parts
 from sightline.export.trace import rename
-from sightline.model_folder import INPUTS, SEARCHED, ModelConfig, identity
+from sightline.model_folder import ALLOW_REPEATS, INPUTS, SEARCHED, ModelConfig, identity
 from sightline.nn.encoder import fused
 from sightline.nn.model import CaptionModel
+from sightline.nn.repeats import repeats_of
 from sightline.vocabulary import START, Vocabulary
 
 _EVIDENCE = ["explained", "words", "places"]  # the dimensions of the output
@@ -29,14 +30,16 @@ def to_onnx(model: CaptionModel, config: ModelConfig, vocabulary: Vocabulary) ->
     """The whole captioner as one float32 ONNX model; B photos and K beams are free at run time.
 
     Inputs: ``pixels`` float32 (B, 3, size, size); ``first_scores`` float32 (K,), ``[0, -1e9, -1e9, ...]``;
-    ``length_penalty`` float32 (); ``explain`` bool (). Outputs, best beam first: ``tokens`` int64 (B, K, T),
+    ``length_penalty`` float32 (); ``explain`` bool (); where the vocabulary has words, ``allow_repeats`` bool (), which
+    may be left out and is then false, see `sightline.nn.repeats`. Outputs, best beam first: ``tokens`` int64 (B, K, T),
     ``log_probs`` float32 (B, K, T), ``lengths`` int64 (B, K), ``scores`` float32 (B, K), ``attention`` float32
     (B, K, T, L), see `sightline.nn.search.Sentences`; ``evidence`` float32, where ``explain`` (B, longest, L), the best
     beams', see `sightline.nn.evidence`, otherwise (0, 0, 0). ``model`` must be in evaluation mode. A decoder's state
     must keep its shapes from word to word.
     """
     size = config.preprocessing.size
-    parts = trace_parts(ready_to_trace(model), size, len(vocabulary), config.max_words)
+    repeats = repeats_of(vocabulary, config.nouns)
+    parts = trace_parts(ready_to_trace(model), size, len(vocabulary), config.max_words, repeats)
     joined = ModelProto()
     joined.CopyFrom(parts.first)
     joined.graph.CopyFrom(_join(parts, config.max_words))
@@ -63,7 +66,7 @@ def _join(parts: Parts, max_words: int) -> GraphProto:
     """``first``, a Loop of ``word`` at most ``max_words`` times, ``last``, and ``evidence`` under an If."""
     first, word, last, evidence = (part.graph for part in parts[:4])
     # Bodies read memory, table and length_penalty from the graph around them; only beams and states travel.
-    inputs = {name: name for name in INPUTS}
+    inputs = {name: name for name in (*INPUTS, ALLOW_REPEATS)}
     of_photo = {name: f"first/{name}" for name in (*parts.memory, "table")}
     of_loop = {name: f"loop/{name}" for name in (*BEAM_FIELDS, *CHOSEN)}
     _prefix(first, "first", inputs)
@@ -74,6 +77,9 @@ def _join(parts: Parts, max_words: int) -> GraphProto:
         helper.make_tensor("loop/max_words", TensorProto.INT64, [], [max_words]),
         helper.make_tensor("loop/begins", TensorProto.BOOL, [], [True]),
     )
+    # An initializer of an input's name is what the input is by default.
+    optional = [value for value in word.input if value.name == ALLOW_REPEATS]
+    default = [helper.make_tensor(value.name, TensorProto.BOOL, [], [False]) for value in optional]
     loop = _loop(word, first, parts.carried)  # before the nodes of ``first`` are listed, as it adds to them
     return helper.make_graph(
         [*first.node, loop, *last.node, _if_explain(evidence, parts.states)],
@@ -82,9 +88,10 @@ def _join(parts: Parts, max_words: int) -> GraphProto:
             *first.input,
             *(value for value in last.input if value.name == "length_penalty"),
             helper.make_tensor_value_info("explain", TensorProto.BOOL, []),
+            *optional,
         ],
         [*last.output, helper.make_tensor_value_info("evidence", TensorProto.FLOAT, _EVIDENCE)],
-        [*first.initializer, *last.initializer, *constants],
+        [*first.initializer, *last.initializer, *constants, *default],
     )
 
 

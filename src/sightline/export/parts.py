@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from torch.nn.functional import embedding
 
 from sightline.export.trace import Free, Part, Tensors, fold, trace
-from sightline.model_folder import INPUTS, SEARCHED
+from sightline.model_folder import ALLOW_REPEATS, INPUTS, SEARCHED
 from sightline.nn.decoder import Decoder
 from sightline.nn.evidence import word_evidence
 from sightline.nn.model import CaptionModel
+from sightline.nn.repeats import Repeats
 from sightline.nn.search import Beams, Choices, advance, begin, finish, first_scores
 from sightline.vocabulary import END
 
@@ -27,7 +28,8 @@ class Parts(NamedTuple):
 
     Attributes:
         first: ``pixels``, ``first_scores`` -> ``memory_I``, ``table``, and the beams before their first word.
-        word: memory, table, beams and ``length_penalty`` -> ``go_on``, the beams one word longer, what was chosen.
+        word: memory, table, beams, ``length_penalty`` and, where the vocabulary has repeats to forbid,
+            ``allow_repeats`` -> ``go_on``, the beams one word longer, what was chosen.
         last: beams, what was chosen at all steps, ``length_penalty`` -> `SEARCHED`, with ``best_`` before each name.
         evidence: memory, table, state, ``previous`` and ``target`` word -> the state after it, its ``evidence``.
         memory: names of the memory's tensors.
@@ -62,26 +64,49 @@ class _Prepare(nn.Module):
         return (*memory, table, *beams[:-1], *beams.state)
 
 
+class _Repeats(nn.Module):
+    """Holds `Repeats`, or None, for a module that is traced."""
+
+    pair: Tensor
+    nouns: Tensor
+    links: Tensor
+
+    def __init__(self, repeats: Repeats | None) -> None:
+        super().__init__()
+        self.known = repeats is not None
+        for name, tensor in ({} if repeats is None else repeats._asdict()).items():
+            self.register_buffer(name, tensor)
+
+    def forward(self) -> Repeats | None:
+        return Repeats(self.pair, self.nouns, self.links) if self.known else None
+
+
 class _SearchStep(nn.Module):
     """Memory, table and beams -> whether to go on, the beams one word longer, and what was chosen."""
 
-    def __init__(self, decoder: Decoder) -> None:
+    def __init__(self, decoder: Decoder, repeats: Repeats | None) -> None:
         super().__init__()
-        self.decoder = decoder
+        self.decoder, self.repeats = decoder, _Repeats(repeats)
 
-    def forward(self, memory: Tensors, table: Tensor, carried: Tensors, penalty: Tensor) -> Tensors:
+    def forward(self, memory: Tensors, table: Tensor, carried: Tensors, penalty: Tensor, *allowed: Tensor) -> Tensors:
         count = len(BEAM_FIELDS)
         beams = Beams._make([*carried[:count], tuple(carried[count:])])
-        after, chosen = advance(self.decoder, memory, beams, embedding(beams.words, table), penalty)
+        repeats = self.repeats()
+        repeats = repeats and repeats.unless(*allowed)
+        after, chosen = advance(self.decoder, memory, beams, embedding(beams.words, table), penalty, repeats)
         # Whether any last word lies beyond <end> and <pad>, in fewer nodes than by what has ended.
         return (after.words.amax((0, 1)) > END, *after[:-1], *after.state, *chosen)
 
 
 class _Finish(nn.Module):
-    """Beams and all that was chosen -> what the search returns, best first. It has no weights."""
+    """Beams and all that was chosen -> what the search returns, best first."""
+
+    def __init__(self, repeats: Repeats | None) -> None:
+        super().__init__()
+        self.repeats = _Repeats(repeats)
 
     def forward(self, beams: Tensors, choices: Tensors, penalty: Tensor) -> Tensors:
-        sentences, scores = finish(Beams._make([*beams, ()]), Choices(*choices), penalty)
+        sentences, scores = finish(Beams._make([*beams, ()]), Choices(*choices), penalty, self.repeats())
         return tuple(scores if name == "scores" else getattr(sentences, name) for name in SEARCHED)
 
 
@@ -97,14 +122,18 @@ class _WordEvidence(nn.Module):
         return (*after, values)
 
 
-# (T, L) -> the model of `_Finish`, which depends on nothing else.
-_finish_models: dict[tuple[int, int], ModelProto] = {}
+# (T, L), which words are nouns -> the model of `_Finish`, which depends on nothing else.
+_finish_models: dict[tuple[int, int, bytes | None], ModelProto] = {}
 
 
-def trace_parts(model: CaptionModel, size: int, words: int, max_words: int) -> Parts:
-    """The parts of ``model``, in evaluation mode, for photos of ``size`` pixels and a vocabulary of ``words``."""
-    parts, memory, states = _list_parts(model, size, words, max_words)
-    key = max_words, parts["last"].arguments[1][2].shape[-1]
+def trace_parts(model: CaptionModel, size: int, words: int, max_words: int, repeats: Repeats | None) -> Parts:
+    """The parts of ``model``, in evaluation mode, for photos of ``size`` pixels and a vocabulary of ``words``.
+
+    ``repeats``: what the vocabulary may not repeat.
+    """
+    parts, memory, states = _list_parts(model, size, words, max_words, repeats)
+    nouns = None if repeats is None else repeats.nouns.numpy().tobytes()
+    key = max_words, parts["last"].arguments[1][2].shape[-1], nouns
     if key in _finish_models:
         del parts["last"]
     models = trace(parts)
@@ -113,19 +142,20 @@ def trace_parts(model: CaptionModel, size: int, words: int, max_words: int) -> P
 
 
 def _list_parts(
-    model: CaptionModel, size: int, words: int, max_words: int
+    model: CaptionModel, size: int, words: int, max_words: int, repeats: Repeats | None
 ) -> tuple[dict[str, Part], list[str], list[str]]:
     """The parts by name, and the names of the memory's and the state's tensors."""
     # Two photos, three beams and two steps, because a dimension of one would be taken as fixed.
     pixels, scores, penalty = torch.zeros(2, 3, size, size), first_scores(3), torch.tensor(0.0)
-    decoder = model.decoder
+    decoder, allowed = model.decoder, () if repeats is None else (torch.tensor(False),)
+    step = _SearchStep(decoder, repeats)
     with torch.no_grad():
         memory = tuple(tensor.clone() for tensor in model.prepare(model.features(pixels)))
         state = tuple(tensor.clone() for tensor in decoder.initial_state(memory))
         table = decoder.embed(torch.arange(words))
         begun = begin(decoder, memory, scores, max_words)
         carried = tuple(tensor.clone() for tensor in (*begun[:-1], *begun.state))
-        chosen = _SearchStep(decoder)(memory, table, carried, penalty)[1 + len(carried) :]
+        chosen = step(memory, table, carried, penalty, *allowed)[1 + len(carried) :]
     choices = tuple(torch.stack([tensor] * min(2, max_words)) for tensor in chosen)
     word = torch.zeros(2, dtype=torch.int64)
 
@@ -142,14 +172,14 @@ def _list_parts(
             [*of_photo, *travelling],
         ),
         "word": Part(
-            _SearchStep(decoder),
-            (memory, table, carried, penalty),
-            (of_word.each_by_photo(memory), {}, of_word.each_by_beam(carried), {}),
-            [*of_photo, *travelling, "length_penalty"],
+            step,
+            (memory, table, carried, penalty, *allowed),
+            (of_word.each_by_photo(memory), {}, of_word.each_by_beam(carried), {}, *({} for _ in allowed)),
+            [*of_photo, *travelling, "length_penalty", *(ALLOW_REPEATS for _ in allowed)],
             ["go_on", *(f"next_{name}" for name in travelling), *CHOSEN],
         ),
         "last": Part(
-            _Finish(),
+            _Finish(repeats),
             (carried[:fields], choices, penalty),
             (last.each_by_beam(carried[:fields]), last.each_by_step(choices, max_words), {}),
             [*BEAM_FIELDS, *CHOSEN, "length_penalty"],

@@ -197,6 +197,11 @@ def _remainder(left: Any, right: Any) -> Any:
     return _op.Mod(left, right)
 
 
+def _take(vector: Any, index: Any) -> Any:
+    """The elements of a vector at an index of any shape, for which the exporter has no translation."""
+    return _op.Gather(vector, index)
+
+
 def _lerp(start: Any, end: Any, weight: Any) -> Any:
     """start + weight (end - start); the exporter's translation starts from ``end`` where the weight is over a half."""
     return _op.Add(start, _op.Mul(weight, _op.Sub(end, start)))
@@ -211,4 +216,5 @@ _TRANSLATIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     torch.ops.aten.floor_divide.default: _floor_divide,
     torch.ops.aten.remainder.Scalar: _remainder,
     torch.ops.aten.lerp.Tensor: _lerp,
+    torch.ops.aten.take.default: _take,
 }

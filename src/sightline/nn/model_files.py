@@ -112,6 +112,7 @@ def load_ensemble(folders: Sequence[Path]) -> tuple[CaptionModel, ModelConfig, V
         training={key: each[0] if all(value == each[0] for value in each) else each for key, each in values.items()},
         members=configs,
         activation_ranges={},
+        nouns=tuple(word for word in vocabulary.words if any(word in config.nouns for config in configs)),
     )
     return ensemble(models), joint, vocabulary
 

@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.nn.functional import embedding
 
 from sightline.nn.decoder import Decoder, Memory, State, select
+from sightline.nn.repeats import NEVER, Repeats, forbid
 from sightline.vocabulary import END, PAD, START, UNKNOWN
 
-_NEVER = -1e9
 # No factor of a length penalty lies beyond these, so that none is infinite, none 0, and no product of a score with one.
 _SMALLEST, _LARGEST = 1e-25, 1e25
 
@@ -22,6 +22,7 @@ class Beams(NamedTuple):
     Attributes:
         step: int64 (), how many words were chosen.
         words: int64 (P, K), the last words, ``<start>`` at first.
+        before: int64 (P, K, T), the words before the last, the latest first, then ``<pad>``; kept for `forbid` alone.
         path: int64 (P, K, T), which beam a sentence was in after each step so far; what the step chose lies there.
         scores: float32 (P, K), sums of log-probabilities; at or below -1e9: no sentence at all.
         lengths: int64 (P, K), words chosen, ``<end>`` included.
@@ -31,6 +32,7 @@ class Beams(NamedTuple):
 
     step: Tensor
     words: Tensor
+    before: Tensor
     path: Tensor
     scores: Tensor
     lengths: Tensor
@@ -70,7 +72,7 @@ class Sentences(NamedTuple):
 
 def first_scores(beam_size: int) -> Tensor:
     """float32 (K,): only the first of K equal beams may be continued at the first word."""
-    scores = torch.full((beam_size,), _NEVER)
+    scores = torch.full((beam_size,), NEVER)
     scores[0] = 0
     return scores
 
@@ -82,6 +84,7 @@ def begin(decoder: Decoder, memory: Memory, scores: Tensor, max_words: int) -> B
     return Beams(
         step=torch.zeros((), dtype=torch.int64, device=device),
         words=torch.full((photos, beams), START, dtype=torch.int64, device=device),
+        before=torch.full((photos, beams, max_words), PAD, dtype=torch.int64, device=device),
         path=torch.zeros(photos, beams, max_words, dtype=torch.int64, device=device),
         scores=scores.expand(photos, beams),
         lengths=torch.zeros(photos, beams, dtype=torch.int64, device=device),
@@ -91,15 +94,26 @@ def begin(decoder: Decoder, memory: Memory, scores: Tensor, max_words: int) -> B
 
 
 def advance(
-    decoder: Decoder, memory: Memory, beams: Beams, embedded: Tensor, length_penalty: Tensor
+    decoder: Decoder,
+    memory: Memory,
+    beams: Beams,
+    embedded: Tensor,
+    length_penalty: Tensor,
+    repeats: Repeats | None = None,
 ) -> tuple[Beams, Choices]:
     """Choose every beam's next word: the K best continuations of all beams by ``sum(log p) / length ** penalty``.
 
     An ended beam continues with itself alone. ``embedded`` (P, K, E) is what the decoder reads of the beams' words;
-    ``length_penalty`` float32 (), 0 ranks by the plain sum, 1 by the mean.
+    ``length_penalty`` float32 (), 0 ranks by the plain sum, 1 by the mean. ``repeats`` says what may not be said again.
     """
     output, attention, state = decoder.step(memory, beams.state, embedded)
-    totals = beams.scores.unsqueeze(2) + _continuations(decoder.logits(output), beams)  # (P, K, V)
+    log_probs, said = _log_probs(decoder.logits(output), beams.step), beams.before
+    if repeats is not None:
+        log_probs, said = forbid(log_probs, beams.words, beams.before, repeats)
+    # An ended beam's only continuation is <pad>, at no cost.
+    padding = torch.where(torch.arange(log_probs.shape[2], device=said.device) == PAD, 0.0, float("-inf"))
+    log_probs = torch.where(beams.ended.unsqueeze(2), padding, log_probs)
+    totals = beams.scores.unsqueeze(2) + log_probs  # (P, K, V)
     step = beams.step + 1
     lengths = torch.where(beams.ended, beams.lengths, step)
     ranking = totals * _weights_by_length(beams, lengths, length_penalty)
@@ -108,56 +122,68 @@ def advance(
     scores = totals.flatten(1).gather(1, chosen)
 
     path, lengths, *after_state = select((beams.path, lengths, *state), parents)
+    (before,) = (said,) if repeats is None else select((said,), parents)
     now = torch.arange(path.shape[2], device=path.device) == beams.step  # (T,)
     here = torch.arange(path.shape[1], device=path.device).unsqueeze(1)  # (K, 1)
     ended = words <= END  # <end> or <pad>, as <start> is never chosen
-    after = Beams(step, words, torch.where(now, here, path), scores, lengths, ended, tuple(after_state))
+    after = Beams(step, words, before, torch.where(now, here, path), scores, lengths, ended, tuple(after_state))
     return after, Choices(words, scores, attention)
 
 
-def finish(beams: Beams, choices: Choices, length_penalty: Tensor) -> tuple[Sentences, Tensor]:
-    """The sentences, best first, and their final scores float32 (P, K); unfinished ones compete as they are.
+def finish(
+    beams: Beams, choices: Choices, length_penalty: Tensor, repeats: Repeats | None = None
+) -> tuple[Sentences, Tensor]:
+    """The sentences, best first, and their final scores float32 (P, K).
 
-    Scores are ``sum(log p) / length ** length_penalty``, the divisor kept within 1e-25 and 1e25; of a beam that is no
-    sentence, because there were fewer than K, -inf.
+    A sentence that reached the longest length comes after all that ended; it is cut after its last noun, where
+    ``repeats`` knows it to have one. Scores are ``sum(log p) / length ** length_penalty``, the divisor kept within
+    1e-25 and 1e25; of a beam that is no sentence, because there were fewer than K, -inf, and it comes last.
 
     ``choices`` are those of all S <= T steps, (S, P, K, ...).
     """
-    ranking = beams.scores * _weights(beams.step, beams.lengths, length_penalty)
-    ranking = torch.where(beams.scores > _NEVER / 10, ranking, float("-inf"))
-    ranking, order = ranking.sort(dim=1, descending=True, stable=True)
-    path, lengths, sums = select((beams.path, beams.lengths, beams.scores), order)
+    # Each step leaves the beams in the order of their ranking, which a stable sort keeps among equals.
+    is_sentence = beams.scores > NEVER / 10
+    _, order = (is_sentence * (1.0 + beams.ended)).sort(dim=1, descending=True, stable=True)
+    path, lengths, ended, is_sentence = select((beams.path, beams.lengths, beams.ended, is_sentence), order)
+    words, totals = _follow(path, choices.words), _follow(path, choices.scores)
+    if repeats is not None:
+        lengths = torch.where(ended, lengths, _after_last_noun(words, lengths, repeats))
     # Of the sentence alone: how many steps the search took depends on the photos beside it.
-    scores = torch.where(
-        ranking > float("-inf"), sums * _weights(torch.ones_like(beams.step), lengths, length_penalty), ranking
-    )
+    sums = totals.gather(2, lengths.unsqueeze(2) - 1).squeeze(2)
+    scores = sums * _weights(torch.ones_like(beams.step), lengths, length_penalty)
     real = torch.arange(path.shape[2], device=path.device) < lengths.unsqueeze(2)  # (P, K, T)
     before = torch.cat([torch.zeros_like(path[..., :1]), path[..., :-1]], dim=2)
-    totals = _follow(path, choices.scores)
     log_probs = (totals - torch.cat([torch.zeros_like(totals[..., :1]), totals[..., :-1]], dim=2)).where(real, 0.0)
     attention = _follow(before, choices.attention).where(real.unsqueeze(3), 0.0)
-    return Sentences(_follow(path, choices.words), log_probs, attention, lengths), scores
+    sentences = Sentences(words.where(real, PAD), log_probs, attention, lengths)
+    return sentences, torch.where(is_sentence, scores, float("-inf"))
 
 
 @torch.no_grad()
 def search(
-    decoder: Decoder, memory: Memory, beam_size: int, max_words: int, length_penalty: float
+    decoder: Decoder,
+    memory: Memory,
+    beam_size: int,
+    max_words: int,
+    length_penalty: float,
+    repeats: Repeats | None = None,
 ) -> tuple[Sentences, Tensor]:
     """Search every photo of ``memory`` until all its beams have ended or reached ``max_words``; see `finish`.
 
     ``beam_size`` 1 is greedy decoding. Special tokens other than ``<end>`` are never chosen, nor is ``<end>`` as the
-    first word, so that every photo gets a sentence.
+    first word, so that every photo gets a sentence; nor what ``repeats`` forbids, so that a sentence which could go on
+    in no other way ends.
     """
     device = memory[0].device
     penalty = torch.tensor(length_penalty, device=device)
     beams = begin(decoder, memory, first_scores(beam_size).to(device), max_words)
     choices: list[Choices] = []
     for _ in range(max_words):
-        beams, chosen = advance(decoder, memory, beams, decoder.embed(beams.words), penalty)
+        beams, chosen = advance(decoder, memory, beams, decoder.embed(beams.words), penalty, repeats)
         choices.append(chosen)
         if bool(beams.ended.all()):
             break
-    return finish(beams, Choices(*map(torch.stack, zip(*choices, strict=True))), penalty)
+    return finish(beams, Choices(*map(torch.stack, zip(*choices, strict=True))), penalty, repeats)
 
 
 def _weights(step: Tensor, lengths: Tensor, length_penalty: Tensor) -> Tensor:
@@ -175,14 +201,19 @@ def _weights_by_length(beams: Beams, lengths: Tensor, length_penalty: Tensor) ->
     return embedding(lengths, embedding(beams.step, table).unsqueeze(1))
 
 
-def _continuations(logits: Tensor, beams: Beams) -> Tensor:
-    """``logits`` (P, K, V) -> log-probabilities; an ended beam's only continuation is ``<pad>``, at no cost."""
+def _log_probs(logits: Tensor, step: Tensor) -> Tensor:
+    """``logits`` (P, K, V) of the words after ``step`` of them -> log-probabilities of those that may be said."""
     words = torch.arange(logits.shape[2], device=logits.device)
     never = torch.where((words == PAD) | (words == START) | (words == UNKNOWN), float("-inf"), 0.0)
     at_first = torch.where(words == END, float("-inf"), never)
-    log_probs = (logits.float() + torch.where(beams.step == 0, at_first, never)).log_softmax(dim=2)
-    padding = torch.where(words == PAD, 0.0, float("-inf"))
-    return torch.where(beams.ended.unsqueeze(2), padding, log_probs)
+    return (logits.float() + torch.where(step == 0, at_first, never)).log_softmax(dim=2)
+
+
+def _after_last_noun(words: Tensor, lengths: Tensor, repeats: Repeats) -> Tensor:
+    """``words`` (P, K, T) -> int64 (P, K), up to which word the last noun stands; ``lengths`` (P, K) without any."""
+    places = torch.arange(1, words.shape[2] + 1, device=words.device)
+    last = torch.where(repeats.nouns.take(words) < 0, places, 0).amax(2)
+    return torch.where(last > 0, last, lengths)
 
 
 def _follow(path: Tensor, chosen: Tensor) -> Tensor:

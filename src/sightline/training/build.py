@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from sightline.data.example import Example
 from sightline.data.provenance import difference, fingerprint
+from sightline.data.regions.nouns import nouns_of, singular
 from sightline.errors import SightlineError
 from sightline.model_folder import CONFIG, VOCABULARY, ModelConfig, load_description, replacing
 from sightline.nn.decoder import DECODERS
@@ -49,7 +50,7 @@ def new_model(
     origin = load_model(init) if init else None
     vocabulary = choose_vocabulary(recipe, data, origin[2] if origin else None, say)
     encoder = make_encoder(recipe.encoder.name, recipe.encoder.options)
-    config = _config(recipe, encoder, data, init)
+    config = _config(recipe, encoder, data, init, _nouns(data, vocabulary, origin[1].nouns if origin else ()))
     model = build_model(config, vocabulary, encoder)
     if recipe.encoder.frozen_blocks > (blocks := len(model.encoder.blocks())):
         raise SightlineError(f"encoder.frozen_blocks: {recipe.encoder.name} has {blocks} blocks; name fewer")
@@ -162,7 +163,18 @@ def _load_state(module: torch.nn.Module, state: Mapping[str, torch.Tensor]) -> s
     return ""
 
 
-def _config(recipe: Recipe, encoder: Encoder, data: TrainingData, init: Path | None) -> ModelConfig:
+def _nouns(data: TrainingData, vocabulary: Vocabulary, before: Sequence[str]) -> tuple[str, ...]:
+    """The words of the vocabulary that name things with boxes; ``before``: those known of the model it began with."""
+    known = set(before)
+    if data.record.get("photos_with_boxes"):
+        named = nouns_of(data.examples["train"])
+        known.update(word for word in vocabulary.words if singular(word) in named)
+    return tuple(word for word in vocabulary.words if word in known)
+
+
+def _config(
+    recipe: Recipe, encoder: Encoder, data: TrainingData, init: Path | None, nouns: tuple[str, ...]
+) -> ModelConfig:
     options = recipe.decoder.model_dump()
     return ModelConfig(
         encoder=recipe.encoder.name,
@@ -175,6 +187,7 @@ def _config(recipe: Recipe, encoder: Encoder, data: TrainingData, init: Path | N
         max_words=recipe.vocabulary.max_words,
         preprocessing=encoder.preprocessing,
         training={**data.record, "init": init.name if init else None, "fingerprint": fingerprint(data.examples)},
+        nouns=nouns,
     )
 
 
