@@ -90,6 +90,11 @@ class ModelConfig:
     plugins: Mapping[str, Any] = field(default_factory=dict)
     nouns: tuple[str, ...] = ()
 
+    @property
+    def known_nouns(self) -> tuple[str, ...]:
+        """The words of the vocabulary that name things, whether its training or `sightline calibrate` told."""
+        return self.nouns or tuple(self.heads.get("nouns", ()))
+
     def save(self, path: Path) -> None:
         """Write config.json."""
         content = json.dumps({**self._as_dict(), "format": FORMAT}, indent=2, ensure_ascii=False)

@@ -21,7 +21,7 @@ from sightline.export.export import export_into, export_model
 from sightline.export.graph import ready_to_trace, share_weights
 from sightline.export.precision import PRECISIONS
 from sightline.export.trace import Free, Part, trace
-from sightline.model_folder import OUTPUTS
+from sightline.model_folder import ALLOW_REPEATS, INPUTS, OUTPUTS
 from sightline.nn.library_encoders import ENCODERS
 from sightline.nn.model import CaptionModel
 from sightline.nn.repeats import repeats_of
@@ -326,7 +326,7 @@ def test_agreement_is_exact_only_within_the_tolerance():
 
 
 def test_the_graph_names_what_it_takes_and_gives(tiny_graph: onnx.ModelProto):
-    assert [value.name for value in tiny_graph.graph.input] == ["pixels", "first_scores", "length_penalty", "explain"]
+    assert [value.name for value in tiny_graph.graph.input] == [*INPUTS, ALLOW_REPEATS]
     assert [value.name for value in tiny_graph.graph.output] == list(OUTPUTS)
     assert {entry.domain for entry in tiny_graph.opset_import} == {""}
 

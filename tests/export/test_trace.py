@@ -10,6 +10,7 @@ import torch
 
 from sightline.export import parts
 from sightline.export.trace import Free, Part, trace
+from sightline.nn.repeats import repeats_of
 
 from ..conftest import Tiny
 
@@ -63,5 +64,5 @@ def test_the_end_of_the_search_is_exported_once_for_models_of_one_shape(tiny: Ti
     monkeypatch.setattr(parts, "trace", trace_nothing)
     monkeypatch.setattr(parts, "fold", lambda model: model)
     for max_words in (9, 9, 7):
-        parts.trace_parts(tiny.model, 64, len(tiny.vocabulary), max_words)
+        parts.trace_parts(tiny.model, 64, len(tiny.vocabulary), max_words, repeats_of(tiny.vocabulary, ()))
     assert ["last" in names for names in given] == [True, False, True]

@@ -98,7 +98,7 @@ def _export(folder: Path, path: Path, precision: str, photos: Sequence[Photo]) -
         optimize(path)
     real = [preprocess(photo, config.preprocessing) for photo in photos]
     compared = [*random_photos(config.preprocessing.size), *real]
-    agreement = compare(model, config, path, compared, repeats_of(vocabulary, config.nouns))
+    agreement = compare(model, config, path, compared, repeats_of(vocabulary, config.known_nouns))
     if math.isnan(agreement.difference) or (precision == "fp32" and not agreement.exact):
         raise SightlineError(f"{folder}: nothing exported, as {_disagreement(agreement, config, len(vocabulary))}")
     if precision != "fp32" and not agreement.close:

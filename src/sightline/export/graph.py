@@ -38,7 +38,7 @@ def to_onnx(model: CaptionModel, config: ModelConfig, vocabulary: Vocabulary) ->
     must keep its shapes from word to word.
     """
     size = config.preprocessing.size
-    repeats = repeats_of(vocabulary, config.nouns)
+    repeats = repeats_of(vocabulary, config.known_nouns)
     parts = trace_parts(ready_to_trace(model), size, len(vocabulary), config.max_words, repeats)
     joined = ModelProto()
     joined.CopyFrom(parts.first)

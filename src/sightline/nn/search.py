@@ -107,12 +107,7 @@ def advance(
     ``length_penalty`` float32 (), 0 ranks by the plain sum, 1 by the mean. ``repeats`` says what may not be said again.
     """
     output, attention, state = decoder.step(memory, beams.state, embedded)
-    log_probs, said = _log_probs(decoder.logits(output), beams.step), beams.before
-    if repeats is not None:
-        log_probs, said = forbid(log_probs, beams.words, beams.before, repeats)
-    # An ended beam's only continuation is <pad>, at no cost.
-    padding = torch.where(torch.arange(log_probs.shape[2], device=said.device) == PAD, 0.0, float("-inf"))
-    log_probs = torch.where(beams.ended.unsqueeze(2), padding, log_probs)
+    log_probs, said = _continuations(decoder.logits(output), beams, repeats)
     totals = beams.scores.unsqueeze(2) + log_probs  # (P, K, V)
     step = beams.step + 1
     lengths = torch.where(beams.ended, beams.lengths, step)
@@ -121,8 +116,7 @@ def advance(
     parents, words = chosen // totals.shape[2], chosen % totals.shape[2]
     scores = totals.flatten(1).gather(1, chosen)
 
-    path, lengths, *after_state = select((beams.path, lengths, *state), parents)
-    (before,) = (said,) if repeats is None else select((said,), parents)
+    path, before, lengths, *after_state = select((beams.path, said, lengths, *state), parents)
     now = torch.arange(path.shape[2], device=path.device) == beams.step  # (T,)
     here = torch.arange(path.shape[1], device=path.device).unsqueeze(1)  # (K, 1)
     ended = words <= END  # <end> or <pad>, as <start> is never chosen
@@ -201,12 +195,20 @@ def _weights_by_length(beams: Beams, lengths: Tensor, length_penalty: Tensor) ->
     return embedding(lengths, embedding(beams.step, table).unsqueeze(1))
 
 
-def _log_probs(logits: Tensor, step: Tensor) -> Tensor:
-    """``logits`` (P, K, V) of the words after ``step`` of them -> log-probabilities of those that may be said."""
+def _continuations(logits: Tensor, beams: Beams, repeats: Repeats | None) -> tuple[Tensor, Tensor]:
+    """``logits`` (P, K, V) -> log-probabilities, and what was said, see `forbid`.
+
+    An ended beam's only continuation is ``<pad>``, at no cost.
+    """
     words = torch.arange(logits.shape[2], device=logits.device)
     never = torch.where((words == PAD) | (words == START) | (words == UNKNOWN), float("-inf"), 0.0)
     at_first = torch.where(words == END, float("-inf"), never)
-    return (logits.float() + torch.where(step == 0, at_first, never)).log_softmax(dim=2)
+    log_probs = (logits.float() + torch.where(beams.step == 0, at_first, never)).log_softmax(dim=2)
+    said = beams.before
+    if repeats is not None:
+        log_probs, said = forbid(log_probs, beams.words, said, repeats)
+    padding = torch.where(words == PAD, 0.0, float("-inf"))
+    return torch.where(beams.ended.unsqueeze(2), padding, log_probs), said
 
 
 def _after_last_noun(words: Tensor, lengths: Tensor, repeats: Repeats) -> Tensor:

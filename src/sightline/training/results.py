@@ -74,7 +74,7 @@ def generate(
     """One `Caption` a photo by the torch model, all in one batch; put the model in evaluation mode first."""
     pixels = torch.from_numpy(np.stack([preprocess(photo, config.preprocessing) for photo in photos]))
     memory = model.prepare(model.features(pixels))
-    repeats = repeats_of(vocabulary, config.nouns)
+    repeats = repeats_of(vocabulary, config.known_nouns)
     sentences, scores = search(model.decoder, memory, beam_size, config.max_words, length_penalty, repeats)
     arrays = (tensor.cpu().numpy() for tensor in (*sentences[:3], scores))
     return read_captions(vocabulary, config.grid, *arrays)
