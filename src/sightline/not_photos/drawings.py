@@ -14,11 +14,24 @@ def drawing(rng: Rng) -> Image.Image:
     """Things that a person might draw: animals, people, plants, houses, vehicles, alone or in a scene."""
     width, height = between(rng, 260, 720), between(rng, 240, 680)
     hand = _Hand(rng, width, height)
-    if chance(rng, 0.45):
+    if chance(rng, 0.6):
         hand.one_thing()
     else:
         hand.scene()
     return hand.finished()
+
+
+def pictogram(rng: Rng, side: int, ground: Colour) -> Image.Image:
+    """RGB (side, side): one thing without its surroundings, shaded as if it were solid, as detailed icons are."""
+    hand = _Hand(rng, 2 * side, 2 * side)
+    hand.lines_only, hand.hatched, hand.shaded, hand.paper = False, False, True, ground
+    hand.width = int(rng.choice([0, 0, 1, 3, 6])) * side // 128
+    hand.image.paste(ground, (0, 0, *hand.image.size))
+    if chance(rng, 0.4):
+        grey, light = rng.uniform(0.1, 0.35), rng.uniform(0.6, 1)
+        hand.colours = [colour(rng, (0, grey), (0.2, light)) for _ in range(5)] + hand.colours[:2]
+    hand.one_thing(alone=True)
+    return hand.image.resize((side, side), Image.Resampling.LANCZOS)
 
 
 class _Hand:
@@ -116,13 +129,18 @@ class _Hand:
             size /= 2
         self.pen.ellipse((x - size, y - size, x + size, y + size), self.ink)
 
-    def one_thing(self) -> None:
-        """One large thing in the middle."""
-        things = _THINGS[int(self.rng.integers(len(_THINGS)))]
+    def one_thing(self, alone: bool = False) -> None:
+        """One large thing in the middle, at times before a background or over its own soft shadow."""
+        thing = _THINGS[int(self.rng.integers(len(_THINGS)))]
         width, height = self.image.size
-        if chance(self.rng, 0.2):
+        if chance(self.rng, 0.2) and not alone:
             self.background()
-        things(self, width / 2, height / 2, min(width, height) * self.rng.uniform(0.3, 0.48))
+        if not self.lines_only and chance(self.rng, 0.3):
+            shadow = Image.new("L", self.image.size)
+            box = (width * 0.2, height * 0.76, width * 0.8, height * self.rng.uniform(0.85, 0.98))
+            ImageDraw.Draw(shadow).ellipse(box, between(self.rng, 60, 170))
+            self.image.paste((0, 0, 0), mask=shadow.filter(ImageFilter.GaussianBlur(width / 40)))
+        thing(self, width / 2, height / 2, min(width, height) * self.rng.uniform(0.3, 0.48))
 
     def background(self) -> None:
         """Sky, hills and ground."""

@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+from sightline.not_photos.drawings import pictogram
 from sightline.not_photos.pens import (
     Colour,
     Rng,
@@ -31,7 +32,7 @@ def logo(rng: Rng) -> Image.Image:
     kind = rng.random()
     if kind < 0.62:
         side = between(rng, 96, 320)
-        image = emblem(rng, side, ground)
+        image = pictogram(rng, side, ground) if chance(rng, 0.3) else emblem(rng, side, ground)
         if chance(rng, 0.3):  # a small one that was enlarged
             small = int(rng.choice([16, 24, 32, 48]))
             smooth = [Image.Resampling.NEAREST, Image.Resampling.BILINEAR][between(rng, 0, 1)]
