@@ -10,10 +10,12 @@ import tomllib
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import pytest
 from tools.docs_site.blocks import Block, parts
+from tools.docs_site.reference import API
 
 import sightline
 
@@ -77,6 +79,12 @@ def test_the_site_shows_every_page_once():
     shown = list(places(config["project"]["nav"]))
     assert len(shown) == len(set(shown))
     assert {path.name for path in (ROOT / "docs").glob("*.md")} <= set(shown)
+
+
+def test_the_reference_names_what_is_there():
+    for names in API.values():
+        for name in names:
+            resolve_name(name)  # which raises where there is none
 
 
 @pytest.mark.parametrize("script", ["tools/docs_code.py", "benchmarks/model_sheet.py"])

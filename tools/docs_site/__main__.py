@@ -45,16 +45,17 @@ def write_sources(folder: Path, captioner: bool) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     docs = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.*"))
     pages = [*ELSEWHERE, *(path for path in docs if path.endswith(".md"))]
-    named = set[str]()
-    for path in pages:
-        _write(folder / place_of(path), site_page(path, named.add))
+    named, written = {*pages}, {path for path in docs if path not in pages}
+    while linked := sorted(named - written):
+        for path in linked:
+            page = site_page(path, named.add) if path.endswith(".md") else source_page(path)
+            _write(folder / place_of(path), page)
+        written |= {*linked}
     for path in docs:
         if Path(path).suffix in PICTURES | {".css"}:
             copy = folder / Path(path).relative_to("docs")
             copy.parent.mkdir(exist_ok=True)
             shutil.copyfile(ROOT / path, copy)
-    for path in sorted(named - {*pages, *docs}):
-        _write(folder / place_of(path), source_page(path))
     for place, page in (api_pages() | {"reference/commands.md": command_page()}).items():
         _write(folder / place, page)
     _write(folder / "try.md", _TRY if captioner else _LEFT_OUT)
@@ -74,7 +75,8 @@ def build(site: Path, repository: str | None, captioner: bool) -> list[str]:
         config = config.replace("[project]\n", f'[project]\nrepo_url = "https://github.com/{repository}"\n', 1)
     _write(site / "zensical.toml", config)
     zensical = [sys.executable, "-m", "zensical", "build", "--clean", "--strict"]
-    subprocess.run(zensical, cwd=site, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True)
+    if subprocess.run(zensical, cwd=site, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=False).returncode:
+        sys.exit("the site was not built, for the reasons above")
     if captioner:
         write_site(site / "html" / CAPTIONER, BUNDLED_MODEL)
     pages, inside, outside, faults = check(site / "html")

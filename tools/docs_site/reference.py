@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import click
 
+import sightline.testing
 from sightline.cli.main import app
 
 # The public names, by what a reader wants to do; a whole module means what is public in it.
@@ -21,6 +22,10 @@ API: dict[str, tuple[str, ...]] = {
         *("sightline.nn.attention", "sightline.nn.decoder", "sightline.nn.gru", "sightline.nn.lstm"),
         *("sightline.nn.transformer", "sightline.nn.encoder", "sightline.nn.search", "sightline.nn.evidence"),
         "sightline.nn.model",
+    ),
+    "Parts of your own": (
+        "sightline.registry",
+        *(f"sightline.testing.{name}" for name in sightline.testing.__all__),
     ),
     "Training": (
         *("sightline.training.train", "sightline.training.objective", "sightline.training.caption_dataset"),
@@ -39,12 +44,7 @@ def api_pages() -> dict[str, str]:
 
 def command_page() -> str:
     """The Markdown of all verbs: usage, what they do, arguments and options with their defaults."""
-    lines = [
-        "# Commands",
-        "",
-        f"`sightline {{{', '.join(app.commands)}}}`; `--help` of each prints what stands here.",
-        "",
-    ]
+    lines = ["# Commands", "", "`sightline VERB --help` prints what stands here, and `sightline --help` all verbs.", ""]
     for names, command in _verbs(app, ("sightline",)):
         context = click.Context(command, info_name=" ".join(names))
         lines += [f"## {' '.join(names)}", "", "```text", *command.get_usage(context).split("\n"), "```", ""]
