@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
+from doctest import script_from_examples
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
@@ -162,7 +163,8 @@ PYTHON = dict(python_blocks())
 
 @pytest.mark.parametrize("place", PYTHON)
 def test_python_is_python(place: str):
-    ast.parse(PYTHON[place])
+    block = PYTHON[place]
+    ast.parse(script_from_examples(block) if block.startswith(">>> ") else block)
 
 
 @pytest.fixture(scope="session")
