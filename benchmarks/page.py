@@ -1,4 +1,4 @@
-"""The static page in Chromium: what it weighs, how long its captions take, how often its words are Python's.
+"""The static page and the module in Chromium: what they weigh, how long captions take, how often words are Python's.
 
     python benchmarks/page.py --photos DIR [--photos DIR] [--model RUN] [--chromium /usr/bin/chromium] [--out FILE.json]
 
@@ -6,6 +6,7 @@ The site is written by `sightline site` and served from this machine, so that no
 taken in the page: the first caption's from the navigation to the caption on the page, in a browser that never saw the
 site; a later one's from the photo's arrival. Both sides caption the same files, Python's through `Captioner` on one
 thread. Photos are also laid before both sides in other sizes, scaled up, sharpened and grained: JPEGs of quality 90.
+The module (`sightline site --module`) captions the first folder's photos in a bare page, each in turn with the page.
 Needs playwright, a Chromium, npm.
 """
 
@@ -20,6 +21,7 @@ import json
 import os
 import platform
 import statistics
+import subprocess
 import tempfile
 import threading
 import time
@@ -35,6 +37,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from sightline.captioner import Captioner, model_folder
 from sightline.serve.site import PACKAGE, VERSION, write_site
+from sightline.serve.web_module import write_module
 from sightline.sessions import available_cores
 
 Files: TypeAlias = dict[str, bytes]  # what the site's server holds beside the site
@@ -51,6 +54,17 @@ CAPTION = """async ([name, options]) => {
   const {caption} = await import("./local.js");
   const file = new File([await (await fetch(name)).blob()], "photo");
   const start = performance.now(), {words} = await caption(file, options);
+  return [words, performance.now() - start];
+}"""
+# A page that uses the module: when its first caption was there, and what captions later ones.
+MODULE_PAGE = b"""<!doctype html><title>module</title><script type="module">
+import {load} from "./sightline.js";
+globalThis.captioner = await load();
+await captioner.caption(await (await fetch("photo")).blob());
+globalThis.took = performance.now();
+</script>"""
+MODULE_CAPTION = """async name => {
+  const file = await (await fetch(name)).blob(), start = performance.now(), {words} = await captioner.caption(file);
   return [words, performance.now() - start];
 }"""
 FIRST = """() => new Promise(resolve => {
@@ -80,6 +94,7 @@ def main() -> None:
             files["photo"] = one.read_bytes()
             page.evaluate(CAPTION, ["photo", PLAIN])  # waits for the model
             results["photos"] = compared(page, files, Captioner(model), chosen)
+            results["module"] = module(browser, page, files, model, next(iter(chosen.values())), options.turns)
             browser.close()
     text = json.dumps(results, indent=2)
     print(text)
@@ -141,6 +156,57 @@ def first(browser: Browser, address: str, photo: Path, offline: bool) -> float:
 def seconds_to_caption(page: Page, photo: Path) -> float:
     page.set_input_files("#files", photo)
     return float(page.evaluate(FIRST)) / 1000
+
+
+def module(browser: Browser, page: Page, files: Files, model: Path, photos: list[Path], turns: int) -> dict[str, Any]:
+    """The module's first caption, and later ones beside the page's own of the same photos; what the folder weighs."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "module"
+        size, packed = write_module(folder, model), npm_archive(folder, Path(scratch))
+        with serving(folder) as (address, own):
+            own["page.html"], own["photo"] = MODULE_PAGE, photos[0].read_bytes()
+            results = {
+                "folder, MB": round(size / 1e6, 3),
+                "npm's archive, MB": round(packed / 1e6, 3),
+                "first caption, s": [module_page(browser, address)[1] for _ in range(turns)],
+            }
+            guest, _ = module_page(browser, address)
+            return results | in_turn(guest, own, page, files, photos)
+
+
+def npm_archive(folder: Path, scratch: Path) -> int:
+    """The size in bytes of what `npm pack` makes of a folder."""
+    command = ["npm", "pack", "--silent", "--pack-destination", str(scratch)]
+    name = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+    return (scratch / name).stat().st_size
+
+
+def module_page(browser: Browser, address: str) -> tuple[Page, float]:
+    """`MODULE_PAGE` in a browser that never saw it, and the seconds from the navigation to its first caption."""
+    guest = browser.new_context().new_page()
+    guest.goto(f"{address}page.html")
+    guest.wait_for_function("globalThis.took")
+    return guest, round(guest.evaluate("took") / 1000, 2)
+
+
+def in_turn(guest: Page, own: Files, page: Page, files: Files, photos: list[Path]) -> dict[str, Any]:
+    """How long the module and the page take for the same photos, and how often their words are the same."""
+    times, same = list[tuple[float, float]](), 0
+    for photo in photos:
+        own["photo"] = files["photo"] = photo.read_bytes()
+        guest.bring_to_front()
+        words, took = guest.evaluate(MODULE_CAPTION, "photo")
+        page.bring_to_front()
+        words_of_page, took_by_page = page.evaluate(CAPTION, ["photo", PLAIN])
+        times.append((took, took_by_page))
+        same += words == words_of_page
+    of_module, of_page = (round(statistics.median(column)) for column in zip(*times, strict=True))
+    return {
+        "photos": len(photos),
+        "words equal to the page's": same,
+        "module, ms, median": of_module,
+        "page, ms, median": of_page,
+    }
 
 
 def compared(page: Page, files: Files, captioner: Captioner, chosen: dict[str, list[Path]]) -> dict[str, Any]:

@@ -130,4 +130,4 @@ def site(out: Path | None, module: Path | None, model: Path | None) -> None:
         put(f"{out}: {write_site(out, folder) / 1e6:.1f} MB; try it: python -m http.server --directory {out}")
     if module:
         size = write_module(module, folder) / 1e6
-        put(f"{module}: {size:.1f} MB; try it: python -m http.server --directory {module}, example.html")
+        put(f"{module}: {size:.1f} MB; try it: python -m http.server --directory {module}, then /example.html")

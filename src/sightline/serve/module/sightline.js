@@ -9,6 +9,7 @@ const MOST_BEAMS = 10;
 // Options and results: sightline.d.ts.
 export async function load({model, runtime, worker, onProgress, signal} = {}) {
   signal?.throwIfAborted();
+  if (!globalThis.Worker) throw new Error("captions need a browser: there are no workers here");
   const captioner = new Captioner(startWorker(worker), files(model, runtime), onProgress);
   try {
     await orAborted(captioner.ready, signal);
