@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
+from sightline.captioner import BLANK
 from tests.serve.page.conftest import contents, serving
 
 DOCS = Path(__file__).parents[3] / "docs/web_module.md"
@@ -102,8 +104,8 @@ FOLLOWS = """async address => {
   for (const kind of ["caption", "error"]) {
     element.addEventListener(kind, ({type, detail}) => {
       const text = element.shadowRoot.querySelector("p").textContent;
-      const holds = element.caption === (detail ?? null) && element.image.alt === (detail?.text ?? "");
-      said.push([type, text, holds]);
+      const holds = element.caption === (detail ?? null);
+      said.push([type, text, element.image.alt, element.shadowRoot.querySelector("[part=note]").textContent, holds]);
       resolve();
     });
   }
@@ -115,6 +117,7 @@ FOLLOWS = """async address => {
   await show(() => { element.src = "0.png"; document.body.append(element); });
   await show(() => { element.src = "1.png"; });
   await show(() => { element.src = "nowhere.png"; });
+  await show(() => { element.src = "blank.png"; });
   image.src = "2.png";
   await show(() => element.append(image));
   return said;
@@ -244,10 +247,41 @@ def test_parts_may_come_from_addresses_of_their_own(browser, module, module_addr
         guest.context.close()
 
 
+def test_what_only_some_models_give_is_passed_on(guest):
+    given = {
+        "caption": "a dog",
+        "words": ["a", "dog"],
+        "score": -0.5,
+        "confidence": 0.9,
+        "word_confidence": [None, 0.9],
+    }
+    given |= {
+        "word_confidence": [None, 0.9],
+        "kind": "photo",
+        "keywords": [{"word": "dog", "probability": 0.8}],
+        "log_probs": [-0.1, -0.2],
+    }
+    given["alternatives"] = [{"caption": "a cat", "score": -1, "confidence": 0.1}]
+    caption = guest.page.evaluate(
+        """async given => {
+          const caption = JSON.stringify({caption: given});
+          const script = `onmessage = ({data}) => postMessage(data.photo ? ${caption} : {ready: true})`;
+          const worker = new Worker(URL.createObjectURL(new Blob([script])));
+          return (await module.load({worker})).caption(new Blob());
+        }""",
+        given,
+    )
+    assert caption == {
+        **{name: given[name] for name in ("words", "score", "confidence", "kind", "keywords")},
+        **{"text": "a dog", "logProbs": [-0.1, -0.2], "wordConfidence": [None, 0.9]},
+        "alternatives": [{"text": "a cat", "score": -1, "confidence": 0.1}],
+    }
+
+
 def test_the_example_shows_a_caption_under_its_policy(browser, module, module_address, captioner):
     guest = Guest(browser, f"{module_address}example.html")
     text = captioner(module / "example.jpg").text
-    line = guest.page.locator("sightline-caption p")
+    line = guest.page.locator("sightline-caption p[part~=text]").first
     line.filter(has_text=text).wait_for()
     assert line.get_attribute("part") == "text done"
     assert guest.page.get_by_role("img").get_attribute("alt") == "A drawing of a dog on grass"
@@ -256,14 +290,18 @@ def test_the_example_shows_a_caption_under_its_policy(browser, module, module_ad
     guest.close()
 
 
-def test_the_element_follows_its_picture(browser, module_address, photos, captioner):
-    files = {**PAGE, **{path.name: path.read_bytes() for path in photos}}
+def test_the_element_follows_its_picture(browser, module_address, photos, captioner, tmp_path):
+    blank = tmp_path / "blank.png"
+    Image.new("RGB", (30, 20), "red").save(blank)
+    files = {**PAGE, **{path.name: path.read_bytes() for path in [*photos, blank]}}
     with serving(files, Content_Security_Policy=policy(module_address)) as address:
         guest = Guest(browser, address)
+        first, second, third = (captioner(photo).text for photo in photos[:3])
         assert guest.page.evaluate(FOLLOWS, module_address) == [
-            ["caption", captioner(photos[0]).text, True],
-            ["caption", captioner(photos[1]).text, True],
-            ["error", "Nowhere.png: not on the server (404)", True],
-            ["caption", captioner(photos[2]).text, True],
+            ["caption", first, first, "", True],
+            ["caption", second, second, "", True],
+            ["error", "Nowhere.png: not on the server (404)", "", "", True],
+            ["caption", captioner(blank).text, "", BLANK[0].upper() + BLANK[1:], True],
+            ["caption", third, third, "", True],
         ]
         guest.context.close()

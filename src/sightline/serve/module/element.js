@@ -7,12 +7,14 @@ const STYLE = `
   :host([hidden]), [hidden] { display: none; }
   img, ::slotted(img) { display: block; max-width: 100%; height: auto; }
   p { margin: .5em 0 0; min-height: 1lh; line-height: 1.4; overflow-wrap: anywhere; }
-  p[part~="busy"] { opacity: .7; }
+  p[part~="busy"], p[part="note"] { opacity: .7; }
+  p[part="note"] { margin-top: .15em; font-size: .85em; }
   progress { display: block; width: 100%; height: 4px; margin-top: .5em; accent-color: currentcolor; }
 `;
 const SHADOW = `
   <slot><img part="image" hidden></slot>
   <p part="text" dir="auto"></p>
+  <p part="note" hidden></p>
   <progress part="progress" aria-label="Loading the model" hidden></progress>
 `;
 const LOOKING = "Looking at the picture";
@@ -119,8 +121,8 @@ export class SightlineCaption extends (globalThis.HTMLElement ?? Object) {
 
   #finish(image, caption) {
     this.caption = caption;
-    this.#say(caption.text, "done");
-    if (!image.hasAttribute("alt")) {
+    this.#say(caption.text, "done", caption.note);
+    if (!image.hasAttribute("alt") && !caption.note) {
       image.alt = caption.text;
       image.dataset.altSource = SOURCE;
       this.#part("p").ariaHidden = "true";  // or it would be read twice
@@ -129,15 +131,18 @@ export class SightlineCaption extends (globalThis.HTMLElement ?? Object) {
   }
 
   #fail(error) {
-    this.#say(error.message.charAt(0).toUpperCase() + error.message.slice(1), "failed");
+    this.#say(sentence(error.message), "failed");
     this.dispatchEvent(new ErrorEvent("error", {error, message: error.message}));
   }
 
-  #say(text, state) {
-    const line = this.#part("p");
+  // note: the model's own warning, which only some captions have.
+  #say(text, state, note = "") {
+    const line = this.#part("p"), below = this.#part("[part=note]");
     line.textContent = text;
     line.setAttribute("part", `text ${state}`);
     line.ariaHidden = null;
+    below.textContent = sentence(note);
+    below.hidden = !note;
     this.#internals.ariaBusy = String(state === "busy");
     if (state === "busy") return;
     SightlineCaption.#waiting.delete(this);
@@ -157,4 +162,8 @@ export class SightlineCaption extends (globalThis.HTMLElement ?? Object) {
   }
 }
 
-globalThis.customElements?.define("sightline-caption", SightlineCaption);
+const sentence = text => text.charAt(0).toUpperCase() + text.slice(1);
+
+if (globalThis.customElements && !customElements.get("sightline-caption")) {
+  customElements.define("sightline-caption", SightlineCaption);
+}
