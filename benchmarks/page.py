@@ -1,6 +1,6 @@
 """The static page and the module in Chromium: what they weigh, how long captions take, how often words are Python's.
 
-    python benchmarks/page.py --photos DIR [--photos DIR] [--model RUN] [--chromium /usr/bin/chromium] [--out FILE.json]
+    python benchmarks/page.py --photos DIR [--photos DIR] [--model RUN] [--module] [--out FILE.json]
 
 The site is written by `sightline site` and served from this machine, so that no time includes a network. Times are
 taken in the page: the first caption's from the navigation to the caption on the page, in a browser that never saw the
@@ -13,6 +13,7 @@ Needs playwright, a Chromium, npm.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import gzip
 import http.server
@@ -89,11 +90,14 @@ def main() -> None:
             one = next(iter(chosen.values()))[0]
             results["first caption, s"] = [first(browser, address, one, offline=False) for _ in range(options.turns)]
             results["first caption of a later visit, offline, s"] = first(browser, address, one, offline=True)
+            before = processor_seconds()
             page = browser.new_page()
             page.goto(address)
             files["photo"] = one.read_bytes()
             page.evaluate(CAPTION, ["photo", PLAIN])  # waits for the model
-            results["photos"] = compared(page, files, Captioner(model), chosen)
+            results["first caption, s of processor time"] = round(processor_seconds() - before, 2)
+            if not options.module:
+                results["photos"] = compared(page, files, Captioner(model), chosen)
             results["module"] = module(browser, page, files, model, next(iter(chosen.values())), options.turns)
             browser.close()
     text = json.dumps(results, indent=2)
@@ -108,6 +112,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--model", type=Path)
     parser.add_argument("--count", type=int, default=200, help="photos of each folder, evenly apart")
     parser.add_argument("--turns", type=int, default=5, help="first visits")
+    parser.add_argument("--module", action="store_true", help="the module alone, and the page's times beside it")
     parser.add_argument("--chromium", default="/usr/bin/chromium")
     parser.add_argument("--out", type=Path)
     return parser.parse_args()
@@ -170,7 +175,9 @@ def module(browser: Browser, page: Page, files: Files, model: Path, photos: list
                 "npm's archive, MB": round(packed / 1e6, 3),
                 "first caption, s": [module_page(browser, address)[1] for _ in range(turns)],
             }
+            before = processor_seconds()
             guest, _ = module_page(browser, address)
+            results["first caption, s of processor time"] = round(processor_seconds() - before, 2)
             return results | in_turn(guest, own, page, files, photos)
 
 
@@ -190,23 +197,45 @@ def module_page(browser: Browser, address: str) -> tuple[Page, float]:
 
 
 def in_turn(guest: Page, own: Files, page: Page, files: Files, photos: list[Path]) -> dict[str, Any]:
-    """How long the module and the page take for the same photos, and how often their words are the same."""
-    times, same = list[tuple[float, float]](), 0
-    for photo in photos:
+    """How long the module and the page take for the same photos, in alternating order, and if their words agree."""
+    sides = {"module": (guest, (MODULE_CAPTION, "photo")), "page": (page, (CAPTION, ["photo", PLAIN]))}
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    processor, same = dict.fromkeys(sides, 0.0), 0
+    for number, photo in enumerate(photos):
         own["photo"] = files["photo"] = photo.read_bytes()
-        guest.bring_to_front()
-        words, took = guest.evaluate(MODULE_CAPTION, "photo")
-        page.bring_to_front()
-        words_of_page, took_by_page = page.evaluate(CAPTION, ["photo", PLAIN])
-        times.append((took, took_by_page))
-        same += words == words_of_page
-    of_module, of_page = (round(statistics.median(column)) for column in zip(*times, strict=True))
+        words = []
+        for name in sorted(sides, reverse=number % 2 == 1):
+            window, call = sides[name]
+            window.bring_to_front()
+            before = processor_seconds()
+            written, took = window.evaluate(*call)
+            processor[name] += processor_seconds() - before
+            words.append(written)
+            times[name].append(took)
+        same += words[0] == words[1]
     return {
         "photos": len(photos),
         "words equal to the page's": same,
-        "module, ms, median": of_module,
-        "page, ms, median": of_page,
+        **{f"{name}, ms, median": round(statistics.median(took)) for name, took in times.items()},
+        **{
+            f"{name}, ms of processor time, mean": round(1000 * spent / len(photos))
+            for name, spent in processor.items()
+        },
     }
+
+
+def processor_seconds() -> float:
+    """What Chromium's processes that this one started have used of the processors (Linux)."""
+    started, ours = {}, {os.getpid()}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended
+            name, _, rest = stat.read_text().rpartition(")")
+            fields = rest.split()
+            started[int(stat.parent.name)] = int(fields[1]), name, int(fields[11]) + int(fields[12])
+    while more := {process for process, (parent, *_) in started.items() if parent in ours} - ours:
+        ours |= more
+    ticks = sum(ticks for process, (_, name, ticks) in started.items() if process in ours and "chrom" in name)
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def compared(page: Page, files: Files, captioner: Captioner, chosen: dict[str, list[Path]]) -> dict[str, Any]:
