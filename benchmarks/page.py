@@ -90,12 +90,10 @@ def main() -> None:
             one = next(iter(chosen.values()))[0]
             results["first caption, s"] = [first(browser, address, one, offline=False) for _ in range(options.turns)]
             results["first caption of a later visit, offline, s"] = first(browser, address, one, offline=True)
-            before = processor_seconds()
             page = browser.new_page()
             page.goto(address)
             files["photo"] = one.read_bytes()
             page.evaluate(CAPTION, ["photo", PLAIN])  # waits for the model
-            results["first caption, s of processor time"] = round(processor_seconds() - before, 2)
             if not options.module:
                 results["photos"] = compared(page, files, Captioner(model), chosen)
             results["module"] = module(browser, page, files, model, next(iter(chosen.values())), options.turns)
