@@ -36,8 +36,8 @@ def scratch(monkeypatch, tmp_path):
     from tests.test_plugins import PARTS as imported
 
     monkeypatch.setenv(ENVIRONMENT, "")
-    for name in ("_files", "_packages", "_registering"):
-        monkeypatch.setattr(plugins, name, dict(getattr(plugins, name)))
+    for name, empty in (("_files", {}), ("_packages", {}), ("_registering", [])):
+        monkeypatch.setattr(plugins, name, empty)
     for name in ("_parts", "_modules"):
         monkeypatch.setattr(imported, name, {})
     monkeypatch.setattr(sys, "path", list(sys.path))
@@ -123,7 +123,8 @@ def test_a_file_that_does_not_work_is_one_line(text, said, tmp_path):
 
 
 def test_a_file_that_is_mended_is_loaded_again(tmp_path):
-    (tmp_path / "mine.py").write_text("1 / 0\n")
+    file = write_part(tmp_path / "mine.py")
+    file.write_text(f"{file.read_text()}\n1 / 0\n")
     with pytest.raises(SightlineError, match="ZeroDivisionError"):
         load_plugin(tmp_path / "mine.py")
     load_plugin(write_part(tmp_path / "mine.py"))

@@ -30,7 +30,7 @@ ENVIRONMENT = "SIGHTLINE_PLUGINS"
 _files: dict[str, str] = {}  # a file that was loaded -> the name of its module
 _loading: list[str] = []
 _packages: dict[str, Origin] = {}  # top-level module of an entry point -> its package
-_registering: dict[str, None] = {}  # modules outside the package that registered something, in order
+_registering: list[str] = []  # modules outside the package, in the order in which they registered something
 
 
 class Origin(NamedTuple):
@@ -174,7 +174,7 @@ def load_entry_point(entry: EntryPoint) -> None:
 def note_registration(module: str) -> None:
     """Remember that a module registers a part."""
     if not is_own(module):
-        _registering[module] = None
+        _registering.append(module)
 
 
 def is_own(module: str) -> bool:

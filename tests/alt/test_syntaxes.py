@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-import sightline.alt  # noqa: F401  (it registers the syntaxes)
 from sightline.alt.page import Page, find_pages, insert, read_page
 from sightline.alt.syntax import SYNTAXES, Mention
 

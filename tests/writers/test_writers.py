@@ -8,13 +8,13 @@ import os
 import shutil
 import subprocess
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 import pytest
 from PIL import Image
 
-import sightline.writers  # noqa: F401  (registers them)
 from sightline.cli import write as verb
 from sightline.errors import SightlineError
 from sightline.images.source import FileSource, TarSource, UrlSource
@@ -23,7 +23,16 @@ from sightline.testing.writers import TEXT
 from sightline.writers.list_file import COLUMNS, SUBJECT
 from sightline.writers.packet import DESCRIPTION, EMPTY, subjects_in, texts_in, with_subjects, with_text
 from sightline.writers.sidecar import FIELDS
-from sightline.writers.writer import EXISTING, WRITERS, NothingCanBeWritten, Writer, make_writer, replace_file
+from sightline.writers.text_file import TextFiles
+from sightline.writers.writer import (
+    EXISTING,
+    WRITERS,
+    NothingCanBeWritten,
+    Writer,
+    make_writer,
+    read_options,
+    replace_file,
+)
 
 WORDS = ("dog", "döġ & co", "beach")
 IN_A_LIST = {"csv", "json"}
@@ -107,6 +116,25 @@ def test_what_cannot_be_is_refused_by_name(name, folder):
     for existing in set(EXISTING) - set(WRITERS[name].takes):
         with pytest.raises(SightlineError, match=existing):
             writer(name, folder, existing=existing)
+
+
+def test_settings_are_of_the_types_of_a_writers_options():
+    @dataclass
+    class Own(TextFiles):
+        table: str = "photos"
+        rows: int = 3
+        whole: bool = False
+        share: float = 0.5
+
+    WRITERS.add("own", Own)
+    try:
+        settings = ["table=a=b", "rows=7", "whole=TRUE", "share=1e-2"]
+        assert read_options("own", settings) == {"table": "a=b", "rows": 7, "whole": True, "share": 0.01}
+        for wrong in ("rows=7.5", "whole=yes", "colour=red", "table"):
+            with pytest.raises(SightlineError, match=f"--set {wrong}: "):
+                read_options("own", [wrong])
+    finally:
+        del WRITERS._parts["own"]
 
 
 def test_what_a_killed_process_left_is_gone_after_the_next_try(folder):

@@ -10,8 +10,8 @@ import numpy as np
 from sightline.metrics import Corpus, Score, register
 
 
-# The metric's name, then those of its scores.
-@register("repetition", "repeated words")
+# The metric's name, then those of its scores; of these, which are better when lower.
+@register("repetition", "repeated words", lower=["repeated words"])
 def repeated_words(corpus: Corpus) -> tuple[Score, ...]:
     """The share of a caption's words that stood in it before, from 0 to 1; mean over the captions.
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -40,10 +40,20 @@ def _parts(config: ModelConfig, vocabulary: Vocabulary) -> list[str]:
         "vocabulary": f"{len(vocabulary):,} {vocabulary.unit}",
         "captions": f"{config.max_words} {vocabulary.unit} at most",
         "photos": f"resized to {config.preprocessing.size}x{config.preprocessing.size}",
+        **_plugins(config),
         **training_in_words(config.training),
     }
     wide = max(14, *map(len, rows))
     return [f"{name:<{wide}}  {value}" for name, value in rows.items()]
+
+
+def _plugins(config: ModelConfig) -> dict[str, str]:
+    """Where the parts are from that are not Sightline's own; captioning does without them."""
+    from sightline.plugins import Origin
+
+    members = (config, *config.members)
+    plugins = {part: Origin.from_dict(origin) for member in members for part, origin in member.plugins.items()}
+    return {"plugins": "; ".join(f"{part} of {origin}" for part, origin in plugins.items())} if plugins else {}
 
 
 def _shape(config: ModelConfig) -> dict[str, str]:
@@ -51,12 +61,16 @@ def _shape(config: ModelConfig) -> dict[str, str]:
         shapes = [", ".join(_shape(member).values()) for member in config.members]
         return {f"member {number}": shape for number, shape in enumerate(shapes, start=1)}
     height, width = config.grid
-    options = ", ".join(f"{name} {value}" for name, value in config.decoder_options.items() if value is not None)
-    encoder = f"{config.encoder}, {height}x{width} cells"
+    encoder = f"{config.encoder}{_options(config.encoder_options)}, {height}x{width} cells"
     return {
         "encoder": encoder + f", projected to {config.projection}" * bool(config.projection),
-        "decoder": config.decoder + f" ({options})" * bool(options),
+        "decoder": config.decoder + _options(config.decoder_options),
     }
+
+
+def _options(options: Mapping[str, Any]) -> str:
+    told = ", ".join(f"{name} {value}" for name, value in options.items() if value is not None)
+    return f" ({told})" * bool(told)
 
 
 def _files(folder: Path) -> list[str]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # As `sightline.writers` has them; tests compare them.
 _EXISTING = ("skip", "append", "prepend", "overwrite")
 _FIELDS = ("description", "alt")
-_ALL = ("existing", "extension", "prefix", "suffix", "field", "no_keywords", "language", "dry_run")
+_ALL = ("existing", "extension", "prefix", "suffix", "field", "no_keywords", "language", "dry_run", "settings")
 
 _OPTIONS = (
     click.option("--write", metavar="FORM", help="txt or xmp: a file beside each photo; csv or json: --out FILE."),
@@ -37,6 +37,7 @@ _OPTIONS = (
     click.option("--no-keywords", is_flag=True, default=None, help="For xmp, csv and json: no keywords."),
     click.option("--language", metavar="TAG", help="What the model writes, for xmp [default: en]."),
     click.option("--dry-run", is_flag=True, default=None, help="Print what would be written."),
+    click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="An option of a plugin's FORM."),
 )
 
 
@@ -50,7 +51,7 @@ def write_options(verb: Verb) -> Verb:
 def taken_from(options: dict[str, Any]) -> dict[str, Any]:
     """Take `write_options` but ``write`` itself out of a verb's options; those that were given."""
     taken = {name: options.pop(name) for name in _ALL}
-    return {name: value for name, value in taken.items() if value is not None}
+    return {name: value for name, value in taken.items() if value not in (None, ())}
 
 
 def caption_and_write(
@@ -84,11 +85,12 @@ def caption_and_write(
 
 
 def _writer(form: str, writing: dict[str, Any]) -> Writer:
-    from sightline.writers.writer import WRITERS, make_writer
+    from sightline.writers.writer import WRITERS, make_writer, read_options
 
     if form not in WRITERS:
         raise click.UsageError(f"--write {form}: there is no such form; choose from {', '.join(sorted(WRITERS))}")
-    return make_writer(form, writing)
+    settings = read_options(form, writing.pop("settings", ()))
+    return make_writer(form, {**writing, **settings})
 
 
 class _Run:

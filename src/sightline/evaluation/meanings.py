@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from sightline.metrics import METRICS, is_lower_better, scores_of
+
 
 class Meaning(NamedTuple):
     """What a score counts; ``better``: "higher", "lower", or empty where neither is or it is not the model's."""
@@ -38,3 +40,11 @@ MEANINGS = {
     "people's hallucinated nouns": Meaning("nouns of a person's caption that none of the photo's other captions has"),
     "captions with a hallucinated noun": Meaning("captions with at least one such noun", "lower"),
 }
+
+
+def meaning_of(score: str) -> Meaning:
+    """What a score counts; of a plugin's, nothing but which direction is better."""
+    if score in MEANINGS:
+        return MEANINGS[score]
+    is_metrics = any(score in scores_of(metric) for metric in METRICS)
+    return Meaning("", ("lower" if is_lower_better(score) else "higher") if is_metrics else "")

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from sightline._version import __version__
-from sightline.evaluation.meanings import MEANINGS, Meaning
+from sightline.evaluation.meanings import meaning_of
 from sightline.evaluation.pointing import Look, by_noun
 from sightline.evaluation.protocol import Evaluation
 from sightline.evaluation.scores import in_print
@@ -125,7 +125,7 @@ def _scores(scores: Sequence[Score], intervals: Mapping[str, tuple[float, float]
 
 def _name(score: str) -> str:
     """A score's name as HTML, with an arrow in the direction that is better, and what it counts."""
-    text, better = MEANINGS.get(score, Meaning(""))
+    text, better = meaning_of(score)
     arrow = {"higher": "↑", "lower": "↓"}.get(better, "")
     direction = f' <span class="better" title="{better} is better">{arrow}</span>' if arrow else ""
     return f"{html.escape(score)}{direction}" + f"<small>{html.escape(text)}</small>" * bool(text)

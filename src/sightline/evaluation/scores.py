@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sightline.evaluation.meanings import MEANINGS
+from sightline.evaluation.meanings import meaning_of
 from sightline.evaluation.signature import signature
 from sightline.metrics import METRICS, Corpus, Score, compute, metric_of, tokenizer_of
 from sightline.metrics.bootstrap import intervals
@@ -85,7 +85,7 @@ class Scores:
             lines.append(f"{name:<{wide}}{in_print(name, entry.value):>8}   {spread}".rstrip())
             if entry.note:
                 notes.setdefault(entry.note, []).append(name)
-        if lower := [name for name in self.scores if name in MEANINGS and MEANINGS[name].better == "lower"]:
+        if lower := [name for name in self.scores if meaning_of(name).better == "lower"]:
             notes = {"lower is better": lower, **notes}
         remarks = [f"{', '.join(names)}: {note}" for note, names in notes.items()]
         tokenizer = f"tokenizer: {tokenizer_of(self.tokenizer).description}"

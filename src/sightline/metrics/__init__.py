@@ -6,6 +6,7 @@ from sightline.metrics.registry import (
     Score,
     check_photos,
     compute,
+    is_lower_better,
     metric_of,
     quick_metrics,
     register,
@@ -13,5 +14,18 @@ from sightline.metrics.registry import (
 )
 from sightline.metrics.tokenizers import TOKENIZERS, tokenize, tokenizer_of
 
-__all__ = ["METRICS", "TOKENIZERS", "Corpus", "Score", "check_photos"]
-__all__ += ["compute", "metric_of", "quick_metrics", "register", "scores_of", "tokenize", "tokenizer_of"]
+__all__ = [
+    "METRICS",
+    "TOKENIZERS",
+    "Corpus",
+    "Score",
+    "check_photos",
+    "compute",
+    "is_lower_better",
+    "metric_of",
+    "quick_metrics",
+    "register",
+    "scores_of",
+    "tokenize",
+    "tokenizer_of",
+]

@@ -65,7 +65,7 @@ class Endings:
         return tuple(caption[-2:]) in self._open
 
 
-@register("endings", "broken off")
+@register("endings", "broken off", lower=["broken off"])
 def broken_off(corpus: Corpus) -> tuple[Score, ...]:
     """The share of captions that are broken off, see `Endings` of the references; about 0.01 for people's captions."""
     endings = Endings(caption.split() for captions in corpus.references for caption in captions)

@@ -211,17 +211,19 @@ METRICS: Registry[Metric] = Registry(
     "metric", "metrics", "sightline.metrics", first=("bleu", "meteor", "rouge", "cider", "diversity")
 )
 _SCORES: dict[str, tuple[str, ...]] = {}  # a metric's name -> those of its scores
+_LOWER: set[str] = set()
 
 
-def register(name: str, *scores: str) -> Callable[[Metric], Metric]:
+def register(name: str, *scores: str, lower: Iterable[str] = ()) -> Callable[[Metric], Metric]:
     """A decorator that enters a metric in `METRICS`.
 
-    ``scores``: the names of all its scores, by which `compute` finds it too.
+    ``scores``: the names of all its scores, by which `compute` finds it too; ``lower``: those of which less is better.
     """
 
     def enter(metric: Metric) -> Metric:
         METRICS.add(name, metric)
         _SCORES[name] = scores
+        _LOWER.update(lower)
         return metric
 
     return enter
@@ -235,6 +237,16 @@ def scores_of(metric: str) -> tuple[str, ...]:
     """
     METRICS[metric]  # which loads it
     return _SCORES[metric]
+
+
+def is_lower_better(score: str) -> bool:
+    """Whether less of a metric's score is better; `SightlineError` if no metric has it.
+
+    >>> is_lower_better("broken off"), is_lower_better("CIDEr")
+    (True, False)
+    """
+    metric_of(score)  # which loads it
+    return score in _LOWER
 
 
 def compute(corpus: Corpus, names: Iterable[str]) -> dict[str, Score]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import shutil
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
@@ -22,6 +24,7 @@ from sightline.errors import SightlineError
 from sightline.images.source import ImageSource
 from sightline.model_folder import naming_write_errors
 from sightline.nn.encoder import Encoder, fused
+from sightline.plugins import is_own
 from sightline.preprocess import Preprocessing, preprocess
 from sightline.training.data import unreadable_told
 from sightline.training.distributed import SINGLE, Ranks
@@ -31,6 +34,7 @@ _BATCH = 8
 
 _NAME_BYTES = 65  # a SHA-256 in hexadecimal digits, and the end of its line
 _DIGEST_BYTES = 32  # of a SHA-256
+_PLAIN = (bool, int, float, str, tuple)  # attributes that options become
 _PHOTOS_A_TASK = 64  # that a thread reads before it takes more: taking a task costs as much as reading a small photo
 
 
@@ -183,12 +187,25 @@ def _sha256(photo: ImageSource, content: bool) -> bytes:
 
 
 def fingerprint(encoder: Encoder) -> str:
-    """Twenty hexadecimal digits that change with the encoder's weights, its kind and its preprocessing."""
+    """Twenty hexadecimal digits that change with the encoder's weights, its kind and its preprocessing.
+
+    A plugin's kind is its code and its options too: whoever writes an encoder changes it between two trainings.
+    """
     digest = hashlib.sha256(json.dumps([type(encoder).__name__, encoder.preprocessing.as_dict()]).encode())
+    if not is_own(type(encoder).__module__):
+        options = {name: value for name, value in sorted(vars(encoder).items()) if isinstance(value, _PLAIN)}
+        digest.update(f"{encoder!r}{encoder.grid}{options | {'training': None}}".encode())
+        digest.update(_code(type(encoder)))
     for name, tensor in sorted(encoder.state_dict().items()):
         digest.update(name.encode())
         digest.update(tensor.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:20]
+
+
+def _code(kind: type) -> bytes:
+    """The file of a class; of one that is in no file, as in a notebook, something that no other process has."""
+    path = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    return Path(path).read_bytes() if path and Path(path).is_file() else secrets.token_bytes()
 
 
 def _write_all(file: FileIO, content: bytes) -> None:

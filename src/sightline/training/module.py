@@ -17,6 +17,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
 
 from sightline.errors import SightlineError
+from sightline.metrics import is_lower_better
 from sightline.nn.model import CaptionModel
 from sightline.training.batches import Batch
 from sightline.training.callbacks import EpochRecord, KeptEpoch, OwnBar, OwnSigterm
@@ -138,8 +139,9 @@ def make_trainer(
     for message in _NEEDLESS_WARNINGS:
         warnings.filterwarnings("ignore", message)
     training, objective = module.recipe.training, module.objective
-    score = training.monitor
-    monitor, better = (f"val_{score}", "max") if score else (f"val_{objective.value}", objective.better)
+    monitor, better = f"val_{objective.value}", str(objective.better)
+    if score := training.monitor:
+        monitor, better = f"val_{score}", "min" if is_lower_better(score) else "max"
     folder = out / CHECKPOINTS
     callbacks: list[Callback] = [
         OwnSigterm(),

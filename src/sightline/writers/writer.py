@@ -84,6 +84,30 @@ def make_writer(name: str, options: Mapping[str, Any]) -> Writer:
     return writer(**options)
 
 
+def read_options(name: str, settings: Sequence[str]) -> dict[str, Any]:
+    """``KEY=VALUE`` texts -> options of the writer of that name, each of its default's type.
+
+    Raises:
+        SightlineError: the writer has no such option, or the value is of another type.
+    """
+    defaults = {field.name: field.default for field in fields(WRITERS[name])}
+    options: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals or key not in defaults:
+            raise SightlineError(f"--set {setting}: write KEY=VALUE; keys of --write {name}: {', '.join(defaults)}")
+        kind: Any = type(defaults[key])
+        try:
+            options[key] = _SWITCH[text.lower()] if kind is bool else kind(text) if kind in (int, float) else text
+        except (KeyError, ValueError):
+            wanted = "true or false" if kind is bool else f"of type {kind.__name__}"
+            raise SightlineError(f"--set {setting}: the value is to be {wanted}") from None
+    return options
+
+
+_SWITCH = {"true": True, "false": False}
+
+
 def path_of(photo: ImageSource) -> Path:
     """The photo's own file, beside which its caption goes; `SightlineError` where it has none on this machine."""
     if not isinstance(photo, FileSource):
