@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -187,6 +188,20 @@ def test_a_model_folder_causes_no_file_to_be_executed(tiny_run, tmp_path):
         with pytest.raises(SightlineError, match=f"run: its encoder 'evil' is not registered here; .*{advice}"):
             load_model(run)
     assert not (tmp_path / "executed").exists()
+
+
+def test_the_encoder_of_the_docs_is_one(tmp_path, monkeypatch):
+    from sightline.nn.encoder import ENCODERS
+    from sightline.testing import check_encoder
+
+    assert "mine" not in ENCODERS
+    for name in ("_parts", "_modules"):
+        monkeypatch.setattr(ENCODERS, name, dict(getattr(ENCODERS, name)))
+    shown = re.search(r"```python
+(.*?)```", (ROOT / "docs/plugins.md").read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "mine.py").write_text(shown[1])
+    load_plugin(tmp_path / "mine.py")
+    check_encoder("mine", width=16)
 
 
 # Run in a process of its own, in an empty folder, where the examples are installed or their files are named.
