@@ -197,8 +197,7 @@ def test_the_encoder_of_the_docs_is_one(tmp_path, monkeypatch):
     assert "mine" not in ENCODERS
     for name in ("_parts", "_modules"):
         monkeypatch.setattr(ENCODERS, name, dict(getattr(ENCODERS, name)))
-    shown = re.search(r"```python
-(.*?)```", (ROOT / "docs/plugins.md").read_text(encoding="utf-8"), re.DOTALL)
+    shown = re.search(r"```python\n(.*?)```", (ROOT / "docs/plugins.md").read_text(encoding="utf-8"), re.DOTALL)
     (tmp_path / "mine.py").write_text(shown[1])
     load_plugin(tmp_path / "mine.py")
     check_encoder("mine", width=16)
