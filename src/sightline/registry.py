@@ -9,7 +9,15 @@ from pkgutil import iter_modules
 from typing import Any, TypeVar
 
 from sightline.errors import SightlineError
-from sightline.plugins import Origin, entry_points, load_entry_point, load_named, note_registration, origin_of
+from sightline.plugins import (
+    Origin,
+    entry_points,
+    is_own,
+    load_entry_point,
+    load_named,
+    note_registration,
+    origin_of,
+)
 
 T = TypeVar("T")
 
@@ -77,7 +85,8 @@ class Registry(Mapping[str, T]):
     def __iter__(self) -> Iterator[str]:
         self._scan()
         load_named()
-        names = dict.fromkeys([*self._parts, *entry_points(self.group)])
+        parts = sorted(self._parts, key=lambda name: not is_own(self._modules[name]))  # the package's own come first
+        names = dict.fromkeys([*parts, *entry_points(self.group)])
         yield from (name for name in self._first if name in names)
         yield from (name for name in names if name not in self._first)
 
@@ -86,7 +95,7 @@ class Registry(Mapping[str, T]):
 
     def own(self) -> list[str]:
         """The names of the package's own parts."""
-        return [name for name in self if name in self._parts and origin_of(self._modules[name]) is None]
+        return [name for name in self if name in self._parts and is_own(self._modules[name])]
 
     def unknown(self, name: str, others: Sequence[str] = ()) -> str:
         """What to say of a name that is not there; ``others``: further names that would do."""
