@@ -24,19 +24,13 @@ API: dict[str, tuple[str, ...]] = {
         "sightline.nn.model",
     ),
     "Parts of your own": (
-        "sightline.registry",
+        *("sightline.registry", "sightline.plugins", "sightline.nn.options", "sightline.training.registries"),
+        *("sightline.training.penalty", "sightline.data.regions.base", "sightline.writers.writer"),
         *(f"sightline.testing.{name}" for name in sightline.testing.__all__),
     ),
     "Training": (
         *("sightline.training.train", "sightline.training.objective", "sightline.training.caption_dataset"),
         "sightline.training.validation_metrics",
-    ),
-    "Parts of your own": (
-        *("sightline.registry", "sightline.plugins", "sightline.nn.options", "sightline.training.registries"),
-        *("sightline.training.penalty", "sightline.data.regions.base", "sightline.writers.writer"),
-        *("sightline.testing.encoders", "sightline.testing.decoders", "sightline.testing.objectives"),
-        *("sightline.testing.layouts", "sightline.testing.regions", "sightline.testing.metrics"),
-        "sightline.testing.writers",
     ),
 }
 
