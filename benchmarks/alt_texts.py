@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import csv
 import itertools
-import math
 import os
 import random
 import re
@@ -29,6 +28,7 @@ import sightline
 
 USUAL = set(re.split(" ", "a an the in on of and with is are at to by his her their it its up through over from for"))
 BANDS = (0, 0.5, 0.55, 0.6, 0.65, 0.7, 1)
+BANDS_LEARNED = (0, 0.25, 0.5, 0.75, 1)  # of a model that has learned its confidence
 TEMPLATES = {
     "html": ("<p>{{{{ x }}}} &eacute;</p>\r\n<img src='/img/{0}.jpg'>\r\n", '<img src="/img/{0}.jpg" alt="">\n'),
     "md": ("Words *and* `![](x.jpg)`\n\n![](/img/{0}.jpg 'title')\n\n", "![a text](/img/{0}.jpg)\n\n"),
@@ -55,13 +55,14 @@ def confidence(data: Path, photos: list[Path]) -> None:
     with (data / "captions.txt").open() as file:
         for row in csv.DictReader(file):
             references[row["image"]].update(re.findall(r"[a-z]+", row["caption"].lower()))
-    sure, said = [], []
+    sure, said, bands = [], [], BANDS
     for photo, caption in zip(photos, sightline.load().stream(photos), strict=True):
         words = [word for word in caption.words if word not in USUAL]
-        sure.append(math.exp(caption.log_probs.mean()))
+        bands = BANDS if caption.confidence is None else BANDS_LEARNED
+        sure.append(caption.sureness())
         said.append(np.mean([word in references[photo.name] for word in words]) if words else 0)
     sure, said = np.array(sure), np.array(said)
-    for low, high in itertools.pairwise(BANDS):
+    for low, high in itertools.pairwise(bands):
         band = (sure >= low) & (sure < high)
         above = sure >= low
         print(
