@@ -31,7 +31,7 @@ def load(captions: Path, name: str) -> fo.Dataset:
         fo.Sample(
             filepath=str(Path(row["photo"]).resolve()),
             caption=row["caption"],
-            confidence=sureness(row.get("confidence"), row["log_probs"]),
+            confidence=sureness(row.get("confidence"), row["log_probs"], row.get("kind")),
         )
         for row in rows
     )

@@ -28,7 +28,7 @@ def tasks(rows: Iterable[dict], photos: Path) -> Iterator[dict]:
             continue
         name = Path(row["photo"]).resolve().relative_to(photos.resolve()).as_posix()
         caption = {"from_name": "caption", "to_name": "image", "type": "textarea", "value": {"text": [row["caption"]]}}
-        score = round(sureness(row.get("confidence"), row["log_probs"]), 4)
+        score = round(sureness(row.get("confidence"), row["log_probs"], row.get("kind")), 4)
         yield {
             "data": {"image": f"/data/local-files/?d={quote(f'{photos.resolve().name}/{name}')}", "file_name": name},
             "predictions": [{"model_version": "sightline", "score": score, "result": [caption]}],

@@ -105,8 +105,11 @@ class Caption:
         return replace(self, photo=photo, alternatives=others)
 
     def sureness(self) -> float:
-        """How sure the model is, in [0, 1]: ``confidence`` where it has learned that, else `mean_probability`."""
-        return sureness(self.confidence, self.log_probs)
+        """How sure the model is, in [0, 1]: ``confidence`` where it has learned that, else `mean_probability`.
+
+        Of what it takes for no photo it is not sure at all: 0.
+        """
+        return sureness(self.confidence, self.log_probs, self.kind)
 
     def as_dict(self) -> dict[str, object]:
         """The caption as lists, strings and numbers, ready for JSON; without what it does not have, such as a note."""
@@ -187,8 +190,12 @@ def mean_probability(log_probs: Sequence[float] | NDArray[np.float32]) -> float:
     return math.exp(np.mean(log_probs)) if len(log_probs) else 0.0
 
 
-def sureness(confidence: float | None, log_probs: Sequence[float] | NDArray[np.float32]) -> float:
-    """`Caption.sureness`, of a caption's parts: its ``confidence``, or `mean_probability` of ``log_probs`` for None."""
+def sureness(
+    confidence: float | None, log_probs: Sequence[float] | NDArray[np.float32], kind: str | None = None
+) -> float:
+    """`Caption.sureness`, of those parts of a caption that it depends on."""
+    if kind not in (None, PHOTO):
+        return 0.0
     return mean_probability(log_probs) if confidence is None else confidence
 
 

@@ -109,10 +109,10 @@ def test_json_tells_what_the_heads_know(sightline, heads_bundle, photos):
 def test_captions_that_are_less_sure_are_left_out_and_named(sightline, photos, model, request):
     bundle = request.getfixturevalue(model)
     captions = [Captioner(bundle)(photo) for photo in photos]
-    least = sorted(caption.sureness() for caption in captions)[3]
+    least = sorted(caption.sureness() for caption in captions)[5]
     for options in ([], ["--json"]):
         done = sightline("caption", *photos, "--model", bundle, "--min-confidence", least - 1e-6, *options)
-        assert (done.status, len(done.out.splitlines())) == (0, 4)
+        assert (done.status, len(done.out.splitlines())) == (0, 2)
         told = [line for line in done.err.splitlines() if "not sure" in line]
         assert told == [
             f"not sure: {caption.photo}: confidence {caption.sureness():.2f}"

@@ -41,7 +41,7 @@ def _add(app: FastAPI, requests: CaptionRequests) -> None:
     async def caption(request: Request) -> Response:
         captioned = await caption_json(requests, request, Vision)
         (result,) = captioned.captions
-        confidence = sureness(result.get("confidence"), result["log_probs"])
+        confidence = sureness(result.get("confidence"), result["log_probs"], result.get("kind"))
         found = {"text": result["caption"], "source": "image", "confidence": round(confidence, 4)}
         head = {"id": captioned.asked.id or str(uuid.uuid4()), "code": 200}
         model = {"name": MODEL, "version": __version__}
