@@ -10,7 +10,8 @@ const SEARCHED = ["tokens", "log_probs", "scores", "attention"];
 export async function openSearch(runtime, model) {
   env.wasm.wasmBinary = runtime;
   env.wasm.numThreads = 1;
-  return InferenceSession.create(model, {executionProviders: ["wasm"]});
+  // Errors alone: that an input may be left out (`allow_repeats`) would be a warning.
+  return InferenceSession.create(model, {executionProviders: ["wasm"], logSeverityLevel: 3});
 }
 
 // pixels: Float32Array (3, side, side).
