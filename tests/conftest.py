@@ -41,7 +41,13 @@ SLOW = (
 # The files that take longest, and those after them that take more than five seconds: begun last, one would run alone.
 LONGEST = (
     *("tests/export/test_ensemble.py", "tests/training/test_devices.py", "tests/export/test_export.py"),
-    *("tests/bulk/test_ray.py", "tests/test_tour.py", "tests/serve/page/", "tests/training/test_failures.py"),
+    *(
+        "tests/bulk/test_ray.py",
+        "tests/test_research.py",
+        "tests/test_tour.py",
+        "tests/serve/page/",
+        "tests/training/test_failures.py",
+    ),
     *("tests/cli/test_streams.py", "tests/serve/test_stopping.py", "tests/cli/test_caption_to_file.py"),
     *("tests/metrics/test_meteor.py", "tests/training/test_objectives.py", "tests/training/test_languages.py"),
     "tests/docs/test_commands.py",

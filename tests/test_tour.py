@@ -3,32 +3,45 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-TOUR = Path(__file__).parents[1] / "examples" / "tour.ipynb"
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def execute(name: str, parameters: str) -> Any:
+    """A notebook of examples/ that was executed there, with other ``parameters``; it is kept without outputs."""
+    nbformat = pytest.importorskip("nbformat", reason="needs nbformat")
+    nbclient = pytest.importorskip("nbclient", reason="needs nbclient and ipykernel")
+    pytest.importorskip("torch", reason="needs the training tier")
+    notebook = nbformat.read(EXAMPLES / name, as_version=4)
+    assert not [cell for cell in notebook.cells if cell.get("outputs")]
+    (cell,) = (cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ()))
+    cell.source = parameters
+    nbclient.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(EXAMPLES)}}).execute()
+    outputs = outputs_of(notebook)
+    assert not [output["text"] for output in outputs if output.get("name") == "stderr"]
+    return notebook
+
+
+def outputs_of(notebook: Any) -> list[Any]:
+    return [output for cell in notebook.cells for output in cell.get("outputs", ())]
+
+
+def printed_by(notebook: Any) -> str:
+    return "".join(output.get("text", "") for output in outputs_of(notebook))
 
 
 @pytest.mark.slow
 def test_the_tour_runs_to_its_end_and_shows_captions():
-    nbformat = pytest.importorskip("nbformat", reason="needs nbformat")
-    nbclient = pytest.importorskip("nbclient", reason="needs nbclient and ipykernel")
-    pytest.importorskip("torch", reason="its last part needs the training tier")
-    tour = nbformat.read(TOUR, as_version=4)
-    assert not [cell for cell in tour.cells if cell.get("outputs")], "it is kept without outputs"
-    (parameters,) = (cell for cell in tour.cells if "parameters" in cell.metadata.get("tags", ()))
-    parameters.source = "PHOTOS, EPOCHS = 20, 1"
-    nbclient.NotebookClient(tour, timeout=120, resources={"metadata": {"path": str(TOUR.parent)}}).execute()
-    outputs = [output for cell in tour.cells for output in cell.get("outputs", ())]
-    shown = [output.get("data", {}) for output in outputs]
+    tour = execute("tour.ipynb", "PHOTOS, EPOCHS = 20, 1")
+    shown = [output.get("data", {}) for output in outputs_of(tour)]
     framed = [data for data in shown if "text/html" in data]
     assert len(framed) == 3 and all("<iframe" in data["text/html"] for data in framed)
     assert len([data for data in shown if "image/png" in data]) == 1
-    assert not [
-        output["text"] for cell in tour.cells for output in cell.get("outputs", ()) if output.get("name") == "stderr"
-    ]
     trained = next(cell for cell in tour.cells if "train(recipe" in cell.source)
     lines = [line for output in trained.outputs for line in output["text"].splitlines()]
     assert [line.split(maxsplit=1)[0] for line in lines] == ["16", "model.onnx:"]
-    said = "".join(output.get("text", "") for output in outputs)
+    said = printed_by(tour)
     assert "dog is running" in said and "error: " in said and "broken.png: not an image" in said

@@ -17,7 +17,7 @@ def test_the_examples_of_the_page_run(monkeypatch: pytest.MonkeyPatch):
     pytest.importorskip("torch", reason="needs the training tier")
     monkeypatch.chdir(ROOT)  # where recipes/ is
     blocks = [part for part in parts(PAGE.read_text(encoding="utf-8")) if isinstance(part, Block)]
-    examples = "\n".join(line for block in blocks if block.lines[0].startswith(">>>") for line in [*block.lines, ""])
+    examples = "\n".join(line for block in blocks if block.language == "pycon" for line in [*block.lines, ""])
     page = doctest.DocTestParser().get_doctest(examples, {}, PAGE.name, None, None)
     results = doctest.DocTestRunner().run(page)
     assert results.attempted > 30 and not results.failed
