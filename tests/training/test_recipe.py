@@ -1,4 +1,5 @@
 import json
+import pickle
 import shlex
 import subprocess
 import sys
@@ -207,3 +208,28 @@ def test_options_are_printed_without_a_dataset():
         for option in options:
             rows = [line.split() for line in printed.output.splitlines()]
             assert any(row[:2] == option[:2] for row in map(tuple, rows)), option
+
+
+def test_a_recipe_reaches_other_processes(tmp_path):
+    (tmp_path / "mine.yaml").write_text("decoder: {name: transformer, layers: 1}\ntraining: {penalties: {}}\n")
+    recipe = load_recipe(tmp_path / "mine.yaml")
+    again = pickle.loads(pickle.dumps(recipe))
+    assert again == recipe and again.decoder.layers == 1
+    make, (values,) = recipe.__reduce__()
+    values["encoder"]["name"] = "of_a_plugin"
+    with pytest.raises(SightlineError, match=r"encoder\.name: 'of_a_plugin' is none of .*--plugin"):
+        make(values)
+
+
+def test_penalties_have_weights_and_options(tmp_path):
+    (tmp_path / "mine.yaml").write_text("training: {objective: self_critical, break_off_penalty: 0.2}\n")
+    recipe = load_recipe(tmp_path / "mine.yaml", ["training.penalties={hallucination: 0.5}"])
+    assert recipe.training.weighted_penalties() == {"break_off": {"weight": 0.2}, "hallucination": {"weight": 0.5}}
+    assert recipe.training.needs_boxes and recipe.training.samples_captions
+    for penalties, said in (
+        ("{nothing: 1}", "is none of"),
+        ("{break_off: 1}", "give one"),
+        ("{hallucination: -1}", "weight"),
+    ):
+        with pytest.raises(SightlineError, match=said):
+            load_recipe(tmp_path / "mine.yaml", [f"training.penalties={penalties}"])

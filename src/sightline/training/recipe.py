@@ -329,6 +329,9 @@ class Recipe(Section):
         for option in of_rewards:
             if getattr(training, option) and ("penalties" if "penalty" in option else option) not in taken:
                 raise ValueError(f"training.{option} needs training.objective: self_critical")
+        for name in ("hallucination", "break_off"):
+            if name in training.penalties and getattr(training, f"{name}_penalty"):
+                raise ValueError(f"training.{name}_penalty is training.penalties.{name}; give one of them")
         options = decoder.model_dump()
         if options["name"] == "gru" and options["attention"] == "once":
             every_step: dict[str, object] = {
