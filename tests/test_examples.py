@@ -66,6 +66,15 @@ def test_label_studios_tasks_name_photos_that_its_server_finds_and_fit_the_inter
         assert len(result["value"]["text"]) == 1 and 0 < prediction["score"] < 1
 
 
+def test_the_confidence_that_a_model_has_learned_counts(library):
+    tasks = script("label_studio_captions").tasks
+    row = {"photo": str(library / "a.png"), "caption": "a dog", "log_probs": [-1.0, -3.0], "error": None}
+    scores = [
+        task["predictions"][0]["score"] for each in ({}, {"confidence": 0.25}) for task in tasks([row | each], library)
+    ]
+    assert scores == [pytest.approx(0.1353), 0.25]
+
+
 def test_label_studio_accepts_the_tasks(library):
     sdk = pytest.importorskip("label_studio_sdk.label_interface", reason="needs label-studio-sdk")
     interface = sdk.LabelInterface((EXAMPLES / "label_studio.xml").read_text())
