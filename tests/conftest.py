@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -150,6 +152,52 @@ def tiny_graph(tiny_bundle: Path) -> onnx.ModelProto:
     import onnx
 
     return onnx.load(tiny_bundle / "model.onnx")
+
+
+HEADS = {
+    "keywords": ("dog", "grass", "red", "bench"),
+    "nouns": ("dog", "grass", "people", "bench", "cat", "ball"),
+    "kinds": ("photo", "chart", "map"),
+}
+
+
+def add_heads(tiny: Tiny, names: Mapping[str, tuple[str, ...]] = HEADS) -> Tiny:
+    """The model with heads of random weights, as a calibration would add them."""
+    import torch
+
+    from sightline.nn.heads import Heads
+
+    model, config, vocabulary = copy.deepcopy(tiny.model), replace(tiny.config, heads=names), tiny.vocabulary
+    torch.manual_seed(5)
+    heads = Heads(model.encoder.feature_size, len(vocabulary), names)
+    with torch.no_grad():
+        for parameter in heads.parameters():
+            parameter.copy_(torch.randn_like(parameter))
+        if heads.confidence is not None:
+            keywords = names["keywords"]
+            for word in names["nouns"]:
+                keyword = keywords.index(word) if word in keywords else len(keywords)
+                heads.confidence.keyword_of[vocabulary.words.index(word)] = keyword
+            heads.confidence.prior.copy_(-torch.rand(len(keywords) + 1))
+    model.heads = heads
+    return Tiny(model.eval(), config, vocabulary)
+
+
+@pytest.fixture(scope="session")
+def headed(tiny: Tiny) -> Tiny:
+    return add_heads(tiny)
+
+
+@pytest.fixture(scope="session")
+def headed_run(headed: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model with heads, with model.onnx. Copy it before changing it."""
+    from sightline.export.export import export_into
+    from sightline.nn.model_files import save_model
+
+    folder = tmp_path_factory.mktemp("headed") / "run"
+    save_model(folder, *headed)
+    export_into(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

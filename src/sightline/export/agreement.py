@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from sightline.model_folder import ModelConfig
+from sightline.model_folder import HEADS, ModelConfig
 from sightline.nn.decoder import Memory
 from sightline.nn.evidence import evidence
 from sightline.nn.model import CaptionModel
@@ -21,7 +22,7 @@ from sightline.sessions import available_cores, forbids_repeats, open_session, r
 from sightline.vocabulary import PAD, START
 
 TOLERANCE = 1e-4
-"""The largest difference of a log-probability, score, attention weight or evidence that an fp32 export may show."""
+"""The largest difference of a log-probability, score, attention weight, evidence or confidence in an fp32 export."""
 
 LARGEST_LOSS = 0.2
 """Nats a word that the torch model may find a rounded export's captions less likely than its own, on average."""
@@ -42,8 +43,8 @@ class Agreement:
         captions: how many captions were compared.
         differing_captions: how many of them, the best beam's, have other words.
         differing_beams: how many sentences have other words, all beams counted.
-        difference: the largest difference of a log-probability, score, attention weight or evidence in sentences of
-            equal words; nan where the torch model's are no numbers.
+        difference: the largest difference of a log-probability, score, attention weight, evidence or confidence in
+            sentences of equal words, and of what heads say of photos; nan where the torch model's are no numbers.
         loss: by how many nats a word the torch model finds the best beams' captions of model.onnx less likely than its
             own, on average; below 0 where it likes them better.
     """
@@ -91,10 +92,11 @@ def compare(
     difference, losses = 0.0, []
     for batch in _batches(pixels):
         with torch.inference_mode():
-            memory = model.prepare(model.features(torch.from_numpy(batch)))
+            features = model.features(torch.from_numpy(batch))
+            memory = model.prepare(features)
         for beam_size, penalty, explain, allowed in _SEARCHES:
             barred = repeats and repeats.unless(torch.tensor(allowed))
-            by_torch = _torch_search(model, config, memory, beam_size, penalty, explain, barred)
+            by_torch = _torch_search(model, config, features, memory, beam_size, penalty, explain, barred)
             by_runtime = run_search(session, batch, beam_size, penalty, explain, allowed or repeats is None)
             same, apart = _differences(by_torch, by_runtime)
             captions += len(batch)
@@ -134,6 +136,7 @@ def _batches(pixels: Sequence[NDArray[np.float32]]) -> Iterable[NDArray[np.float
 def _torch_search(
     model: CaptionModel,
     config: ModelConfig,
+    features: Tensor,
     memory: Memory,
     beam_size: int,
     penalty: float,
@@ -145,6 +148,9 @@ def _torch_search(
     outputs = {**sentences._asdict(), "scores": scores}
     if explain:
         outputs["evidence"] = evidence(model.decoder, memory, sentences.tokens[:, 0])
+    if model.heads:
+        judgement = model.heads(features, sentences.tokens, sentences.log_probs, sentences.lengths)
+        outputs |= {name: judged for name, judged in judgement._asdict().items() if judged is not None}
     return {name: tensor.numpy() for name, tensor in outputs.items()}
 
 
@@ -163,6 +169,11 @@ def _differences(by_torch: dict[str, NDArray], by_runtime: dict[str, NDArray]) -
     if "evidence" in by_runtime:
         longest = by_runtime["evidence"].shape[1]
         numbers.append(np.abs(by_torch["evidence"][:, :longest] - by_runtime["evidence"])[equal[:, 0]].max(initial=0))
+    for name in by_torch.keys() & HEADS:
+        of_sentences = real if "confidence" in name else slice(None)
+        # Words that name no thing are NaN in both.
+        ours, theirs = (np.nan_to_num(each[name][of_sentences], nan=-1.0) for each in (by_torch, by_runtime))
+        numbers.append(np.abs(ours - theirs).max(initial=0))
     return equal | none | _tied(by_torch["log_probs"], by_runtime["log_probs"], parted), float(max(numbers))
 
 

@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper
 
-from sightline.export.parts import BEAM_FIELDS, CHOSEN, Parts, trace_parts
+from sightline.export.parts import BEAM_FIELDS, CHOSEN, JUDGED, Parts, trace_parts
 from sightline.export.trace import rename
-from sightline.model_folder import ALLOW_REPEATS, INPUTS, SEARCHED, ModelConfig, identity
+from sightline.model_folder import ALLOW_REPEATS, HEADS, INPUTS, SEARCHED, ModelConfig, identity
 from sightline.nn.encoder import fused
 from sightline.nn.model import CaptionModel
 from sightline.nn.repeats import repeats_of
@@ -34,8 +34,9 @@ def to_onnx(model: CaptionModel, config: ModelConfig, vocabulary: Vocabulary) ->
     may be left out and is then false, see `sightline.nn.repeats`. Outputs, best beam first: ``tokens`` int64 (B, K, T),
     ``log_probs`` float32 (B, K, T), ``lengths`` int64 (B, K), ``scores`` float32 (B, K), ``attention`` float32
     (B, K, T, L), see `sightline.nn.search.Sentences`; ``evidence`` float32, where ``explain`` (B, longest, L), the best
-    beams', see `sightline.nn.evidence`, otherwise (0, 0, 0). ``model`` must be in evaluation mode. A decoder's state
-    must keep its shapes from word to word.
+    beams', see `sightline.nn.evidence`, otherwise (0, 0, 0). Of a model with heads then what it has of `HEADS`, see
+    `sightline.nn.heads.Judgement`. ``model`` must be in evaluation mode. A decoder's state must keep its shapes from
+    word to word.
     """
     size = config.preprocessing.size
     repeats = repeats_of(vocabulary, config.known_nouns)
@@ -63,7 +64,7 @@ def ready_to_trace(model: CaptionModel) -> CaptionModel:
 
 
 def _join(parts: Parts, max_words: int) -> GraphProto:
-    """``first``, a Loop of ``word`` at most ``max_words`` times, ``last``, and ``evidence`` under an If."""
+    """``first``, a Loop of ``word`` at most ``max_words`` times, ``last``, ``evidence`` under an If, and ``heads``."""
     first, word, last, evidence = (part.graph for part in parts[:4])
     # Bodies read memory, table and length_penalty from the graph around them; only beams and states travel.
     inputs = {name: name for name in (*INPUTS, ALLOW_REPEATS)}
@@ -80,9 +81,10 @@ def _join(parts: Parts, max_words: int) -> GraphProto:
     # An initializer of an input's name is what the input is by default.
     optional = [value for value in word.input if value.name == ALLOW_REPEATS]
     default = [helper.make_tensor(value.name, TensorProto.BOOL, [], [False]) for value in optional]
+    judged = _judge(parts.heads.graph) if parts.heads else GraphProto()
     loop = _loop(word, first, parts.carried)  # before the nodes of ``first`` are listed, as it adds to them
     return helper.make_graph(
-        [*first.node, loop, *last.node, _if_explain(evidence, parts.states)],
+        [*first.node, loop, *last.node, _if_explain(evidence, parts.states), *judged.node],
         "sightline",
         [
             *first.input,
@@ -90,9 +92,16 @@ def _join(parts: Parts, max_words: int) -> GraphProto:
             helper.make_tensor_value_info("explain", TensorProto.BOOL, []),
             *optional,
         ],
-        [*last.output, helper.make_tensor_value_info("evidence", TensorProto.FLOAT, _EVIDENCE)],
-        [*first.initializer, *last.initializer, *constants, *default],
+        [*last.output, helper.make_tensor_value_info("evidence", TensorProto.FLOAT, _EVIDENCE), *judged.output],
+        [*first.initializer, *last.initializer, *constants, *default, *judged.initializer],
     )
+
+
+def _judge(heads: GraphProto) -> GraphProto:
+    """The heads' part, reading what ``first`` and ``last`` give."""
+    read = {"features": "first/features", **{name: name for name in JUDGED}}
+    _prefix(heads, "heads", read | {f"judged_{name}": name for name in HEADS})
+    return heads
 
 
 def _loop(word: GraphProto, first: GraphProto, carried: Sequence[str]) -> NodeProto:

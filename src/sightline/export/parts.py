@@ -14,12 +14,14 @@ from sightline.export.trace import Free, Part, Tensors, fold, trace
 from sightline.model_folder import ALLOW_REPEATS, INPUTS, SEARCHED
 from sightline.nn.decoder import Decoder
 from sightline.nn.evidence import word_evidence
+from sightline.nn.heads import Heads
 from sightline.nn.model import CaptionModel
 from sightline.nn.repeats import Repeats
 from sightline.nn.search import Beams, Choices, advance, begin, finish, first_scores
 from sightline.vocabulary import END
 
 BEAM_FIELDS = Beams._fields[:-1]  # without the decoder's state, a tuple of tensors
+JUDGED = ("tokens", "log_probs", "lengths")  # what heads read of sentences
 CHOSEN = tuple(f"chosen_{name}" for name in Choices._fields)
 
 
@@ -32,6 +34,8 @@ class Parts(NamedTuple):
             ``allow_repeats`` -> ``go_on``, the beams one word longer, what was chosen.
         last: beams, what was chosen at all steps, ``length_penalty`` -> `SEARCHED`, with ``best_`` before each name.
         evidence: memory, table, state, ``previous`` and ``target`` word -> the state after it, its ``evidence``.
+        heads: ``features``, which ``first`` then gives too, and the sentences -> those of `HEADS` that the model has,
+            with ``judged_`` before each name; None if it has none.
         memory: names of the memory's tensors.
         states: names of the decoder's state.
     """
@@ -40,6 +44,7 @@ class Parts(NamedTuple):
     word: ModelProto
     last: ModelProto
     evidence: ModelProto
+    heads: ModelProto | None
     memory: list[str]
     states: list[str]
 
@@ -57,11 +62,13 @@ class _Prepare(nn.Module):
         self.model, self.words, self.max_words = model, words, max_words
 
     def forward(self, pixels: Tensor, scores: Tensor) -> Tensors:
-        memory = self.model.prepare(self.model.features(pixels))
+        features = self.model.features(pixels)
+        memory = self.model.prepare(features)
         # Of constants alone, so ONNX Runtime makes this table once, when it loads the model.
         table = self.model.decoder.embed(torch.arange(self.words))
         beams = begin(self.model.decoder, memory, scores, self.max_words)
-        return (*memory, table, *beams[:-1], *beams.state)
+        judged = [features] if self.model.heads else []
+        return (*memory, table, *beams[:-1], *beams.state, *judged)
 
 
 class _Repeats(nn.Module):
@@ -122,6 +129,17 @@ class _WordEvidence(nn.Module):
         return (*after, values)
 
 
+class _Judge(nn.Module):
+    """Annotation vectors and the search's sentences -> what the heads say, in the order of `HEADS`."""
+
+    def __init__(self, heads: Heads) -> None:
+        super().__init__()
+        self.heads = heads
+
+    def forward(self, features: Tensor, tokens: Tensor, log_probs: Tensor, lengths: Tensor) -> Tensors:
+        return tuple(judged for judged in self.heads(features, tokens, log_probs, lengths) if judged is not None)
+
+
 # (T, L), which words are nouns -> the model of `_Finish`, which depends on nothing else.
 _finish_models: dict[tuple[int, int, bytes | None], ModelProto] = {}
 
@@ -138,7 +156,8 @@ def trace_parts(model: CaptionModel, size: int, words: int, max_words: int, repe
         del parts["last"]
     models = trace(parts)
     last = copy.deepcopy(_finish_models.get(key) or _finish_models.setdefault(key, models["last"]))
-    return Parts(models["first"], fold(models["word"]), last, fold(models["evidence"]), memory, states)
+    heads = models.get("heads")
+    return Parts(models["first"], fold(models["word"]), last, fold(models["evidence"]), heads, memory, states)
 
 
 def _list_parts(
@@ -150,7 +169,8 @@ def _list_parts(
     decoder, allowed = model.decoder, () if repeats is None else (torch.tensor(False),)
     step = _SearchStep(decoder, repeats)
     with torch.no_grad():
-        memory = tuple(tensor.clone() for tensor in model.prepare(model.features(pixels)))
+        features = model.features(pixels)
+        memory = tuple(tensor.clone() for tensor in model.prepare(features))
         state = tuple(tensor.clone() for tensor in decoder.initial_state(memory))
         table = decoder.embed(torch.arange(words))
         begun = begin(decoder, memory, scores, max_words)
@@ -169,7 +189,7 @@ def _list_parts(
             (pixels, scores),
             (first.photos, first.beams),
             INPUTS[:2],
-            [*of_photo, *travelling],
+            [*of_photo, *travelling, *(["features"] if model.heads else [])],
         ),
         "word": Part(
             step,
@@ -193,4 +213,21 @@ def _list_parts(
             [*(f"next_{name}" for name in states), "evidence"],
         ),
     }
+    if model.heads:
+        parts["heads"] = _list_heads(model.heads, features, max_words)
     return parts, memory_names, states
+
+
+def _list_heads(heads: Heads, features: Tensor, max_words: int) -> Part:
+    free = Free("heads")
+    tokens = torch.full((2, 3, max_words), END)
+    sentences = (tokens, torch.full(tokens.shape, -1.0), torch.full((2, 3), max_words))
+    with torch.no_grad():
+        names = [name for name, judged in heads(features, *sentences)._asdict().items() if judged is not None]
+    return Part(
+        _Judge(heads),
+        (features, *sentences),
+        (free.photos, *free.each_by_beam(sentences)),
+        ["features", *JUDGED],
+        [f"judged_{name}" for name in names],
+    )

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from sightline.nn.decoder import Decoder, Memory, State
 from sightline.nn.encoder import Encoder
+from sightline.nn.heads import Heads
 from sightline.nn.prefix_tree import PrefixTree
 from sightline.nn.shortcuts import take
 from sightline.vocabulary import END, PAD, UNKNOWN
@@ -45,16 +46,22 @@ class Outputs(NamedTuple):
 
 
 class CaptionModel(nn.Module):
-    """Pixels -> annotation vectors, through a linear layer of width ``projection`` unless that is None -> words."""
+    """Pixels -> annotation vectors, through a linear layer of width ``projection`` unless that is None -> words.
+
+    ``heads`` judge photo and sentences, after the search, see `sightline.nn.heads`; most models have none.
+    """
 
     # Teacher forcing computes once what captions of a photo begin with.
     quick, plain_way = False, "caption by caption, about 1.2 times as long"
 
-    def __init__(self, encoder: Encoder, decoder: Decoder, projection: int | None = None) -> None:
+    def __init__(
+        self, encoder: Encoder, decoder: Decoder, projection: int | None = None, heads: Heads | None = None
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.projection = nn.Identity() if projection is None else nn.Linear(encoder.feature_size, projection)
         self.decoder = decoder
+        self.heads = heads
 
     def features(self, pixels: Tensor) -> Tensor:
         """``pixels`` (P, 3, size, size) -> the encoder's annotation vectors (P, L, D), before any projection."""

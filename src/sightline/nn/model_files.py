@@ -16,6 +16,7 @@ from sightline.errors import SightlineError
 from sightline.model_folder import CONFIG, VOCABULARY, WEIGHTS, ModelConfig, load_description, replacing
 from sightline.nn.decoder import DECODERS
 from sightline.nn.encoder import ENCODERS, Encoder
+from sightline.nn.heads import Heads
 from sightline.nn.library_encoders import make_encoder
 from sightline.nn.model import CaptionModel, ensemble
 from sightline.plugins import Origin
@@ -30,11 +31,15 @@ _MANY = 200_000
 def build_model(config: ModelConfig, vocabulary: Vocabulary, encoder: Encoder | None = None) -> CaptionModel:
     """A model of this shape with fresh weights; ``encoder`` saves building the one that ``config`` names."""
     if config.members:
-        return ensemble([build_model(member, vocabulary) for member in config.members])
-    encoder = encoder or make_encoder(config.encoder, config.encoder_options)
-    feature_size = config.projection or encoder.feature_size
-    decoder = DECODERS[config.decoder](len(vocabulary), feature_size, **config.decoder_options)
-    return CaptionModel(encoder, decoder, config.projection)
+        model = ensemble([build_model(member, vocabulary) for member in config.members])
+    else:
+        encoder = encoder or make_encoder(config.encoder, config.encoder_options)
+        feature_size = config.projection or encoder.feature_size
+        decoder = DECODERS[config.decoder](len(vocabulary), feature_size, **config.decoder_options)
+        model = CaptionModel(encoder, decoder, config.projection)
+    if config.heads:
+        model.heads = Heads(model.encoder.feature_size, len(vocabulary), config.heads)
+    return model
 
 
 def save_model(folder: Path, model: CaptionModel, config: ModelConfig, vocabulary: Vocabulary) -> None:
@@ -83,7 +88,10 @@ def check_parts(folder: Path, config: ModelConfig, others: Sequence[Registry[Any
 
 
 def load_ensemble(folders: Sequence[Path]) -> tuple[CaptionModel, ModelConfig, Vocabulary]:
-    """`DecoderEnsemble` of two or more folders of one vocabulary, grid and preprocessing, or else `SightlineError`."""
+    """`DecoderEnsemble` of two or more folders of one vocabulary, grid and preprocessing, or else `SightlineError`.
+
+    It has no heads: those of a member know that member's sentences.
+    """
     if len(folders) < 2:
         raise SightlineError("an ensemble needs at least two model folders; add one")
     models, configs, vocabularies = zip(*map(load_model, folders), strict=True)
@@ -110,9 +118,10 @@ def load_ensemble(folders: Sequence[Path]) -> tuple[CaptionModel, ModelConfig, V
         plugins={},
         max_words=min(config.max_words for config in configs),
         training={key: each[0] if all(value == each[0] for value in each) else each for key, each in values.items()},
-        members=configs,
+        members=tuple(replace(config, heads={}) for config in configs),
         activation_ranges={},
         nouns=tuple(word for word in vocabulary.words if any(word in config.nouns for config in configs)),
+        heads={},
     )
     return ensemble(models), joint, vocabulary
 

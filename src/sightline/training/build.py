@@ -56,6 +56,7 @@ def new_model(
         raise SightlineError(f"encoder.frozen_blocks: {recipe.encoder.name} has {blocks} blocks; name fewer")
     if origin:
         before, before_config, known = origin
+        before.heads = None  # they would not know what this training changes; `sightline calibrate` fits others
         state = extend_weights(before.state_dict(), model.state_dict(), len(known), len(vocabulary))
         if reason := _load_state(model, state):
             kinds = [(before_config.encoder, config.encoder), (before_config.decoder, config.decoder)]
