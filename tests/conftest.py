@@ -39,6 +39,7 @@ SLOW = (
     *("tests/serve/test_description.py", "tests/serve/test_stopping.py", "tests/serve/test_workers.py"),
     *("tests/test_light_tier.py", "tests/training/test_train.py", "tests/training/test_resume.py"),
     *("tests/cli/test_caption_to_file.py", "tests/training/test_cpu.py", "tests/training/test_features.py"),
+    "tests/training/test_calibration.py",
 )
 # The files that take longest, and those after them that take more than five seconds: begun last, one would run alone.
 LONGEST = (

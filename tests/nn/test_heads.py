@@ -85,15 +85,11 @@ def test_model_onnx_says_what_torch_says(headed, headed_run, photos):
     assert np.isfinite(np.nan_to_num(judged.word_confidence)).all()
 
 
-def test_a_model_may_have_some_heads_only(tiny, photos):
-    for names, outputs in (
-        ({"kinds": ("photo", "chart")}, ["kinds"]),
-        ({"keywords": ("dog", "red")}, ["keywords"]),
-        ({"keywords": ("dog", "red"), "nouns": ("dog",)}, ["confidence", "word_confidence", "keywords"]),
-    ):
-        graph = to_onnx(*add_heads(tiny, names))
-        assert [output.name for output in graph.graph.output if output.name in HEADS] == outputs
-    assert not {output.name for output in to_onnx(*tiny).graph.output} & set(HEADS)
+def test_a_model_may_have_some_heads_only(tiny, tiny_graph, photos):
+    names = {"keywords": ("dog", "red"), "kinds": ("photo", "chart")}
+    graph = to_onnx(*add_heads(tiny, names))
+    assert [output.name for output in graph.graph.output if output.name in HEADS] == ["kinds", "keywords"]
+    assert not {output.name for output in tiny_graph.graph.output} & set(HEADS)
 
 
 def test_they_are_stored_as_the_rest_is(headed, headed_run, photos, tmp_path):

@@ -124,7 +124,7 @@ def test_a_package_without_weights_says_so(bundled, shapes, sightline, tmp_path)
     assert done.status == 1
     assert (
         done.err
-        == "sightline: --init bundled: no model.safetensors came with this installation; name a model folder instead\n"
+        == "sightline: bundled: no model.safetensors came with this installation; name a model folder instead\n"
     )
 
 

@@ -23,7 +23,7 @@ def app() -> None:
 for _verb in (
     *(caption.caption, explain.explain, alt.alt, serve.serve, serve.site),
     *(evaluate.evaluate, evaluate.compare, evaluate.score),
-    *(models.info, train.train, models.ensemble, models.export, models.push, data.app),
+    *(models.info, train.train, models.calibrate, models.ensemble, models.export, models.push, data.app),
 ):
     app.add_command(_verb)
 

@@ -1,7 +1,8 @@
-"""`sightline info`, `export`, `ensemble` and `push`: describe models, and make others of them."""
+"""`sightline info`, `calibrate`, `export`, `ensemble` and `push`: describe models, and make others of them."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sightline.cli.options import PATH, model_option, plugin_option
-from sightline.cli.streams import complain, put
+from sightline.cli.streams import ProgressLine, complain, progress, put
 from sightline.errors import SightlineError, require_training_tier
 from sightline.images.find import PhotoFinder
 
@@ -172,6 +173,61 @@ def ensemble(runs: tuple[Path, ...], out: Path) -> None:
     from sightline.export.export import make_ensemble
 
     made = make_ensemble(runs, out)
+    put(f"{made.path}: {made.size / 1e6:.1f} MB, agrees with torch to {made.agreement.difference:.0e}")
+
+
+@click.command()
+@click.argument("run", metavar="RUN")
+@click.option(
+    "--data",
+    type=PATH,
+    required=True,
+    multiple=True,
+    help="A dataset's folder, with train and val photos; give it again for several.",
+)
+@click.option(
+    "--regions",
+    metavar="[NAME=]PATH",
+    multiple=True,
+    help="Where the boxes of captions' phrases are, if not in the dataset's folder: they tell which words name things."
+    " Of several datasets, NAME is the one that they belong to.",
+)
+@click.option("--out", type=PATH, metavar="MODEL", required=True, help="The folder to write.")
+@click.option(
+    "--pictures",
+    type=click.IntRange(min=0),
+    default=500,
+    help="Pictures of each kind that is no photo, to draw and to learn from; 0: the model does not tell kinds.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="Of first weights, drawings and folds.")
+@click.option("--cache", type=PATH, help="Where annotation vectors are kept [default: the user's cache].")
+@click.option("--quiet", is_flag=True, help="No progress line.")
+def calibrate(
+    run: str, data: tuple[Path, ...], regions: tuple[str, ...], out: Path, quiet: bool, **options: Any
+) -> None:
+    """Teach a trained model how sure it can be: confidence, keywords, and whether a picture is a photo.
+
+    RUN: The model folder a training left, hf://USER/NAME, or 'bundled', the model in the package.
+
+    The captioner itself does not change. Confidence, the probability that every thing a caption names is named by a
+    person too, is learned on held-out photos, keywords on training photos. MODEL is then a model folder like RUN.
+    """
+    require_training_tier()
+    from sightline.cli.train import by_dataset, origin_folder
+    from sightline.training.calibration import calibrate as run_calibration
+
+    shown: dict[str, ProgressLine] = {}
+    with contextlib.ExitStack() as line:
+
+        def tell(what: str, done: int, total: int) -> None:
+            if what not in shown:
+                line.close()
+                shown[what] = line.enter_context(progress(what, shown=not quiet))
+            shown[what](done, total)
+
+        made = run_calibration(
+            origin_folder(run), data, out, by_dataset(regions, data), progress=tell, say=put, **options
+        )
     put(f"{made.path}: {made.size / 1e6:.1f} MB, agrees with torch to {made.agreement.difference:.0e}")
 
 

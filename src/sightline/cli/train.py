@@ -140,7 +140,7 @@ def train(
     out = out or Path("runs") / data[0].resolve().name
     if not resume and is_rank_zero():
         check_new(out)
-    origin = _origin(init) if init and not resume else None
+    origin = origin_folder(init) if init and not resume else None
     if recipe or resume:
         settings = load_recipe(recipe or out / RECIPE, overrides)
     elif origin:
@@ -149,12 +149,12 @@ def train(
         raise SightlineError("no recipe: name one with --recipe, e.g. --recipe recipes/baseline.yaml")
     from sightline.training.train import train as run
 
-    options |= {"resume": resume, "init": origin, "regions": _by_dataset(regions, data), "progress": not quiet}
+    options |= {"resume": resume, "init": origin, "regions": by_dataset(regions, data), "progress": not quiet}
     run(settings, data, out, say=put, **options)
     put(f"the captioner is in {out}; try: sightline caption PHOTO --model {shlex.quote(str(out))}")
 
 
-def _by_dataset(texts: tuple[str, ...], data: tuple[Path, ...]) -> dict[str, Path]:
+def by_dataset(texts: tuple[str, ...], data: tuple[Path, ...]) -> dict[str, Path]:
     """``[NAME=]PATH`` texts -> the name of a dataset's folder and where its regions are."""
     names = [folder.resolve().name for folder in data]
     regions: dict[str, Path] = {}
@@ -170,13 +170,13 @@ def _by_dataset(texts: tuple[str, ...], data: tuple[Path, ...]) -> dict[str, Pat
     return regions
 
 
-def _origin(init: str) -> Path:
+def origin_folder(init: str) -> Path:
     """The folder of the model to start from; `SightlineError` if the package came without weights to train."""
     from sightline.captioner import BUNDLED_MODEL
     from sightline.model_folder import WEIGHTS
 
     if init == "bundled" and not (BUNDLED_MODEL / WEIGHTS).is_file():
-        raise SightlineError(f"--init bundled: no {WEIGHTS} came with this installation; name a model folder instead")
+        raise SightlineError(f"bundled: no {WEIGHTS} came with this installation; name a model folder instead")
     if init.startswith("hf:/"):
         from sightline.hub.fetch import fetch
 

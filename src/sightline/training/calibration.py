@@ -25,11 +25,12 @@ from sightline.model_folder import CONFIG, ONNX, VOCABULARY, WEIGHTS, ModelConfi
 from sightline.nn.heads import Heads, KeywordHead, pooled, sentence_features
 from sightline.nn.model import CaptionModel
 from sightline.nn.model_files import load_model, save_model
+from sightline.nn.repeats import repeats_of
 from sightline.nn.search import Sentences, search
 from sightline.not_photos import KINDS, draw
 from sightline.preprocess import preprocess
 from sightline.sessions import BEAM_SIZE, LENGTH_PENALTY
-from sightline.training.calibration_words import choose_words, presence
+from sightline.training.calibration_words import choose_words, presence, words_of
 from sightline.training.data import read_data
 from sightline.training.features import FeatureCache
 from sightline.training.heads import (
@@ -110,7 +111,8 @@ def calibrate(
                 " to tell what a probability is worth: list more of them as val"
             )
         located = list(_located(folders, regions or {}, say))
-        words = choose_words(dataset.examples["train"], located, say)
+        nouns = frozenset(map(singular, config.known_nouns))
+        words = choose_words(dataset.examples["train"], located, nouns, say)
         store = FeatureCache(cache or cache_folder("features"), model.encoder)
         photos = {split: _encode(store, split, part, progress) for split, part in dataset.examples.items()}
         calibration = _Calibration(model, config, vocabulary, words.nouns, words.keywords, seed, progress)
@@ -174,7 +176,7 @@ class _Calibration:
         self.heads = Heads(model.encoder.feature_size, len(vocabulary), self.names)
 
     def keywords(self, train: _Photos, held_out: _Photos, repeats: Tensor) -> dict[str, float | None]:
-        """Fit the standardisation and the keywords; the mean over keywords of average precision, beside a baseline's."""
+        """Fit the standardisation and the keywords; mean average precision over keywords, beside a baseline's."""
         deviation, mean = torch.std_mean(train.x, dim=0)
         self.heads.mean.copy_(mean)
         self.heads.deviation.copy_(deviation + 1e-6)
@@ -239,7 +241,7 @@ class _Calibration:
         odds[named] = cross_fitted(nouns, true, of_noun)
         arrays = (torch.from_numpy(odds).float(), torch.from_numpy(named), sentences.log_probs, sentences.lengths)
         about = sentence_features(*arrays).numpy().astype(np.float64).reshape(photos * beams, -1)
-        all_right = (right | ~named).all(2).astype(np.float64)
+        all_right: NDArray[np.float64] = np.asarray((right | ~named).all(2), np.float64)
         real = (sentences.log_probs.amin(2) > -1e8).numpy().reshape(-1)
         of_sentence = np.repeat(folds, beams)
         labels = all_right.reshape(-1)
@@ -253,7 +255,7 @@ class _Calibration:
                 fitted, offset = fit_logistic(values, truth)
                 weights.copy_(torch.from_numpy(fitted))
                 bias.fill_(offset)
-        best = 1 / (1 + np.exp(-sure.reshape(photos, beams)[:, 0]))
+        best: NDArray[np.float64] = np.asarray(1 / (1 + np.exp(-sure.reshape(photos, beams)[:, 0])))
         of_best = np.zeros_like(named)
         of_best[:, 0] = named[:, 0]
         return {
@@ -267,18 +269,19 @@ class _Calibration:
     def _sentences(
         self, held_out: _Photos, keywords: KeywordHead
     ) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_], Sentences]:
-        """Of all sentences of the search: nouns' features, which words are nouns, which of them are right, (P, K, T)."""
+        """Of all sentences of the search, (P, K, T): features of nouns, which words are nouns, which are right."""
         head = self.heads.confidence
         assert head is not None
         keyword_at = {word: index for index, word in enumerate(self.names["keywords"])}
         for word in self.names["nouns"]:
             at = self.vocabulary.words.index(word)
             head.keyword_of[at] = keyword_at.get(singular(word), len(keyword_at))
-        parts = []
+        parts, repeats = [], repeats_of(self.vocabulary, replace(self.config, heads=self.names).known_nouns)
         for start in range(0, len(held_out.examples), _BATCH):
-            memory = self.model.prepare(held_out.features(start))
+            with torch.inference_mode():
+                memory = self.model.prepare(held_out.features(start))
             decoder, longest = self.model.decoder, self.config.max_words
-            parts.append(search(decoder, memory, BEAM_SIZE, longest, LENGTH_PENALTY)[0])
+            parts.append(search(decoder, memory, BEAM_SIZE, longest, LENGTH_PENALTY, repeats)[0])
             done = min(start + _BATCH, len(held_out.examples))
             self.progress("captioning held-out photos", done, len(held_out.examples))
         sentences = Sentences(*map(torch.cat, zip(*parts, strict=True)))
@@ -288,7 +291,7 @@ class _Calibration:
         forms = [singular(word) for word in self.vocabulary.words]
         right = np.zeros(named.shape, bool)
         for photo, example in enumerate(held_out.examples):
-            known = set(singular(word) for word in _words(example))
+            known = words_of(example)
             ids = np.array([form in known for form in forms])
             right[photo] = ids[sentences.tokens[photo].numpy()]
         return features.numpy(), named.numpy(), right & named.numpy(), sentences
@@ -301,14 +304,8 @@ class _Calibration:
         return lambda done, total: self.progress(what, done, total)
 
 
-def _words(example: Example) -> Iterable[str]:
-    from sightline.vocabulary import split_words
-
-    return (word for caption in example.captions for word in split_words(caption))
-
-
 def _by_neighbours(x: Tensor, train: Tensor, there: Tensor) -> Tensor:
-    """The baseline: how many of the nearest training photos, by the cosine, have the keyword; nearer ones count more."""
+    """The baseline: how many of the training photos nearest by the cosine have the keyword, by their nearness."""
     lengths = train.norm(dim=1).clamp(min=1e-9)
     parts = []
     for some in x.split(64):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import NamedTuple
@@ -31,20 +31,24 @@ class Words(NamedTuple):
     keywords: tuple[str, ...]
 
 
-def choose_words(train: Sequence[Example], located: Sequence[Example], say: Callable[[str], None]) -> Words:
+def choose_words(
+    train: Sequence[Example], located: Sequence[Example], known: frozenset[str], say: Callable[[str], None]
+) -> Words:
     """The nouns and keywords of ``train``; ``located``: the photos with regions, train and held out, maybe none.
 
-    Nouns are those of the hallucination measure (`nouns_of`). Without regions, those of the model in the package, if
-    they are common in these captions, which then are in English; otherwise there are none, and ``say`` is told.
-    Keywords are words that stand in phrases of things at least half of the time, nouns and attributes; without regions,
-    words that are three times as likely where another of the photo's captions has them.
+    Nouns are those of the hallucination measure (`nouns_of`). Without regions, they are those ``known`` to the model,
+    or else to the model in the package, if they are common in these captions, which then are in English; otherwise
+    there are none, and ``say`` is told. Keywords are words that stand in phrases of things at least half of the time,
+    nouns and attributes; without regions those of the model in the package, or else words that are three times as
+    likely where another of the photo's captions has them.
     """
-    counts = Counter(chain.from_iterable(map(_words_of, train)))
+    counts = Counter(chain.from_iterable(map(words_of, train)))
     nouns = nouns_of(located)
-    worthy = _in_phrases(located) if nouns else _agreed_upon(train)
-    if not nouns:
-        nouns, others = _of_package(counts)
-        worthy = others or worthy
+    if nouns:
+        worthy = _in_phrases(located)
+    else:
+        of_package, others = _of_package(counts)
+        nouns, worthy = known or of_package, others or _agreed_upon(train)
         if not nouns:
             say("no photo has boxes that tell which words name things: captions get no confidence; see --regions")
     keywords = [word for word, count in counts.most_common() if word in worthy and count >= _FEWEST_PHOTOS]
@@ -61,11 +65,12 @@ def presence(examples: Sequence[Example], words: Sequence[str]) -> NDArray[np.bo
     at = {word: index for index, word in enumerate(words)}
     there = np.zeros((len(examples), len(words)), bool)
     for row, example in enumerate(examples):
-        there[row, [at[word] for word in _words_of(example) if word in at]] = True
+        there[row, [at[word] for word in words_of(example) if word in at]] = True
     return there
 
 
-def _words_of(example: Example) -> set[str]:
+def words_of(example: Example) -> set[str]:
+    """The words of all captions of a photo, in the singular."""
     return {singular(word) for caption in example.captions for word in split_words(caption)}
 
 
@@ -90,7 +95,8 @@ def _in_phrases(examples: Sequence[Example]) -> set[str]:
 
 def _agreed_upon(examples: Sequence[Example]) -> set[str]:
     """Words that are `_LIFT` times as likely in a caption where another caption of the photo has them."""
-    said, again, captions = Counter[str](), Counter[str](), 0
+    said, captions = Counter[str](), 0
+    again: dict[str, float] = defaultdict(float)
     for example in examples:
         number = len(example.captions)
         captions += number

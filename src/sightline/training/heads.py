@@ -67,7 +67,7 @@ def fit_kinds(x: Tensor, kinds: Tensor, count: int) -> nn.Linear:
 
 
 def bound_false_alarms(layer: nn.Linear, photos: Tensor, share: float) -> None:
-    """Shift the bias of "photo", the first kind, so that this ``share`` of ``photos`` (N, D) has a lower one than 0.5."""
+    """Shift the bias of "photo", the first kind, so that ``share`` of ``photos`` (N, D) are rather something else."""
     with torch.no_grad():
         log_probs = log_softmax(layer(photos), dim=1)
         odds = log_probs[:, 0] - log_probs[:, 1:].logsumexp(1)
