@@ -38,6 +38,15 @@ MEANINGS = {
     "uniform mass": Meaning(f"mass of attention that is the same everywhere: {_BASELINE}"),
     "hallucinated nouns": Meaning("nouns of the model that none of the photo's captions by people has", "lower"),
     "people's hallucinated nouns": Meaning("nouns of a person's caption that none of the photo's other captions has"),
+    "confidence AUC": Meaning("how often a right caption has more confidence than a wrong one; 50 is chance", "higher"),
+    "confidence Brier": Meaning(
+        "squared difference of confidence from 1 for right captions, 0 for wrong ones", "lower"
+    ),
+    "calibration error": Meaning("how far confidence is from the share of captions that are right", "lower"),
+    "hallucinated nouns, surer half": Meaning(
+        "hallucinated nouns in the half of the captions it is surest of", "lower"
+    ),
+    "true keywords": Meaning("keywords that one of the photo's captions has", "higher"),
     "captions with a hallucinated noun": Meaning("captions with at least one such noun", "lower"),
 }
 

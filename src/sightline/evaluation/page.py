@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from sightline._version import __version__
+from sightline.evaluation.confidence import confidence_section
 from sightline.evaluation.meanings import meaning_of
 from sightline.evaluation.pointing import Look, by_noun
 from sightline.evaluation.protocol import Evaluation
@@ -63,6 +64,7 @@ def write_report_page(path: Path, evaluation: Evaluation) -> None:
         SELDOM=_beside_people(rarely),
         BEST="".join(_photo(evaluation, photo, ciders[photo]) for photo in best),
         WORST="".join(_photo(evaluation, photo, ciders[photo]) for photo in worst),
+        CONFIDENCE=confidence_section(evaluation.judged),
         POINTING=pointing_section(evaluation),
         VERSION=__version__,
     )

@@ -17,11 +17,12 @@ from sightline.data.dataset import Dataset
 from sightline.data.example import Example
 from sightline.data.regions.nouns import nouns_of
 from sightline.errors import SightlineError
+from sightline.evaluation.confidence import Judged, confidence_scores, judge, keyword_scores
 from sightline.evaluation.hallucination import Mention, hallucination_scores, mentions, mentions_of_people
 from sightline.evaluation.pointing import Look, looks, pointing_scores
 from sightline.evaluation.protocol_warnings import count_photos, trained_by, warnings_about
 from sightline.evaluation.scores import Scores, score_captions
-from sightline.metrics import METRICS, quick_metrics, tokenizer_of
+from sightline.metrics import METRICS, Score, quick_metrics, tokenizer_of
 from sightline.model_folder import CONFIG, ONNX, VOCABULARY
 from sightline.sessions import BEAM_SIZE, LENGTH_PENALTY
 
@@ -66,6 +67,7 @@ class Evaluation:
         examples: photo -> its source and references.
         looks: for every generated noun with boxes, where the model looked; see `pointing`.
         mentions: every generated noun of a thing, if the split has boxes; see `hallucination`.
+        judged: every caption that has a confidence, against its references; see `confidence`.
     """
 
     protocol: Protocol
@@ -74,6 +76,7 @@ class Evaluation:
     examples: Mapping[str, Example]
     looks: tuple[Look, ...] = ()
     mentions: tuple[Mention, ...] = ()
+    judged: tuple[Judged, ...] = ()
 
     @property
     def references(self) -> dict[str, list[str]]:
@@ -154,13 +157,19 @@ def evaluate_split(
     )
     if scores.warning:
         protocol = replace(protocol, warnings=(*protocol.warnings, scores.warning))
+    judged = judge(captions, scored)
+    more = (*confidence_scores(judged), *keyword_scores(captions, scored))
     if not nouns:
-        return Evaluation(protocol, scores, captions, scored)
+        return Evaluation(protocol, _with(scores, more), captions, scored, judged=judged)
     all_looks, all_mentions = looks(captions, scored, nouns), mentions(captions, scored, nouns)
-    more = pointing_scores(all_looks, scores.photos)
-    more += hallucination_scores(all_mentions, mentions_of_people(scored, nouns), scores.photos)
-    scores = replace(scores, scores={**scores.scores, **{score.name: score for score in more}})
-    return Evaluation(protocol, scores, captions, scored, all_looks, all_mentions)
+    of_nouns = pointing_scores(all_looks, scores.photos)
+    of_nouns += hallucination_scores(all_mentions, mentions_of_people(scored, nouns), scores.photos)
+    scores = _with(scores, (*of_nouns, *more))
+    return Evaluation(protocol, scores, captions, scored, all_looks, all_mentions, judged)
+
+
+def _with(scores: Scores, more: Iterable[Score]) -> Scores:
+    return replace(scores, scores={**scores.scores, **{score.name: score for score in more}})
 
 
 def model_fingerprint(folder: Path) -> str:
