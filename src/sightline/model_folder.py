@@ -69,7 +69,7 @@ class ModelConfig:
             its input and its output lie, for `sightline.nn.quantization`; empty where they were not gathered.
         heads: the words that `sightline calibrate` has taught the model about: ``"nouns"``, those of the vocabulary
             that name things; ``"kinds"``, the first of them "photo", and ``"keywords"``, what those outputs of
-            model.onnx are the probabilities of. Empty where it has not.
+            model.onnx are the probabilities of; ``"others"``, nouns that are no keywords. Empty where it has not.
         plugins: a part from outside the package, such as ``"encoder tiny"`` -> where it came from, for messages only.
         nouns: the words of the vocabulary that name things, as the boxes of the training photos tell, for
             `sightline.nn.repeats`; empty where there were none.

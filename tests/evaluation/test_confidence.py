@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from sightline.caption import Caption, Keyword
+from sightline.data.dataset import read_dataset
 from sightline.data.example import Example
 from sightline.evaluation.confidence import (
     Judged,
@@ -17,6 +18,8 @@ from sightline.evaluation.confidence import (
     judge,
     keyword_scores,
 )
+from sightline.evaluation.protocol_warnings import warnings_about
+from sightline.shapes.draw import draw_shapes
 
 
 def caption(text: str, confidence: float | None, nouns: str, keywords: str = "") -> Caption:
@@ -76,6 +79,14 @@ def test_scores_of_keywords():
     assert score.value == pytest.approx(3 / 4)
     without = {photo: replace(each, keywords=()) for photo, each in CAPTIONS.items()}
     assert keyword_scores(without, EXAMPLES) == ()
+
+
+def test_a_model_that_was_calibrated_on_these_photos_is_noticed(tmp_path):
+    draw_shapes(tmp_path / "mine", photos=30, seed=1)
+    dataset = read_dataset(tmp_path / "mine")
+    for data, split, warned in (("mine", "val", 1), (["a", "mine"], "val", 1), ("mine", "test", 0), ("a", "val", 0)):
+        warnings = warnings_about(dataset, split, {"calibration": {"data": data}})
+        assert sum("confidence was learned on these photos" in warning for warning in warnings) == warned
 
 
 def test_the_section_draws_the_risk_and_counts_words():

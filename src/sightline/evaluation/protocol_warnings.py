@@ -36,6 +36,9 @@ def _about_data(dataset: Dataset, split: str) -> Iterator[str]:
 
 
 def _about_training(dataset: Dataset, split: str, training: Mapping[str, Any]) -> Iterator[str]:
+    calibrated = training.get("calibration", {}).get("data", ())
+    if split == "val" and dataset.root.resolve().name in ([calibrated] if isinstance(calibrated, str) else calibrated):
+        yield "confidence was learned on these photos, so its scores flatter it; config.json has those by cross-fitting"
     records, examples = _fingerprints(training), dataset.splits.get(split, ())
     if not records:
         yield "the model has no record of its training photos, so it may know these"

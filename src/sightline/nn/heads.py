@@ -45,14 +45,16 @@ class Heads(nn.Module):
     Args:
         feature_size: D, the width of an annotation vector.
         vocabulary_size: V.
-        names: `ModelConfig.heads`: of ``"keywords"``, ``"nouns"`` and ``"kinds"`` those that the model has.
+        names: `ModelConfig.heads`: of ``"keywords"``, ``"nouns"``, ``"kinds"`` and ``"others"`` those that the model
+            has; others are nouns that are learned as keywords are, for confidence, but are not worth naming.
     """
 
     def __init__(self, feature_size: int, vocabulary_size: int, names: Mapping[str, Sequence[str]]) -> None:
         super().__init__()
         self.mean = nn.Buffer(torch.zeros(feature_size))
         self.deviation = nn.Buffer(torch.ones(feature_size))
-        words, kinds = len(names.get("keywords", ())), len(names.get("kinds", ()))
+        self.named, kinds = len(names.get("keywords", ())), len(names.get("kinds", ()))
+        words = self.named + len(names.get("others", ()))
         self.keywords = KeywordHead(feature_size, words) if words else None
         self.kinds = nn.Linear(feature_size, kinds) if kinds else None
         self.confidence = ConfidenceHead(vocabulary_size, words) if words and names.get("nouns") else None
@@ -71,7 +73,7 @@ class Heads(nn.Module):
         return Judgement(
             *sure,
             None if self.kinds is None else self.kinds(x).softmax(1),
-            None if logits is None else logits.sigmoid(),
+            None if logits is None else logits[:, : self.named].sigmoid(),
         )
 
 
@@ -85,7 +87,7 @@ def pooled(features: Tensor) -> Tensor:
 
 
 class KeywordHead(nn.Module):
-    """x (P, D) -> log-odds (P, W) of each keyword."""
+    """x (P, D) -> log-odds (P, W) of each keyword, then of other nouns."""
 
     def __init__(self, feature_size: int, keywords: int) -> None:
         super().__init__()

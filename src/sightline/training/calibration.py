@@ -30,7 +30,7 @@ from sightline.nn.search import Sentences, search
 from sightline.not_photos import KINDS, draw
 from sightline.preprocess import preprocess
 from sightline.sessions import BEAM_SIZE, LENGTH_PENALTY
-from sightline.training.calibration_words import choose_words, presence, words_of
+from sightline.training.calibration_words import Words, choose_words, presence, words_of
 from sightline.training.data import read_data
 from sightline.training.features import FeatureCache
 from sightline.training.heads import (
@@ -115,7 +115,7 @@ def calibrate(
         words = choose_words(dataset.examples["train"], located, nouns, say)
         store = FeatureCache(cache or cache_folder("features"), model.encoder)
         photos = {split: _encode(store, split, part, progress) for split, part in dataset.examples.items()}
-        calibration = _Calibration(model, config, vocabulary, words.nouns, words.keywords, seed, progress)
+        calibration = _Calibration(model, config, vocabulary, words, seed, progress)
         repeats = _balance(dataset.record["train_photos"])
         figures = calibration.keywords(photos["train"], photos["val"], repeats)
         if pictures:
@@ -163,16 +163,17 @@ class _Calibration:
         model: CaptionModel,
         config: ModelConfig,
         vocabulary: Vocabulary,
-        nouns: frozenset[str],
-        keywords: tuple[str, ...],
+        words: Words,
         seed: int,
         progress: Progress,
     ) -> None:
         self.model, self.config, self.vocabulary = model, config, vocabulary
-        self.nouns, self.seed, self.progress = nouns, seed, progress
-        words = vocabulary.words[len(SPECIAL_TOKENS) :]
-        named = [word for word in words if singular(word) in nouns] if vocabulary.unit == "words" else []
-        self.names: dict[str, Any] = {"keywords": keywords, **({"nouns": tuple(named)} if named else {})}
+        self.seed, self.progress = seed, progress
+        self.names: dict[str, Any] = {"keywords": words.keywords}
+        own = vocabulary.words[len(SPECIAL_TOKENS) :] if vocabulary.unit == "words" else ()
+        if named := tuple(word for word in own if singular(word) in words.nouns):
+            self.names |= {"nouns": named, "others": words.others}
+        self.learned = (*words.keywords, *self.names.get("others", ()))
         self.heads = Heads(model.encoder.feature_size, len(vocabulary), self.names)
 
     def keywords(self, train: _Photos, held_out: _Photos, repeats: Tensor) -> dict[str, float | None]:
@@ -180,8 +181,9 @@ class _Calibration:
         deviation, mean = torch.std_mean(train.x, dim=0)
         self.heads.mean.copy_(mean)
         self.heads.deviation.copy_(deviation + 1e-6)
-        there = torch.from_numpy(presence(train.examples, self.names["keywords"])).float()
-        x, known = self._standardised(train.x), presence(held_out.examples, self.names["keywords"])
+        there = torch.from_numpy(presence(train.examples, self.learned)).float()
+        x, named = self._standardised(train.x), len(self.names["keywords"])
+        known = presence(held_out.examples, self.names["keywords"])
         self.heads.keywords = fit_keywords(x, there, repeats, self.seed, self._tell("learning keywords"))
         if self.heads.confidence is not None:
             share = there.mean(0).clamp(1e-4, 1 - 1e-4)
@@ -189,8 +191,8 @@ class _Calibration:
             self.heads.confidence.prior.copy_(torch.cat([share, rare]).logit())
         others = self._standardised(held_out.x)
         with torch.inference_mode():
-            scores = self.heads.keywords(others).numpy()
-            neighbours = _by_neighbours(others, x, there).numpy()
+            scores = self.heads.keywords(others)[:, :named].numpy()
+            neighbours = _by_neighbours(others, x, there[:, :named]).numpy()
         frequent = known.sum(0) >= 5
         if not frequent.any():
             return {"keywords": None}
@@ -272,7 +274,7 @@ class _Calibration:
         """Of all sentences of the search, (P, K, T): features of nouns, which words are nouns, which are right."""
         head = self.heads.confidence
         assert head is not None
-        keyword_at = {word: index for index, word in enumerate(self.names["keywords"])}
+        keyword_at = {word: index for index, word in enumerate(self.learned)}
         for word in self.names["nouns"]:
             at = self.vocabulary.words.index(word)
             head.keyword_of[at] = keyword_at.get(singular(word), len(keyword_at))

@@ -17,7 +17,7 @@ from sightline.errors import SightlineError
 from sightline.model_folder import CONFIG, ModelConfig
 from sightline.vocabulary import split_words
 
-MOST_KEYWORDS = 600
+MOST_KEYWORDS, _MOST_OTHERS = 500, 300
 _FEWEST_PHOTOS = 20  # a keyword of fewer cannot be learned, nor told apart from chance
 _MOST_FIRST = 0.8  # of words before a noun, those that begin the phrase more often are articles and numbers
 _LIFT = 3.0  # how much likelier a word must be where somebody else has written it
@@ -25,10 +25,11 @@ _SHARE_OF_NOUNS = 0.1  # of the words of captions in English, a third are nouns;
 
 
 class Words(NamedTuple):
-    """``nouns``: words that name things, in the singular, maybe none; ``keywords``: the commonest first."""
+    """``nouns``: words that name things, in the singular, maybe none; ``keywords``; ``others``: nouns that are none."""
 
     nouns: frozenset[str]
     keywords: tuple[str, ...]
+    others: tuple[str, ...]
 
 
 def choose_words(
@@ -47,17 +48,19 @@ def choose_words(
     if nouns:
         worthy = _in_phrases(located)
     else:
-        of_package, others = _of_package(counts)
-        nouns, worthy = known or of_package, others or _agreed_upon(train)
+        of_package, worth_naming = _of_package(counts)
+        nouns, worthy = known or of_package, worth_naming or _agreed_upon(train)
         if not nouns:
             say("no photo has boxes that tell which words name things: captions get no confidence; see --regions")
-    keywords = [word for word, count in counts.most_common() if word in worthy and count >= _FEWEST_PHOTOS]
+    common = [word for word, count in counts.most_common() if count >= _FEWEST_PHOTOS]
+    keywords = [word for word in common if word in worthy][:MOST_KEYWORDS]
     if not keywords:
         raise SightlineError(
             f"no word is common enough to learn as a keyword, in {_FEWEST_PHOTOS} training photos or more, and agreed"
             " upon by those who describe a photo; add photos or captions"
         )
-    return Words(nouns, tuple(keywords[:MOST_KEYWORDS]))
+    others = [word for word in common if word in nouns and word not in keywords][:_MOST_OTHERS]
+    return Words(nouns, tuple(keywords), tuple(others))
 
 
 def presence(examples: Sequence[Example], words: Sequence[str]) -> NDArray[np.bool_]:
