@@ -34,8 +34,8 @@ class Repeats(NamedTuple):
     links: Tensor
 
     def unless(self, allowed: Tensor) -> Repeats:
-        """The same, or nothing that is forbidden where ``allowed``, bool (), is true."""
-        return Repeats(torch.where(allowed, 0.0, self.pair), torch.where(allowed, 0.0, self.nouns), self.links)
+        """The same, or nothing that is forbidden where ``allowed``, bool (), is true; nouns are known all the same."""
+        return Repeats(torch.where(allowed, 0.0, self.pair), self.nouns, torch.where(allowed, 0.0, self.links))
 
 
 def repeats_of(vocabulary: Vocabulary, nouns: Collection[str]) -> Repeats | None:
