@@ -173,7 +173,7 @@ def add_heads(tiny: Tiny, names: Mapping[str, tuple[str, ...]] = HEADS) -> Tiny:
     heads = Heads(model.encoder.feature_size, len(vocabulary), names)
     with torch.no_grad():
         for parameter in heads.parameters():
-            parameter.copy_(torch.randn_like(parameter))
+            parameter.copy_(0.3 * torch.randn_like(parameter))
         if heads.confidence is not None:
             keywords = names["keywords"]
             for word in names["nouns"]:

@@ -13,6 +13,7 @@ from sightline.export.graph import to_onnx
 from sightline.model_folder import HEADS
 from sightline.nn.heads import pooled
 from sightline.nn.model_files import load_model
+from sightline.nn.repeats import repeats_of
 from sightline.nn.search import search
 from sightline.preprocess import preprocess
 
@@ -21,11 +22,12 @@ from ..conftest import add_heads
 
 @torch.no_grad()
 def judge(headed, photos):
-    """The sentences of a torch search, and what the heads say of them, by plain numpy and one word at a time."""
-    model, config, _ = headed
+    """The photos' annotation vectors, and the sentences of a torch search."""
+    model, config, vocabulary = headed
     pixels = torch.from_numpy(np.stack([preprocess(photo, config.preprocessing) for photo in photos]))
     features = model.features(pixels)
-    sentences, _ = search(model.decoder, model.prepare(features), 3, config.max_words, 1.0)
+    repeats = repeats_of(vocabulary, config.known_nouns)
+    sentences, _ = search(model.decoder, model.prepare(features), 3, config.max_words, 1.0, repeats)
     return features, sentences
 
 
