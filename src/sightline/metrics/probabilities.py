@@ -46,7 +46,8 @@ def calibration_error(probabilities: ArrayLike, true: ArrayLike, bins: int = BIN
     values, labels = np.asarray(probabilities, np.float64), np.asarray(true, np.float64)
     order = np.argsort(values, kind="stable")
     parts = [part for part in np.array_split(order, bins) if len(part)]
-    return sum(abs(values[part].mean() - labels[part].mean()) * len(part) for part in parts) / max(1, len(values))
+    apart = sum(abs(values[part].mean() - labels[part].mean()) * len(part) for part in parts)
+    return float(apart / max(1, len(values)))
 
 
 def risk_by_coverage(probabilities: ArrayLike, risks: ArrayLike) -> NDArray[np.float64]:
