@@ -17,7 +17,7 @@ from sightline.metrics.registry import Score
 from sightline.vocabulary import split_words
 
 _ALL_ALIKE = "all captions are right, or none: nothing to tell apart"
-_WIDE, _HIGH = 420, 160
+_WIDE, _HIGH = 720, 200
 
 
 @dataclass(frozen=True)
