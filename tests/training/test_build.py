@@ -2,9 +2,14 @@ import pytest
 import torch
 
 from sightline.errors import SightlineError
+from sightline.model_folder import ModelConfig
 from sightline.nn.library_encoders import ENCODERS
+from sightline.nn.model_files import save_model
 from sightline.training import build
-from sightline.training.build import load_encoder_weights
+from sightline.training.build import load_encoder_weights, new_model
+from sightline.training.data import read_data
+
+from .conftest import tiny
 
 LITE = ENCODERS["efficientnet_lite0"]
 
@@ -52,3 +57,16 @@ def test_what_cannot_be_had_says_what_to_do(monkeypatch):
         load_encoder_weights(LITE(), "download")
     with pytest.raises(SightlineError, match=r"no package has MobileNetV2's; set encoder\.weights: download"):
         load_encoder_weights(ENCODERS["mobilenet_v2"](), "package")
+
+
+def test_what_boxes_say_is_a_noun_is_kept_with_the_model_and_in_its_further_training(data, tmp_path):
+    def begin(boxes, init=None):
+        recipe = tiny(attention_supervision=0.1 * boxes)
+        return new_model(recipe, read_data([data], {}, boxes, print), init, print)
+
+    save_model(tmp_path, *(started := begin(boxes=True)))
+    nouns = started[1].nouns
+    assert {"circle", "square"} <= set(nouns) and "and" not in nouns and set(nouns) <= set(started[2].words)
+    assert ModelConfig.load(tmp_path / "config.json").known_nouns == nouns
+    assert begin(boxes=False, init=tmp_path)[1].nouns == nouns
+    assert begin(boxes=False)[1].nouns == ()
