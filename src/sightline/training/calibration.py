@@ -17,11 +17,13 @@ from torch import Tensor
 
 from sightline.data.dataset import Dataset, read_dataset
 from sightline.data.example import Example
+from sightline.data.large.packed import Joined
 from sightline.data.regions.nouns import singular
 from sightline.errors import SightlineError
 from sightline.export.export import Export, export_into
 from sightline.metrics.probabilities import area_under_curve, average_precision, brier, calibration_error
 from sightline.model_folder import CONFIG, ONNX, VOCABULARY, WEIGHTS, ModelConfig, cache_folder, replacing_folder
+from sightline.nn.encoder import fused
 from sightline.nn.heads import Heads, KeywordHead, pooled, sentence_features
 from sightline.nn.model import CaptionModel
 from sightline.nn.model_files import load_model, save_model
@@ -48,7 +50,7 @@ Progress = Callable[[str, int, int], None]
 PICTURES = 500
 """Drawn pictures of each kind that a calibration learns from, by default."""
 FALSE_ALARMS = 0.01
-"""The share of held-out photos that are taken for no photos."""
+"""The share of each dataset's held-out photos that may be taken for no photos."""
 _FEWEST_HELD_OUT = 40  # photos; fewer cannot say what a probability is worth
 _NEIGHBOURS = 100  # of the baseline for keywords; 30 are worse
 _BATCH = 8
@@ -58,10 +60,14 @@ _BATCH = 8
 class _Photos:
     """Train or held-out photos: ``examples``, the cache's ``rows`` and which of them is whose, ``x`` (N, D) pooled."""
 
-    examples: Sequence[Example]
+    examples: Joined
     rows: NDArray[np.float16]
     row: NDArray[np.int64]
     x: Tensor
+
+    def by_dataset(self) -> Sequence[Tensor]:
+        """``x`` of each dataset."""
+        return self.x.split(list(map(len, self.examples.parts)))
 
     def features(self, start: int) -> Tensor:
         """The annotation vectors of a batch, float32 (P, L, D)."""
@@ -114,10 +120,11 @@ def calibrate(
         nouns = frozenset(map(singular, config.known_nouns))
         words = choose_words(dataset.examples["train"], located, nouns, say)
         store = FeatureCache(cache or cache_folder("features"), model.encoder)
-        photos = {split: _encode(store, split, part, progress) for split, part in dataset.examples.items()}
+        photos = {
+            split: _encode(store, split, Joined(_parts(part)), progress) for split, part in dataset.examples.items()
+        }
         calibration = _Calibration(model, config, vocabulary, words, seed, progress)
-        repeats = _balance(dataset.record["train_photos"])
-        figures = calibration.keywords(photos["train"], photos["val"], repeats)
+        figures = calibration.keywords(photos["train"], photos["val"])
         if pictures:
             figures |= calibration.kinds(photos["train"], photos["val"], pictures)
         if words.nouns:
@@ -139,20 +146,17 @@ def _located(folders: Sequence[Path], regions: Mapping[str, Path], say: Callable
             yield from (example for example in dataset.located_split(split, tell) if example.regions)
 
 
-def _encode(store: FeatureCache, split: str, examples: Sequence[Example], progress: Progress) -> _Photos:
+def _parts(examples: Sequence[Example]) -> Sequence[Sequence[Example]]:
+    return examples.parts if isinstance(examples, Joined) else [examples]
+
+
+def _encode(store: FeatureCache, split: str, examples: Joined, progress: Progress) -> _Photos:
     rows, row = store.rows([e.photo for e in examples], lambda done, total: progress(f"encoding {split}", done, total))
     x = [
         pooled(torch.from_numpy(np.stack([rows[at] for at in row[start : start + 64].tolist()])).float())
         for start in range(0, len(row), 64)
     ]
     return _Photos(examples, rows, row, torch.cat(x))
-
-
-def _balance(counts: int | list[int]) -> Tensor:
-    """(N,): how often a training photo is drawn: datasets in proportion to the root of their sizes, so that a small
-    one is heard beside a large one."""
-    sizes = [counts] if isinstance(counts, int) else counts
-    return torch.cat([torch.full((size,), size**-0.5) for size in sizes])
 
 
 class _Calibration:
@@ -176,7 +180,7 @@ class _Calibration:
         self.learned = (*words.keywords, *self.names.get("others", ()))
         self.heads = Heads(model.encoder.feature_size, len(vocabulary), self.names)
 
-    def keywords(self, train: _Photos, held_out: _Photos, repeats: Tensor) -> dict[str, float | None]:
+    def keywords(self, train: _Photos, held_out: _Photos) -> dict[str, float | None]:
         """Fit the standardisation and the keywords; mean average precision over keywords, beside a baseline's."""
         deviation, mean = torch.std_mean(train.x, dim=0)
         self.heads.mean.copy_(mean)
@@ -184,7 +188,9 @@ class _Calibration:
         there = torch.from_numpy(presence(train.examples, self.learned)).float()
         x, named = self._standardised(train.x), len(self.names["keywords"])
         known = presence(held_out.examples, self.names["keywords"])
-        self.heads.keywords = fit_keywords(x, there, repeats, self.seed, self._tell("learning keywords"))
+        # Datasets are drawn in proportion to the root of their sizes, so that a small one is heard beside a large one.
+        weights = torch.cat([torch.full((len(part),), len(part) ** -0.5) for part in train.by_dataset()])
+        self.heads.keywords = fit_keywords(x, there, weights, self.seed, self._tell("learning keywords"))
         if self.heads.confidence is not None:
             share = there.mean(0).clamp(1e-4, 1 - 1e-4)
             rare = torch.tensor([0.5 * float(share.min())])
@@ -206,12 +212,13 @@ class _Calibration:
         half = range(0, pictures, 5)  # a fifth is only for the figure
         drawn, kinds, judged = [], [], []
         total = pictures * len(KINDS)
+        encoder = fused(self.model.encoder).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         for kind, name in enumerate(KINDS):
             for start in range(0, pictures, _BATCH):
                 numbers = range(start, min(pictures, start + _BATCH))
                 pixels = [preprocess(draw(name, self.seed * pictures + i), self.config.preprocessing) for i in numbers]
                 with torch.inference_mode():
-                    drawn.append(pooled(self.model.features(torch.from_numpy(np.stack(pixels)))))
+                    drawn.append(pooled(encoder(torch.from_numpy(np.stack(pixels)))))
                 kinds += [kind + 1] * len(numbers)
                 judged += [i in half for i in numbers]
                 self.progress("drawing no photos", kind * pictures + numbers[-1] + 1, total)
@@ -223,11 +230,11 @@ class _Calibration:
             torch.cat([torch.zeros(len(photos), dtype=torch.int64), labels[~others]]),
             1 + len(KINDS),
         )
-        bound_false_alarms(layer, self._standardised(held_out.x), FALSE_ALARMS)
+        bound_false_alarms(layer, [self._standardised(part) for part in held_out.by_dataset()], FALSE_ALARMS)
         self.heads.kinds = layer
         with torch.inference_mode():
             found = layer(x[others]).softmax(1)[:, 0] < 0.5
-        return {"drawings_found": float(found.float().mean()), "photos_taken_for_drawings": FALSE_ALARMS}
+        return {"drawings_found": float(found.float().mean())}
 
     def confidence(self, held_out: _Photos) -> dict[str, float | None]:
         """Fit the confidences on all sentences of the search; figures of the best ones."""

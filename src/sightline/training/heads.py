@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -66,12 +66,15 @@ def fit_kinds(x: Tensor, kinds: Tensor, count: int) -> nn.Linear:
     return layer
 
 
-def bound_false_alarms(layer: nn.Linear, photos: Tensor, share: float) -> None:
-    """Shift the bias of "photo", the first kind, so that ``share`` of ``photos`` (N, D) are rather something else."""
+def bound_false_alarms(layer: nn.Linear, photos: Sequence[Tensor], share: float) -> None:
+    """Shift the bias of "photo", the first kind, so that ``share`` of no dataset's photos are rather something else.
+
+    ``photos``: each dataset's, (N, D). Of the one that is hardest, just this share is.
+    """
     with torch.no_grad():
-        log_probs = log_softmax(layer(photos), dim=1)
-        odds = log_probs[:, 0] - log_probs[:, 1:].logsumexp(1)
-        layer.bias[0] -= odds.quantile(share)
+        log_probs = [log_softmax(layer(part), dim=1) for part in photos]
+        odds = [part[:, 0] - part[:, 1:].logsumexp(1) for part in log_probs]
+        layer.bias[0] -= min(part.quantile(share) for part in odds)
 
 
 def fit_logistic(features: NDArray[np.float64], true: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
