@@ -45,7 +45,7 @@ import sightline
 package = Path(sightline.__file__).parent
 for path in package.rglob("*.py"):
     parts = path.relative_to(package).with_suffix("").parts
-    if not {"nn", "training", "export", "serve", "datasource", "__main__"} & set(parts):
+    if not {"nn", "training", "testing", "export", "serve", "datasource", "__main__"} & set(parts):
         importlib.import_module(".".join(("sightline", *parts)).removesuffix(".__init__"))
 try:
     import fastapi

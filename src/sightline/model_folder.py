@@ -37,7 +37,7 @@ HEADS = ("confidence", "word_confidence", "kinds", "keywords")
 _CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 
 # Of config.json where they are empty.
-_LEFT_OUT = ("members", "activation_ranges", "heads", "nouns", "encoder_options", "plugins")
+_LEFT_OUT = ("members", "activation_ranges", "heads", "nouns", "repeats", "encoder_options", "plugins")
 
 # How a training's record is told to people.
 _LABELS = {
@@ -73,6 +73,7 @@ class ModelConfig:
         plugins: a part from outside the package, such as ``"encoder tiny"`` -> where it came from, for messages only.
         nouns: the words of the vocabulary that name things, as the boxes of the training photos tell, for
             `sightline.nn.repeats`; empty where there were none.
+        repeats: whether sentences may repeat themselves, as many of those do that the model learned from.
     """
 
     encoder: str
@@ -89,6 +90,7 @@ class ModelConfig:
     encoder_options: Mapping[str, Any] = field(default_factory=dict)
     plugins: Mapping[str, Any] = field(default_factory=dict)
     nouns: tuple[str, ...] = ()
+    repeats: bool = False
 
     @property
     def known_nouns(self) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ VERBS = [
         "score",
         "info",
         "train",
+        "calibrate",
         "ensemble",
         "export",
         "push",

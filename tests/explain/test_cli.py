@@ -28,9 +28,10 @@ def loaded(monkeypatch, make_caption) -> list[tuple[object, ...]]:
             self.model = model
 
         def stream(
-            self, photos: Iterable[Path], beam_size: int, length_penalty: float, evidence: bool, max_pixels: int | None
+            self, photos: Iterable[Path], beam_size: int, length_penalty: float, evidence: bool, **options: object
         ) -> Iterator[Caption | SightlineError]:
             asked.append((self.model, beam_size, length_penalty, *(["evidence"] if evidence else [])))
+            assert options == {"allow_repeats": evidence, "max_pixels": None}
             for photo in photos:
                 try:
                     open_photo(photo)
@@ -88,7 +89,7 @@ def test_the_default_folder_and_model(loaded, tmp_path, monkeypatch):
 
 
 def test_evidence_is_asked_for_and_shown(loaded, tmp_path):
-    result = run(draw(tmp_path / "one.jpg"), "--out", tmp_path / "out", "--evidence")
+    result = run(draw(tmp_path / "one.jpg"), "--out", tmp_path / "out", "--evidence", "--allow-repeats")
     assert (result.exit_code, result.stderr) == (0, "")
     assert loaded == [(None, 3, 1.0, "evidence")]
     assert "What each word rests on" in (tmp_path / "out" / "index.html").read_text()

@@ -3,7 +3,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from sightline.nn.repeats import LINKS, repeats_of
+from sightline.nn.repeats import LINKS, often_repeat, repeats_of
 from sightline.nn.search import search
 from sightline.vocabulary import END, PAD, SPECIAL_TOKENS, START, UNKNOWN, Vocabulary
 
@@ -106,3 +106,9 @@ def test_each_vocabulary_has_its_rules():
     assert german.pair < -1e8 and not german.nouns.any() and not german.links.any()
     assert REPEATS.nouns.nonzero().flatten().tolist() == [4, 5]
     assert REPEATS.links.nonzero().flatten().tolist() == [6]
+
+
+def test_captions_that_must_repeat_are_told_from_those_that_need_not():
+    assert often_repeat(["a red circle and a red cross", *["a dog runs in the grass"] * 14])
+    assert not often_repeat(["a red circle and a red cross", *["a dog runs in the grass"] * 15])
+    assert not often_repeat([])

@@ -18,7 +18,7 @@ from sightline.export.precision import PRECISIONS, optimize
 from sightline.model_folder import CARD, CONFIG, ONNX, VOCABULARY, ModelConfig, replacing, replacing_folder
 from sightline.nn.model_files import load_ensemble, load_model, save_model
 from sightline.nn.quantization import gather_ranges, known_ranges
-from sightline.nn.repeats import repeats_of
+from sightline.nn.repeats import repeats_of_model
 from sightline.preprocess import Photo, preprocess
 
 
@@ -98,7 +98,7 @@ def _export(folder: Path, path: Path, precision: str, photos: Sequence[Photo]) -
         optimize(path)
     real = [preprocess(photo, config.preprocessing) for photo in photos]
     compared = [*random_photos(config.preprocessing.size), *real]
-    agreement = compare(model, config, path, compared, repeats_of(vocabulary, config.known_nouns))
+    agreement = compare(model, config, path, compared, repeats_of_model(config, vocabulary))
     if math.isnan(agreement.difference) or (precision == "fp32" and not agreement.exact):
         raise SightlineError(f"{folder}: nothing exported, as {_disagreement(agreement, config, len(vocabulary))}")
     if precision != "fp32" and not agreement.close:

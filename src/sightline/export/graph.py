@@ -19,7 +19,7 @@ from sightline.export.trace import rename
 from sightline.model_folder import ALLOW_REPEATS, HEADS, INPUTS, SEARCHED, ModelConfig, identity
 from sightline.nn.encoder import fused
 from sightline.nn.model import CaptionModel
-from sightline.nn.repeats import repeats_of
+from sightline.nn.repeats import repeats_of_model
 from sightline.vocabulary import START, Vocabulary
 
 _EVIDENCE = ["explained", "words", "places"]  # the dimensions of the output
@@ -39,7 +39,7 @@ def to_onnx(model: CaptionModel, config: ModelConfig, vocabulary: Vocabulary) ->
     word to word.
     """
     size = config.preprocessing.size
-    repeats = repeats_of(vocabulary, config.known_nouns)
+    repeats = repeats_of_model(config, vocabulary)
     parts = trace_parts(ready_to_trace(model), size, len(vocabulary), config.max_words, repeats)
     joined = ModelProto()
     joined.CopyFrom(parts.first)

@@ -7,13 +7,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from sightline.vocabulary import Vocabulary
+from sightline.model_folder import ModelConfig
+from sightline.vocabulary import Vocabulary, split_words
 
 LINKS = ("with", "and", "of")
 NEVER = -1e9
@@ -49,6 +51,20 @@ def repeats_of(vocabulary: Vocabulary, nouns: Collection[str]) -> Repeats | None
     costs = torch.tensor([NEVER if word in nouns else 0.0 for word in vocabulary.words])
     links = torch.tensor([float(word in LINKS) for word in vocabulary.words])
     return Repeats(torch.tensor(NEVER), costs, links)
+
+
+def repeats_of_model(config: ModelConfig, vocabulary: Vocabulary) -> Repeats | None:
+    """`repeats_of` by the nouns that a model knows; None where it may repeat itself."""
+    return None if config.repeats else repeats_of(vocabulary, config.known_nouns)
+
+
+def often_repeat(captions: Iterable[str]) -> bool:
+    """Whether captions say a pair of words twice so often that a model of them must: more than one in sixteen does.
+
+    Of people's captions of photos 2 to 4% do, of drawn shapes' 9%: "a red circle and a red cross".
+    """
+    pairs = [list(pairwise(split_words(caption))) for caption in captions]
+    return 16 * sum(len(set(each)) < len(each) for each in pairs) > len(pairs)
 
 
 def forbid(log_probs: Tensor, last: Tensor, before: Tensor, repeats: Repeats) -> tuple[Tensor, Tensor]:

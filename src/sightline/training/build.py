@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from sightline.nn.library_encoders import make_encoder
 from sightline.nn.model import CaptionModel
 from sightline.nn.model_files import build_model, load_model
 from sightline.nn.quantization import gather_ranges, known_ranges, train_in_integers
+from sightline.nn.repeats import Repeats, often_repeat
 from sightline.registry import Registry, make
 from sightline.training.batches import Ids
 from sightline.training.checkpoints import last_checkpoint, read_last_whole
@@ -35,6 +37,8 @@ from sightline.training.run_folder import RECIPE
 from sightline.training.validation_metrics import GreedyCaptionScores
 from sightline.training.vocabulary import choose_vocabulary, extend_weights
 from sightline.vocabulary import Vocabulary
+
+_LOOKED_AT = 5000  # photos whose captions tell whether captions repeat themselves
 
 
 def new_model(
@@ -128,11 +132,16 @@ def make_objective(
 
 
 def make_module(
-    recipe: Recipe, model: CaptionModel, objective: Objective, held_out: Sequence[Example], vocabulary: Vocabulary
+    recipe: Recipe,
+    model: CaptionModel,
+    objective: Objective,
+    held_out: Sequence[Example],
+    vocabulary: Vocabulary,
+    repeats: Repeats | None,
 ) -> CaptioningModule:
     """The Lightning module: the model, its objective, which weights are trained at which rates, and scores."""
     names = recipe.training.written_scores()
-    scores = GreedyCaptionScores(names, held_out, vocabulary, recipe.vocabulary.max_words) if names else None
+    scores = GreedyCaptionScores(names, held_out, vocabulary, repeats, recipe.vocabulary.max_words) if names else None
     return CaptioningModule(model, objective, recipe, scores)
 
 
@@ -189,6 +198,9 @@ def _config(
         preprocessing=encoder.preprocessing,
         training={**data.record, "init": init.name if init else None, "fingerprint": fingerprint(data.examples)},
         nouns=nouns,
+        repeats=often_repeat(
+            caption for example in islice(data.examples["train"], _LOOKED_AT) for caption in example.captions
+        ),
     )
 
 

@@ -27,7 +27,7 @@ from sightline.nn.encoder import fused
 from sightline.nn.heads import Heads, KeywordHead, pooled, sentence_features
 from sightline.nn.model import CaptionModel
 from sightline.nn.model_files import load_model, save_model
-from sightline.nn.repeats import repeats_of
+from sightline.nn.repeats import repeats_of_model
 from sightline.nn.search import Sentences, search
 from sightline.not_photos import KINDS, draw
 from sightline.preprocess import preprocess
@@ -285,7 +285,7 @@ class _Calibration:
         for word in self.names["nouns"]:
             at = self.vocabulary.words.index(word)
             head.keyword_of[at] = keyword_at.get(singular(word), len(keyword_at))
-        parts, repeats = [], repeats_of(self.vocabulary, replace(self.config, heads=self.names).known_nouns)
+        parts, repeats = [], repeats_of_model(replace(self.config, heads=self.names), self.vocabulary)
         for start in range(0, len(held_out.examples), _BATCH):
             with torch.inference_mode():
                 memory = self.model.prepare(held_out.features(start))

@@ -23,7 +23,7 @@ from sightline.model_folder import ModelConfig, replacing
 from sightline.nn.model import CaptionModel
 from sightline.nn.model_files import save_model
 from sightline.nn.quantization import gather_ranges
-from sightline.nn.repeats import repeats_of
+from sightline.nn.repeats import repeats_of_model
 from sightline.nn.search import search
 from sightline.preprocess import Photo, open_photo, preprocess
 from sightline.sessions import BEAM_SIZE, LENGTH_PENALTY
@@ -74,7 +74,7 @@ def generate(
     """One `Caption` a photo by the torch model, all in one batch; put the model in evaluation mode first."""
     pixels = torch.from_numpy(np.stack([preprocess(photo, config.preprocessing) for photo in photos]))
     memory = model.prepare(model.features(pixels))
-    repeats = repeats_of(vocabulary, config.known_nouns)
+    repeats = repeats_of_model(config, vocabulary)
     sentences, scores = search(model.decoder, memory, beam_size, config.max_words, length_penalty, repeats)
     arrays = (tensor.cpu().numpy() for tensor in (*sentences[:3], scores))
     return read_captions(vocabulary, config.grid, *arrays)

@@ -12,6 +12,7 @@ import torch
 
 from sightline.export.export import export_into
 from sightline.model_folder import as_path, cache_folder
+from sightline.nn.repeats import repeats_of_model
 from sightline.plugins import refuse_while_loading
 from sightline.training.batches import encode_captions, make_loaders, tell_cut_off
 from sightline.training.build import make_module, make_objective, new_model, resumed_model, write_description
@@ -97,7 +98,9 @@ def train(
         targets = {split: encode_captions(part, vocabulary, max_words) for split, part in dataset.examples.items()}
         tell_cut_off(targets["train"], max_words, say)
         objective = make_objective(recipe, dataset.examples["train"], vocabulary, targets)
-        module = make_module(recipe, model, objective, held_out, vocabulary).train()
+        module = make_module(
+            recipe, model, objective, held_out, vocabulary, repeats_of_model(config, vocabulary)
+        ).train()
         for line in module.slower:
             say(line)
         record = EpochRecord(out / "metrics.csv", objective.value, recipe.training.written_scores())

@@ -15,6 +15,7 @@ from sightline.errors import SightlineError
 from sightline.metrics import METRICS, Corpus, compute, scores_of, tokenizer_of
 from sightline.metrics.tokenizers import fitting
 from sightline.nn.model import CaptionModel
+from sightline.nn.repeats import Repeats
 from sightline.nn.search import search
 from sightline.training.batches import Batch
 from sightline.vocabulary import Vocabulary
@@ -83,18 +84,26 @@ class CaptionScore(Metric):
 class GreedyCaptionScores(MetricCollection):
     """Scores ``names`` of the model's greedy captions of held-out photos, logged as ``val_CIDEr`` and so on.
 
-    The captions of ``held_out`` are the references, and decide on the tokenizer, see `fitting`.
+    The captions of ``held_out`` are the references, and decide on the tokenizer, see `fitting`. The model's own
+    repeat no more than ``repeats`` allows.
     """
 
     def __init__(
-        self, names: Sequence[str], held_out: Sequence[Example], vocabulary: Vocabulary, max_words: int
+        self,
+        names: Sequence[str],
+        held_out: Sequence[Example],
+        vocabulary: Vocabulary,
+        repeats: Repeats | None,
+        max_words: int,
     ) -> None:
         tokenizer = fitting([caption for example in held_out for caption in example.captions])
         super().__init__({name: CaptionScore(name, tokenizer) for name in names}, prefix="val_")
         self.held_out, self.vocabulary, self.max_words = held_out, vocabulary, max_words
+        self._repeats = repeats
 
     def caption(self, model: CaptionModel, features: Tensor, batch: Batch) -> None:
         """Caption a batch and `update` by the captions; ``features`` (P, L, D) are those of its photos."""
-        sentences, _ = search(model.decoder, model.prepare(features), 1, self.max_words, 0.0)
+        repeats = self._repeats and Repeats(*(tensor.to(features.device) for tensor in self._repeats))
+        sentences, _ = search(model.decoder, model.prepare(features), 1, self.max_words, 0.0, repeats)
         captions = [self.vocabulary.read(ids).text for ids in sentences.tokens[:, 0].tolist()]
         self.update(captions, [self.held_out[photo].captions for photo in batch.photos.tolist()])
