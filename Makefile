@@ -47,8 +47,8 @@ demo: $(DEMO_INSTALLED)
 tutorial: $(INSTALLED)
 	$(BIN)/sightline data shapes tutorial/shapes
 	test -f tutorial/run/model.onnx || $(BIN)/sightline train --recipe recipes/shapes.yaml --data tutorial/shapes --out tutorial/run
-	$(BIN)/sightline caption tutorial/shapes/Images/*8.png --model tutorial/run | head -n 12
-	$(BIN)/sightline explain tutorial/shapes/Images/shapes-00008.png tutorial/shapes/Images/shapes-00019.png --model tutorial/run --out tutorial/explained
+	$(BIN)/sightline caption tutorial/shapes/Images/*8.png --model tutorial/run --length-penalty 0 | head -n 12
+	$(BIN)/sightline explain tutorial/shapes/Images/shapes-00008.png tutorial/shapes/Images/shapes-00019.png --model tutorial/run --length-penalty 0 --out tutorial/explained
 	@echo "look at tutorial/run/loss.png, tutorial/run/samples.png and tutorial/explained/index.html"
 
 # The documentation as a web site. Installed once, it needs no network; Node.js's npm keeps what the page needs.
