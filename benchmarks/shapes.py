@@ -4,9 +4,9 @@
     sightline train --recipe recipes/shapes.yaml --data shapes --out run
     python benchmarks/shapes.py --model run --data shapes
 
-Sentences are ranked by their sum of log p: by the mean of a word, longer ones win that say where a thing is, and are wrong
-more often. True: the share of held-out photos whose caption is a true sentence about them. Pointing: over the colour and shape
-words of true captions, the share whose attention, or whose evidence, peaks in the named object's box
+Sentences are ranked by their sum of log p: by the mean of a word, longer ones win that say where a thing is, and are
+wrong more often. True: the share of held-out photos whose caption is a true sentence about them. Pointing: over the
+colour and shape words of true captions, the share whose attention, or whose evidence, peaks in the named object's box
 (`sightline.evaluation.pointing`).
 """
 

@@ -202,6 +202,7 @@ def ensemble(runs: tuple[Path, ...], out: Path) -> None:
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Of first weights, drawings and folds.")
 @click.option("--cache", type=PATH, help="Where annotation vectors are kept [default: the user's cache].")
 @click.option("--quiet", is_flag=True, help="No progress line.")
+@plugin_option
 def calibrate(
     run: str, data: tuple[Path, ...], regions: tuple[str, ...], out: Path, quiet: bool, **options: Any
 ) -> None:
