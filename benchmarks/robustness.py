@@ -43,7 +43,7 @@ def outcomes(folder: Path, model: Path | None) -> dict[str, object]:
         "files": len(files),
         "captioned": len(files) - len(refusals),
         "refused_by_name": sum(text.startswith(file) for file, text in refusals.items()),
-        "blank": sum(bool(getattr(result, "note", "")) for result in results),
+        "with_a_note": sum(bool(getattr(result, "note", "")) for result in results),
         "peak_megabytes": round(megabytes("VmHWM")),
         "reasons": dict(reasons.most_common()),
     }

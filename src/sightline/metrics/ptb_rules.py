@@ -40,8 +40,8 @@ class _Shapes(dict[int, str]):
 
 SHAPES = _Shapes()
 
-# Parts of rules, by name; a part may name others. No group has a possessive quantifier: before 3.11.5 Python matches some
-# of them wrongly.
+# Parts of rules, by name; a part may name others. No group has a possessive quantifier: Python before 3.11.5 matches
+# some of them wrongly.
 _PARTS = {
     # Characters
     "space": f"[ {SPACES}]",
