@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import functools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -50,12 +51,12 @@ def texts_in(packet: bytes, field: Field) -> dict[str, str]:
     Raises:
         SightlineError: the packet is no XMP, declares a document type, or is too large; the message names no file.
     """
-    return dict(_Search(_as_utf8(packet)[0], field).found.items)
+    return dict(_found(_as_utf8(packet)[0], field).items)
 
 
 def subjects_in(packet: bytes) -> list[str]:
     """The words of the photo's ``dc:subject``; raises as `texts_in`."""
-    return [word for _, word in _Search(_as_utf8(packet)[0], SUBJECT).found.items]
+    return [word for _, word in _found(_as_utf8(packet)[0], SUBJECT).items]
 
 
 def with_text(packet: bytes, field: Field, text: str, language: str) -> bytes:
@@ -65,7 +66,7 @@ def with_text(packet: bytes, field: Field, text: str, language: str) -> bytes:
         SightlineError: as `texts_in`.
     """
     utf8, encoding = _as_utf8(packet)
-    found = _Search(utf8, field).found
+    found = _found(utf8, field)
     there = dict(found.items)
     before = there.get("x-default")
     ours = {tag: _NO_XML.sub("", text) for tag in ("x-default", language)}
@@ -81,7 +82,7 @@ def with_subjects(packet: bytes, words: Iterable[str]) -> bytes:
         SightlineError: as `texts_in`.
     """
     utf8, encoding = _as_utf8(packet)
-    found = _Search(utf8, SUBJECT).found
+    found = _found(utf8, SUBJECT)
     there = {"", *(word.strip().casefold() for _, word in found.items)}
     items = found.items.copy()
     for word in (_NO_XML.sub("", word).strip() for word in words):
@@ -91,6 +92,16 @@ def with_subjects(packet: bytes, words: Iterable[str]) -> bytes:
     if items == found.items:
         return packet
     return _changed(utf8, SUBJECT, found, items).encode(encoding, "xmlcharrefreplace")
+
+
+def _found(utf8: bytes, field: Field) -> _Found:
+    return _in_empty(field) if utf8 == EMPTY else _Search(utf8, field).found
+
+
+@functools.cache
+def _in_empty(field: Field) -> _Found:
+    """What is found in the packet of most photos, which had none."""
+    return _Search(EMPTY, field).found
 
 
 def _changed(utf8: bytes, field: Field, found: _Found, items: Sequence[tuple[str, str]]) -> str:

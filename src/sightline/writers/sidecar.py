@@ -25,6 +25,7 @@ from sightline.writers.packet import (
 from sightline.writers.writer import Writer, check_folder, path_of, register_writer, replace_file
 
 _SUFFIXES = (".xmp", ".XMP")
+_AWAITED = 10_000
 FIELDS = {"description": DESCRIPTION, "alt": ALT_TEXT}
 
 
@@ -48,18 +49,26 @@ class Sidecars(Writer):
         if not re.fullmatch("[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*", self.language):
             raise SightlineError(f"--language {self.language}: not a language's tag, such as en or pt-BR")
         self._photos: dict[Path, Path] = {}  # of this run, by their sidecar
+        # Of photos that are about to be written: their sidecar, and the subjects in themselves.
+        self._awaited: dict[Path, tuple[Path, list[str]]] = {}
 
     def is_done(self, photo: ImageSource) -> bool:
-        path = self._path(photo)
+        path, own = self._path(photo), path_of(photo)
         with _naming(path):
             there = texts_in(_read(path), FIELDS[self.field])
-        if self.existing == "skip" and (there or texts_in(_inside(path_of(photo)), FIELDS[self.field])):
+        inside = EMPTY if there else _inside(own)
+        if self.existing == "skip" and (there or texts_in(inside, FIELDS[self.field])):
             return True
         check_folder(path)
+        if not there:
+            if len(self._awaited) > _AWAITED:  # photos that nothing was written of, as it was not sure
+                self._awaited.clear()
+            self._awaited[own] = path, subjects_in(inside)
         return False
 
     def write(self, photo: ImageSource, text: str, keywords: Sequence[str] = ()) -> bool:
-        path, field = self._path(photo), FIELDS[self.field]
+        own, field = path_of(photo), FIELDS[self.field]
+        path, subjects = self._awaited.pop(own, None) or (self._path(photo), None)
         with _naming(path):
             before = changed = _read(path)
             there = texts_in(before, field)
@@ -68,8 +77,8 @@ class Sidecars(Writer):
             if {there.get("x-default"), there.get(self.language)} != {text}:
                 changed = with_text(before, field, text, self.language)
             if keywords and not self.no_keywords:
-                own = [] if subjects_in(before) else subjects_in(_inside(path_of(photo)))
-                changed = with_subjects(changed, [*own, *keywords])
+                subjects = subjects_in(_inside(own)) if subjects is None else subjects
+                changed = with_subjects(changed, [*([] if subjects_in(before) else subjects), *keywords])
         if changed == before:
             return False
         replace_file(path, changed)
