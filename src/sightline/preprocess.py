@@ -163,10 +163,14 @@ def open_resized(photo: Photo, preprocessing: Preprocessing, **limits: Any) -> t
     return image, note
 
 
-def is_costly(photo: Photo, formats: Sequence[str] | None = None) -> bool:
-    """Whether a photo takes several times as long to decode as to caption, by its header; False if it is unreadable."""
+def is_costly(photo: Photo, formats: Sequence[str] | None = None, max_pixels: float = math.inf) -> bool:
+    """Whether a photo takes several times as long to decode as to caption, by its header.
+
+    False if it is unreadable, or of so many pixels that it is refused.
+    """
     with contextlib.ExitStack() as opened, contextlib.suppress(Exception), _open(photo, formats, opened) as image:
-        return takes_long(image)
+        limit = max_pixels * (_REDUCED if image.format in ("JPEG", "MPO", "JPEG2000") else 1)
+        return image.width * image.height <= limit and takes_long(image)
     return False
 
 

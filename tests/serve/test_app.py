@@ -169,7 +169,13 @@ def test_one_client_never_has_the_whole_queue():
 
 @pytest.mark.parametrize(
     ("kind", "side", "costly"),
-    [("PNG", 2100, True), ("JPEG", 2100, False), ("progressive JPEG", 2100, False), ("progressive JPEG", 3200, True)],
+    [
+        ("PNG", 2100, True),
+        ("PNG", 7100, False),  # refused for its pixels
+        ("JPEG", 2100, False),
+        ("progressive JPEG", 2100, False),
+        ("progressive JPEG", 3200, True),
+    ],
 )
 def test_no_photo_waits_for_one_that_is_costly_to_decode(kind, side, costly, monkeypatch):
     photos = {"large": io.BytesIO(), "small": io.BytesIO()}

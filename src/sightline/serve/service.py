@@ -123,7 +123,7 @@ class CaptionService:
 
     def _caption_quick(self, options: CaptionOptions, waiting: Sequence[_WaitingPhoto]) -> list[Result | None]:
         """The results of those that are not costly, and None for the others."""
-        costly = [is_costly(photo.content, FORMATS) for photo, _ in waiting]
+        costly = [is_costly(photo.content, FORMATS, self._limits.pixels) for photo, _ in waiting]
         quick = [item for item, is_slow in zip(waiting, costly, strict=True) if not is_slow]
         results = iter(self._caption(options, quick) if quick else ())
         return [None if is_slow else next(results) for is_slow in costly]
