@@ -47,7 +47,7 @@ def command_page() -> str:
     """The Markdown of all verbs: usage, what they do, arguments and options with their defaults."""
     lines = ["# Commands", "", "`sightline VERB --help` prints what stands here, and `sightline --help` all verbs.", ""]
     for names, command in _verbs(app, ("sightline",)):
-        context = click.Context(command, info_name=" ".join(names))
+        context = click.Context(command, info_name=" ".join(names), **command.context_settings)
         lines += [f"## {' '.join(names)}", "", "```text", *command.get_usage(context).split("\n"), "```", ""]
         lines += [_paragraphs(command.help or ""), "", *_options(command, context), ""]
     return "\n".join(lines)

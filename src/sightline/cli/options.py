@@ -101,6 +101,8 @@ class VerbGroup(click.Group):
 
     def add_command(self, cmd: click.Command, name: str | None = None) -> None:
         cmd.short_help = (cmd.help or "").partition("\n\n")[0]
+        # Of its own, too: click keeps the options for help that it first finds, as without the group.
+        cmd.context_settings = {**_SETTINGS, **cmd.context_settings}
         super().add_command(cmd, name)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
