@@ -70,3 +70,16 @@ def test_where_there_is_no_make_the_same_is_installed_and_run():
     lines = [step.get("run", "") for step in workflow("tests")["windows"]["steps"]]
     assert any(line.endswith(f'--editable "{installed}"') for line in lines)
     assert any(line.startswith("python -m pytest") and line.endswith(arguments) for line in lines)
+
+
+def test_no_regular_expression_has_a_possessive_group():
+    """Python 3.11.0 to 3.11.4 matches some of them wrongly (python/cpython#106052)."""
+    possessive = re.compile(r"\)(?:[*+?]|\{[0-9,]+\})\+")
+    files = [*(ROOT / "src").rglob("*.py"), *(ROOT / "tools").rglob("*.py")]
+    found = [
+        f"{path.relative_to(ROOT)}: {line.strip()}"
+        for path in files
+        for line in path.read_text("utf-8").splitlines()
+        if possessive.search(line)
+    ]
+    assert not found

@@ -14,9 +14,10 @@ from sightline.alt.syntax import MASK, SOURCE, TEMPLATES, Mention, mask, paragra
 
 SMALL = 64  # pixels a side, below which an image is an icon, a logo or a tracking pixel
 
-_VALUE = r"""(?:\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s>"'][^\s>]*+)))?+"""
-_ATTRIBUTE = re.compile(rf"([^\s/>=]++){_VALUE}")
-_TAG = re.compile(rf"<(/?)([a-z][^\s/>]*+)((?:[\s/]++|[^\s/>=]++{_VALUE}|=)*+)>", re.IGNORECASE)
+_VALUE = r"""\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s>"'][^\s>]*+))"""
+_ATTRIBUTE = re.compile(rf"([^\s/>=]++)(?:{_VALUE})?")
+# A name is read without its value only where there is none: else a tag that does not end would be read in 2^n ways.
+_TAG = re.compile(rf"<(/?)([a-z][^\s/>]*+)((?:[\s/]++|[^\s/>=]++(?:{_VALUE}|(?!{_VALUE}))|=)*)>", re.IGNORECASE)
 _OPENING = re.compile("</?[a-z]", re.IGNORECASE)
 _TEXT_ONLY = {"script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes"}
 _NAMED = {"a", "button"}  # what an image in them is called, they are called: "to the next page", not what it shows

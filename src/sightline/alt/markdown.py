@@ -25,10 +25,10 @@ from sightline.alt.syntax import (
 )
 
 _FRONT_MATTER = re.compile(r"\ufeff?(---|\+\+\+)[ \t]*\r?\n(?:[^\n]*+\n)*?\1[ \t]*\r?(?:\n|\Z)")
-_QUOTE = re.compile(r"(?: {0,3}> ?)*+")
+_QUOTE = re.compile(r"(?: {0,3}> ?)*")
 _HEADING = re.compile(r" {0,3}(?:#{1,6}(?:[ \t]|$)|(?:\*[ \t]*+){3,}$|(?:-[ \t]*+){3,}$)")  # or a line across the page
 _ITEM = re.compile(r"([ \t]*)((?:[-*+]|\d{1,9}[.)])[ \t]+)")
-_FENCE = re.compile(r"[ \t]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*+(`{3,}+(?=[^`]*+$)|~{3,}+)")
+_FENCE = re.compile(r"[ \t]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]++)*(`{3,}+(?=[^`]*+$)|~{3,}+)")
 _RAW = {f"<{name}": f"</{name}>" for name in ("pre", "script", "style", "textarea")}
 _BLOCKS = (
     "address|article|aside|blockquote|body|caption|center|col|colgroup|dd|details|dialog|dir|div|dl|dt|fieldset|"
@@ -41,11 +41,11 @@ _BLANK_LINE = re.compile(r"\n[ \t\r]*+\n")  # ends a block of HTML
 _BRACKET = re.compile(r"\\[\s\S]|!\[|\[|\]")
 _DEEPEST = 1000  # brackets that are open at once; before these, none is an image's
 _PLACE = re.compile(
-    r"\(\s*+(?:<([^<>\n]*+)>|((?:[^\s()\\]|\\[\s\S]|\((?:[^\s()\\]|\\[\s\S])*+\))*+))"
-    r"""(?:\s++(?:"(?:[^"\\]|\\[\s\S])*+"|'(?:[^'\\]|\\[\s\S])*+'|\((?:[^()\\]|\\[\s\S])*+\)))?+\s*+\)"""
+    r"\(\s*+(?:<([^<>\n]*+)>|((?:[^\s()\\]|\\[\s\S]|\((?:[^\s()\\]|\\[\s\S])*\))*))"
+    r"""(?:\s++(?:"(?:[^"\\]|\\[\s\S])*"|'(?:[^'\\]|\\[\s\S])*'|\((?:[^()\\]|\\[\s\S])*\)))?\s*+\)"""
 )
-_NAME = re.compile(r"\[((?:[^\[\]\\]|\\[\s\S]){0,999}+)\]")
-_DEFINITION = re.compile(r"^ {0,3}\[((?:[^\[\]\\\n]|\\.){1,999}+)\]:\s*+(?:<([^<>\n]*+)>|(\S++))", re.MULTILINE)
+_NAME = re.compile(r"\[((?:[^\[\]\\]|\\[\s\S]){0,999})\]")
+_DEFINITION = re.compile(r"^ {0,3}\[((?:[^\[\]\\\n]|\\.){1,999})\]:\s*+(?:<([^<>\n]*+)>|(\S++))", re.MULTILINE)
 _ATTRIBUTES = re.compile(r"\{[^{}\n]*+\}")
 
 

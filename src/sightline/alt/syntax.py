@@ -104,7 +104,7 @@ def paragraph_end(text: str, start: int) -> int:
     return end.end() if end else len(text)
 
 
-_LINE = re.compile(r"([^\r\n]*+)(\r\n?|\n)?+")
+_LINE = re.compile(r"([^\r\n]*+)(\r\n?|\n)?")
 
 
 def lines(text: str) -> Iterator[tuple[int, str, str]]:

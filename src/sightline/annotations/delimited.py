@@ -66,7 +66,7 @@ class _Reader:
         self.photo, self.caption = photo, caption
         self.rows_for = self.rows_against = 0
         end = re.escape(delimiter)
-        self._cell = re.compile(rf' *(?:"((?:[^"]++|"")*+)" *|((?!")[^{end}\n]*+))(?:{end}|(\Z))')
+        self._cell = re.compile(rf' *(?:"((?:[^"]++|"")*)" *|((?!")[^{end}\n]*+))(?:{end}|(\Z))')
 
     def rows(self) -> Iterator[tuple[int, list[str] | None]]:
         """Line and cells of every row that is not blank, including the header."""

@@ -24,7 +24,7 @@ EMPTY = (
     f' <rdf:RDF xmlns:rdf="{_RDF}">\n </rdf:RDF>\n</x:xmpmeta>\n'
 ).encode()
 
-_TAG = re.compile(rb"""<(?:[^"'>]++|"[^"]*"|'[^']*')*+>""")
+_TAG = re.compile(rb"""<(?:[^"'>]++|"[^"]*"|'[^']*')*>""")
 _ATTRIBUTE = re.compile(rb"""\s+([^\s=]+)\s*=\s*(?:"[^"]*"|'[^']*')""")
 _DECLARED = re.compile(rb"""<\?xml[^>]{,200}?\bencoding\s*=\s*["']([\w.-]+)["']""")
 _BOMS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
