@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 import signal
@@ -12,9 +13,15 @@ from PIL import Image
 
 pytest.importorskip("fastapi", reason="the service is not installed: pip install '.[serve,dev]'")
 
+from sightline.captioner import load
 from sightline.errors import SightlineError
 from sightline.preprocess import Preprocessing, TooManyPixels, open_resized, preprocess
 from sightline.serve.decoding import DecodingProcess
+from sightline.serve.limits import Limits
+from sightline.serve.metrics import Metrics
+from sightline.serve.schemas import CaptionOptions
+from sightline.serve.service import CaptionService
+from sightline.serve.upload import UploadedPhoto
 
 PREPROCESSING = Preprocessing(size=64)
 
@@ -75,3 +82,21 @@ def test_it_ends_with_the_service_and_not_by_ctrl_c(decoding, photo):
         assert os.getpgid(process.pid) != os.getpgid(0)
     process.stdin.close()  # as when the service's process is gone, however it ended
     assert process.wait(20) == 0
+
+
+def test_an_answer_that_is_cut_off_is_told_in_a_line(decoding, photo, monkeypatch):
+    decoding.decode(photo)
+    monkeypatch.setattr(decoding._process, "stdout", io.BytesIO(b'{"note": '))
+    with pytest.raises(SightlineError, match="too much time or memory"):
+        decoding.decode(photo)
+
+
+def test_where_no_process_can_start_the_photo_has_failed_and_no_other(tmp_path, monkeypatch, caplog):
+    Image.linear_gradient("L").resize((2100, 2100)).save(large := io.BytesIO(), "PNG")
+    Image.new("L", (8, 8)).save(small := io.BytesIO(), "PNG")
+    photos = [UploadedPhoto(name, bytearray(file.getvalue())) for name, file in (("a", large), ("b", small))]
+    service = CaptionService(load(threads=1), Limits(), Metrics(), cores=1)
+    monkeypatch.setattr("sys.executable", str(tmp_path / "none"))
+    first, second = asyncio.run(service.caption(photos, CaptionOptions.model_validate({})))
+    assert first["error"]["code"] == "failed" and second["caption"]
+    assert "a photo could not be captioned" in caplog.text

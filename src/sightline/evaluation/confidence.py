@@ -10,11 +10,10 @@ import numpy as np
 
 from sightline.caption import Caption, confidence_in_words
 from sightline.data.example import Example
-from sightline.data.regions.nouns import singular
+from sightline.data.regions.nouns import singular, words_of
 from sightline.evaluation.pointing import share
 from sightline.metrics.probabilities import area_under_curve, brier, calibration_error, risk_by_coverage
 from sightline.metrics.registry import Score
-from sightline.vocabulary import split_words
 
 _ALL_ALIKE = "all captions are right, or none: nothing to tell apart"
 _WIDE, _HIGH = 720, 200
@@ -37,7 +36,8 @@ def judge(captions: Mapping[str, Caption], examples: Mapping[str, Example]) -> t
         if caption.confidence is not None and caption.word_confidence is not None:
             pairs = zip(caption.words, np.isnan(caption.word_confidence), strict=True)
             nouns = [singular(word) for word, names_none in pairs if not names_none]
-            unseen = sum(noun not in _words(examples[photo]) for noun in nouns)
+            known = words_of(examples[photo])
+            unseen = sum(noun not in known for noun in nouns)
             judged.append(Judged(photo, caption.confidence, len(nouns), unseen))
     return tuple(judged)
 
@@ -64,7 +64,7 @@ def keyword_scores(captions: Mapping[str, Caption], examples: Mapping[str, Examp
     """How many of the keywords are in a reference; empty where no caption has any."""
     values, owners = [], []
     for at, (photo, caption) in enumerate(captions.items()):
-        known = _words(examples[photo])
+        known = words_of(examples[photo])
         values += [float(keyword.word in known) for keyword in caption.keywords]
         owners += [at] * len(caption.keywords)
     return (share("true keywords", values, np.array(owners, np.int64), len(captions), ""),) if values else ()
@@ -112,7 +112,3 @@ def _by_word(judged: Sequence[Judged]) -> str:
         rows += f"<tr><th>{html.escape(word)}</th><td>{len(of_word):,}</td><td>{right}</td></tr>\n"
     head = "<thead><tr><th></th><th>captions</th><th>right</th></tr></thead>"
     return f"<table>\n{head}\n<tbody>\n{rows}</tbody>\n</table>"
-
-
-def _words(example: Example) -> set[str]:
-    return {singular(word) for caption in example.captions for word in split_words(caption)}

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sightline.caption import Caption
 from sightline.data.example import Example
-from sightline.data.regions.nouns import singular
+from sightline.data.regions.nouns import singular, words_of
 from sightline.evaluation.pointing import share
 from sightline.metrics.registry import Score
 from sightline.vocabulary import split_words
@@ -39,7 +39,7 @@ def mentions(
     """Every noun of every generated caption, known if a reference has it."""
     all_mentions = []
     for photo, caption in captions.items():
-        known = set().union(*map(_words, examples[photo].captions))
+        known = words_of(examples[photo])
         named = filter(nouns.__contains__, map(singular, caption.words))
         all_mentions += [Mention(photo, noun, noun in known) for noun in named]
     return tuple(all_mentions)

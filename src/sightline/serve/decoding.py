@@ -48,7 +48,8 @@ class DecodingProcess:
         """
         process = self._running()
         assert process.stdin and process.stdout
-        with _ended_after(process, self._seconds), contextlib.suppress(OSError):
+        # ValueError: the answer was cut off, or another thread has closed the process.
+        with _ended_after(process, self._seconds), contextlib.suppress(OSError, ValueError):
             process.stdin.write(len(content).to_bytes(_LENGTH, "big"))
             process.stdin.write(content)
             process.stdin.flush()
@@ -65,7 +66,7 @@ class DecodingProcess:
         process, self._process = self._process, None
         if process is not None:
             process.kill()
-            with process:  # closes its pipes, and waits
+            with contextlib.suppress(OSError), process:  # closes its pipes, maybe with bytes unread, and waits
                 pass
 
     def _running(self) -> subprocess.Popen[bytes]:

@@ -140,6 +140,8 @@ class CaptionService:
             photo.pixels, photo.note = self._decoding.decode(photo.content)
         except SightlineError as error:
             photo.refused = _refused(error)
+        except Exception:  # no process could be started
+            photo.refused = _failed()
         photo.content.clear()
 
     def _caption(
@@ -184,8 +186,13 @@ class CaptionService:
             if len(photos) > 1:
                 # One photo's failure must not cost the other its caption.
                 return [result for photo in photos for result in self._results(options, [photo])]
-            _log.exception("a photo could not be captioned")
-            return [Refused(500, "failed", "the service failed on this photo; its log says why").as_dict()]
+            return [_failed().as_dict()]
+
+
+def _failed() -> Refused:
+    """Log the exception that is handled; what the client is told of it."""
+    _log.exception("a photo could not be captioned")
+    return Refused(500, "failed", "the service failed on this photo; its log says why")
 
 
 def _refused(error: SightlineError) -> Refused:

@@ -15,10 +15,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sightline.caption import PHOTO
 from sightline.data.dataset import Dataset, read_dataset
 from sightline.data.example import Example
 from sightline.data.large.packed import Joined
-from sightline.data.regions.nouns import singular
+from sightline.data.regions.nouns import singular, words_of
 from sightline.errors import SightlineError
 from sightline.export.export import Export, export_into
 from sightline.metrics.probabilities import area_under_curve, average_precision, brier, calibration_error
@@ -32,7 +33,7 @@ from sightline.nn.search import Sentences, search
 from sightline.not_photos import KINDS, draw
 from sightline.preprocess import preprocess
 from sightline.sessions import BEAM_SIZE, LENGTH_PENALTY
-from sightline.training.calibration_words import Words, choose_words, presence, words_of
+from sightline.training.calibration_words import Words, choose_words, presence
 from sightline.training.data import read_data
 from sightline.training.features import FeatureCache
 from sightline.training.heads import (
@@ -224,7 +225,7 @@ class _Calibration:
                 self.progress("drawing no photos", kind * pictures + numbers[-1] + 1, total)
         x, labels, others = self._standardised(torch.cat(drawn)), torch.tensor(kinds), torch.tensor(judged)
         photos = self._standardised(train.x)
-        self.names["kinds"] = ("photo", *KINDS)
+        self.names["kinds"] = (PHOTO, *KINDS)
         layer = fit_kinds(
             torch.cat([photos, x[~others]]),
             torch.cat([torch.zeros(len(photos), dtype=torch.int64), labels[~others]]),
@@ -282,9 +283,10 @@ class _Calibration:
         head = self.heads.confidence
         assert head is not None
         keyword_at = {word: index for index, word in enumerate(self.learned)}
-        for word in self.names["nouns"]:
-            at = self.vocabulary.words.index(word)
-            head.keyword_of[at] = keyword_at.get(singular(word), len(keyword_at))
+        nouns = set(self.names["nouns"])
+        for at, word in enumerate(self.vocabulary.words):
+            if word in nouns:
+                head.keyword_of[at] = keyword_at.get(singular(word), len(keyword_at))
         parts, repeats = [], repeats_of_model(replace(self.config, heads=self.names), self.vocabulary)
         for start in range(0, len(held_out.examples), _BATCH):
             with torch.inference_mode():

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sightline.captioner import BUNDLED_MODEL
 from sightline.data.example import Example
-from sightline.data.regions.nouns import nouns_of, singular
+from sightline.data.regions.nouns import nouns_of, singular, words_of
 from sightline.errors import SightlineError
 from sightline.model_folder import CONFIG, ModelConfig
 from sightline.vocabulary import split_words
@@ -70,11 +70,6 @@ def presence(examples: Sequence[Example], words: Sequence[str]) -> NDArray[np.bo
     for row, example in enumerate(examples):
         there[row, [at[word] for word in words_of(example) if word in at]] = True
     return there
-
-
-def words_of(example: Example) -> set[str]:
-    """The words of all captions of a photo, in the singular."""
-    return {singular(word) for caption in example.captions for word in split_words(caption)}
 
 
 def _in_phrases(examples: Sequence[Example]) -> set[str]:

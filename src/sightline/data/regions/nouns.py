@@ -31,6 +31,11 @@ def singular(word: str) -> str:
     return word[:-1] if word.endswith("s") and not word.endswith(("ss", "us", "is")) and len(word) > 3 else word
 
 
+def words_of(example: Example) -> set[str]:
+    """The words of all captions of a photo, in the singular."""
+    return {singular(word) for caption in example.captions for word in split_words(caption)}
+
+
 def nouns_of(examples: Iterable[Example]) -> frozenset[str]:
     """The words that name things with boxes, in the singular.
 
