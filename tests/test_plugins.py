@@ -123,6 +123,13 @@ def test_a_file_that_does_not_work_is_one_line(text, said, tmp_path):
     assert "\n" not in str(refused.value) and os.environ[ENVIRONMENT] == ""
 
 
+def test_a_folder_is_no_plugin(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in (".", "..", tmp_path):
+        with pytest.raises(SightlineError, match="a folder; name a file in it"):
+            load_plugin(folder)
+
+
 def test_a_file_that_is_mended_is_loaded_again(tmp_path):
     file = write_part(tmp_path / "mine.py")
     file.write_text(f"{file.read_text()}\n1 / 0\n")

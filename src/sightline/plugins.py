@@ -72,7 +72,7 @@ def load_plugin(plugin: str | os.PathLike[str]) -> None:
         SightlineError: there is no such file or module, it fails, or it registers nothing.
     """
     name = os.fspath(plugin)
-    is_file = name.endswith(".py") or "/" in name or os.sep in name
+    is_file = name.endswith(".py") or not all(part.isidentifier() for part in name.split("."))
     before = len(_registering)
     if is_file:
         name = os.path.abspath(name)  # noqa: PTH100  (a link keeps its name)
@@ -103,7 +103,9 @@ def _load_file(path: Path) -> bool:
     if str(path) in _files:
         return False
     if not path.is_file():
-        raise SightlineError(f"--plugin {path}: there is no such file")
+        raise SightlineError(
+            f"--plugin {path}: {'a folder; name a file in it' if path.is_dir() else 'there is no such file'}"
+        )
     name = "sightline_plugin_" + re.sub(r"\W", "_", path.stem)
     while name in sys.modules:
         name += "_"

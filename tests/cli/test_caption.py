@@ -123,7 +123,9 @@ def test_captions_that_are_less_sure_are_left_out_and_named(sightline, photos, m
     assert (none.status, none.out, len(none.err.splitlines())) == (0, "", 1)
 
 
-@pytest.mark.parametrize("options", [["--min-confidence", 1.1], ["--min-confidence", 0.5, "--out", "rows.csv"]])
+@pytest.mark.parametrize(
+    "options", [["--min-confidence", 1.1], ["--min-confidence", "nan"], ["--min-confidence", 0.5, "--out", "rows.csv"]]
+)
 def test_a_confidence_that_cannot_be_asked_for_is_refused(
     sightline, tiny_bundle, photos, tmp_path, monkeypatch, options
 ):

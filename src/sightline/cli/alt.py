@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sightline.cli.options import PATH, model_option, plugin_option, search_options
+from sightline.cli.options import PATH, PROBABILITY, model_option, plugin_option, search_options
 from sightline.cli.streams import complain, progress, put, remark
 from sightline.errors import SightlineError
 
@@ -51,7 +51,7 @@ _LEAD = "A machine wrote these texts, and many are wrong. Read each one beside i
 @click.option("--html", "report", type=PATH, metavar="FILE", help="Write a page of pictures and texts, to be read.")
 @click.option(
     "--min-confidence",
-    type=click.FloatRange(0, 1),
+    type=PROBABILITY,
     show_default=f"{MIN_CONFIDENCE}, or {MIN_PROBABILITY} for a model that has not learned it",
     help="Propose no text that is less sure, from 0 to 1.",
 )

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sightline.cli.options import max_megapixels_option, model_option, photos_argument, plugin_option, search_options
+from sightline.cli.options import (
+    PROBABILITY,
+    max_megapixels_option,
+    model_option,
+    photos_argument,
+    plugin_option,
+    search_options,
+)
 from sightline.cli.streams import complain, progress, put, remark, stdout_may_share_the_terminal
 from sightline.cli.write import caption_and_write, taken_from, write_options
 from sightline.errors import SightlineError
@@ -35,7 +42,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--min-confidence",
-    type=click.FloatRange(0, 1),
+    type=PROBABILITY,
     metavar="P",
     help="Leave out captions that are less sure, from 0 to 1, and name their photos.",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +15,19 @@ _SETTINGS = {"show_default": True, "max_content_width": 100, "help_option_names"
 _LANGUAGES = ("en", "cz", "de", "es", "fr")  # as `sightline.metrics.meteor` has them; a test compares them
 
 PATH = click.Path(path_type=Path)
+
+
+class _Probability(click.FloatRange):
+    """A number from 0 to 1; NaN, which is in every range as no comparison holds, is none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value} is not in the range 0<=x<=1.", param, ctx)
+        return number
+
+
+PROBABILITY = _Probability(0, 1)
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 
