@@ -39,7 +39,7 @@ class Corpus:
 
     Raises:
         SightlineError: these are not captions of the same N photos, N > 0, each with a reference; or the tokenizer is
-            ptb, and a caption is not as `sightline.metrics.tokenize` writes it.
+            ptb, and a caption does not look as `sightline.metrics.tokenize` writes it.
     """
 
     hypotheses: tuple[str, ...]
@@ -107,7 +107,12 @@ class Corpus:
         tokenized = iter(apply(chain.from_iterable(references.values())))
         by_photo = {photo: tuple(islice(tokenized, len(captions))) for photo, captions in references.items()}
         ordered = tuple(by_photo[photo] for photo in hypotheses)
-        return cls(tuple(apply(hypotheses.values())), ordered, training_captions, tokenizer, language)
+        corpus = cls.__new__(
+            cls
+        )  # not by the constructor, which takes the "dog." that is left of "dog.:" for untokenized
+        corpus.__dict__.update(hypotheses=tuple(apply(hypotheses.values())), references=ordered)
+        corpus.__dict__.update(training_captions=training_captions, tokenizer=tokenizer, language=language)
+        return corpus
 
     @cached_property
     def reference_ngrams(self) -> ReferenceNgrams:
@@ -157,7 +162,7 @@ def check_photos(
 
 # `<unk>` is a word that the captioner chose; the others only frame a caption.
 _FRAME = re.compile("|".join(re.escape(SPECIAL_TOKENS[index]) for index in (PAD, START, END)))
-# What `tokenize` never leaves: capitals, spaces other than one between words, or punctuation at a word's end.
+# What `tokenize` hardly ever leaves: spaces other than one between words, or punctuation at a word's end.
 _UNTOKENIZED = re.compile(r"^ | $|[\t-\r]|  |[^\W\d_]{3}[.,!?;](?: |$)|(?:^| )[.,!?;:](?: |$)")
 
 
