@@ -25,8 +25,8 @@ PHOTO = "photo"
 SURE, PERHAPS = 0.75, 0.4
 """From which confidence on a caption is called sure, and from which perhaps right, see `confidence_in_words`.
 
-Of the captions by the model in the package of held-out photos, 88% of the sure ones are right, 55% of those that are
-perhaps right, and 22% of the guesses (docs/confidence.md).
+Of the captions by the model in the package of held-out photos, 89% of the sure ones are right, 55% of those that are
+perhaps right, and 20% of the guesses (docs/confidence.md).
 """
 WORTH_NAMING = 0.3  # of the keywords below, most are wrong
 MOST_KEYWORDS = 10
