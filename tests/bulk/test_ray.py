@@ -7,7 +7,6 @@ import signal
 import sys
 import tarfile
 import threading
-import time
 from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
@@ -40,9 +39,9 @@ def ray_of_two_cores():
     ray.shutdown()
 
 
-def kill_a_worker(killed: list[int]) -> None:
-    """kill -9 of the first worker that captions, once it is at it."""
-    for _ in range(2000):
+def kill_a_worker(killed: list[int], ended: threading.Event) -> None:
+    """kill -9 of the first worker that captions, once it is at it, however long that takes to start."""
+    while not ended.wait(0.01):
         for folder in Path("/proc").glob("[0-9]*"):
             try:
                 title = (folder / "cmdline").read_bytes()
@@ -52,7 +51,6 @@ def kill_a_worker(killed: list[int]) -> None:
                 os.kill(int(folder.name), signal.SIGKILL)
                 killed.append(int(folder.name))
                 return
-        time.sleep(0.01)
 
 
 @pytest.mark.slow
@@ -78,9 +76,12 @@ def test_every_photo_is_one_row_though_a_worker_is_killed_and_shards_are_torn(ti
     absent = str(tmp_path / "absent.jpg")
     expected |= dict.fromkeys([f"{folder}/bad.jpg", f"{folder}/torn.tar", absent])
 
-    (killer := threading.Thread(target=kill_a_worker, args=[killed := []])).start()
-    written = caption_photos([folder, absent], out, model=tiny_bundle)
-    killer.join()
+    (killer := threading.Thread(target=kill_a_worker, args=[killed := [], ended := threading.Event()])).start()
+    try:
+        written = caption_photos([folder, absent], out, model=tiny_bundle)
+    finally:
+        ended.set()
+        killer.join()
     assert killed
     assert written == Written(rows=216, errors=3)
     rows = parquet.read_table(out).to_pylist()
