@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sightline.errors import SightlineError
+from sightline.model_folder import CONFIG, VOCABULARY, WEIGHTS, replacing_folder
 from sightline.nn.model_files import load_model, save_model
 
 
@@ -28,9 +29,9 @@ def average(before: Path, after: Path, share: float, out: Path) -> None:
         for name, tensor in model.state_dict().items()
     }
     model.load_state_dict(mean)
-    out.mkdir(parents=True, exist_ok=True)
     training = {**config.training, "averaged": {"with": before.name, "share": share}}
-    save_model(out, model, replace(config, training=training), vocabulary)
+    with replacing_folder(out, {CONFIG, VOCABULARY, WEIGHTS}, "model folder without model.onnx") as new:
+        save_model(new, model, replace(config, training=training), vocabulary)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from sightline.data.dataset import read_dataset
 from sightline.errors import SightlineError
 from sightline.images.source import ImageSource
+from sightline.model_folder import CONFIG, VOCABULARY, WEIGHTS, replacing_folder
 from sightline.nn.encoder import Encoder, fused
 from sightline.nn.library_encoders import make_encoder
 from sightline.nn.model_files import load_model, save_model
@@ -34,25 +35,27 @@ _BATCH, _PENALTY = 8, 1e-3  # the penalty in parts of the mean square of the new
 
 def change_encoder(origin: Path, name: str, out: Path, folders: Sequence[Path], weights: str, number: int) -> float:
     """Write to ``out`` the model of ``origin`` with the encoder ``name``; the share of variance that the map keeps."""
-    model, config, vocabulary = load_model(origin)
-    if not isinstance(model.projection, nn.Linear):
-        raise SightlineError(f"{origin}: a model without a projection, which is what would be fitted")
-    encoder = make_encoder(name, {}).eval()
-    load_encoder_weights(encoder, weights)
-    if encoder.grid != model.encoder.grid:
-        raise SightlineError(f"{name}: a grid of {encoder.grid}, and the model's is {model.encoder.grid}")
-    photos = [example.photo for folder in folders for example in read_dataset(folder).split("train")]
-    chosen = random.Random(0).sample(photos, min(number, len(photos)))
-    weight, bias, kept = _fit(model.encoder, model.projection, encoder, chosen)
-    model.encoder, model.heads = encoder, None
-    model.projection = nn.Linear(encoder.feature_size, weight.shape[0])
-    with torch.no_grad():
-        model.projection.weight.copy_(weight)
-        model.projection.bias.copy_(bias)
-    out.mkdir(parents=True, exist_ok=True)
-    config = replace(config, encoder=name, encoder_options={}, preprocessing=encoder.preprocessing)
-    save_model(out, model, replace(config, heads={}, activation_ranges={}), vocabulary)
-    return kept
+    if number < 1:
+        raise SightlineError(f"--number {number}: a map needs photos; name one or more")
+    with replacing_folder(out, {CONFIG, VOCABULARY, WEIGHTS}, "model folder without model.onnx") as new:
+        model, config, vocabulary = load_model(origin)
+        if not isinstance(model.projection, nn.Linear):
+            raise SightlineError(f"{origin}: a model without a projection, which is what would be fitted")
+        encoder = make_encoder(name, {}).eval()
+        load_encoder_weights(encoder, weights)
+        if encoder.grid != model.encoder.grid:
+            raise SightlineError(f"{name}: a grid of {encoder.grid}, and the model's is {model.encoder.grid}")
+        photos = [example.photo for folder in folders for example in read_dataset(folder).split("train")]
+        chosen = random.Random(0).sample(photos, min(number, len(photos)))
+        weight, bias, kept = _fit(model.encoder, model.projection, encoder, chosen)
+        model.encoder, model.heads = encoder, None
+        model.projection = nn.Linear(encoder.feature_size, weight.shape[0])
+        with torch.no_grad():
+            model.projection.weight.copy_(weight)
+            model.projection.bias.copy_(bias)
+        config = replace(config, encoder=name, encoder_options={}, preprocessing=encoder.preprocessing)
+        save_model(new, model, replace(config, heads={}, activation_ranges={}), vocabulary)
+        return kept
 
 
 @torch.inference_mode()

@@ -19,6 +19,7 @@ from torch import Tensor
 from sightline.data.dataset import read_dataset
 from sightline.data.large.packed import captions_of
 from sightline.errors import SightlineError
+from sightline.model_folder import CONFIG, VOCABULARY, WEIGHTS, replacing_folder
 from sightline.nn.model_files import build_model, load_model, save_model
 from sightline.vocabulary import SPECIAL_TOKENS, Vocabulary
 
@@ -46,8 +47,8 @@ def drop_rare_words(origin: Path, out: Path, folders: list[Path], fewest: int) -
         return tensor if tensor.shape == shapes[name].shape else tensor[kept]
 
     smaller.load_state_dict({name: rows(name, tensor) for name, tensor in model.state_dict().items()})
-    out.mkdir(parents=True, exist_ok=True)
-    save_model(out, smaller, config, fewer)
+    with replacing_folder(out, {CONFIG, VOCABULARY, WEIGHTS}, "model folder without model.onnx") as new:
+        save_model(new, smaller, config, fewer)
     return len(vocabulary), len(fewer)
 
 

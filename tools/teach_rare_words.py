@@ -10,6 +10,7 @@ reads is computed once. `tools/average_models.py` takes a part of the way.
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from sightline.errors import SightlineError
-from sightline.model_folder import cache_folder
+from sightline.model_folder import CONFIG, VOCABULARY, WEIGHTS, cache_folder, replacing_folder
 from sightline.nn.model import CaptionModel
 from sightline.nn.model_files import load_model, save_model
 from sightline.nn.prefix_tree import PrefixTree
@@ -34,34 +35,36 @@ _PHOTOS, _WORDS, _RATE = 64, 1024, 2e-4
 
 
 def teach(origin: Path, out: Path, folders: list[Path], exponent: float, epochs: int) -> None:
-    model, config, vocabulary = load_model(origin)
-    if not isinstance(layer := getattr(model.decoder, "output", None), torch.nn.Linear):
-        raise SightlineError(f"{origin}: its decoder, {config.decoder}, has no output layer of its own")
-    model.heads = None
-    model.take_shortcuts()
-    read, words = _what_is_read(model, vocabulary, config.max_words, folders)
-    frequency = torch.bincount(words, minlength=len(vocabulary)).clamp(min=1)
-    weight = frequency.float().pow(-exponent)
-    weight *= len(words) / (weight * frequency).sum()  # the mean over all words is 1
-    layer.requires_grad_(True)
-    optimizer = torch.optim.Adam(layer.parameters(), _RATE)
-    steps = epochs * -(-len(words) // _WORDS)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    torch.manual_seed(0)
-    for epoch in range(epochs):
-        total = 0.0
-        for some in torch.randperm(len(words)).split(_WORDS):
-            logits = without_specials(layer(read[some].float()))
-            loss = cross_entropy(logits, words[some], weight, reduction="sum") / len(some)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            total += float(loss.detach()) * len(some)
-        print(f"epoch {epoch + 1} of {epochs}: weighted cross-entropy {total / len(words):.3f}", flush=True)
-    out.mkdir(parents=True, exist_ok=True)
-    training = {**config.training, "rare_words": {"exponent": exponent, "epochs": epochs}}
-    save_model(out, model, replace(config, heads={}, training=training), vocabulary)
+    if epochs < 1 or not 0 <= exponent < math.inf:
+        raise SightlineError("--epochs is 1 or more, --exponent 0 or more")
+    with replacing_folder(out, {CONFIG, VOCABULARY, WEIGHTS}, "model folder without model.onnx") as new:
+        model, config, vocabulary = load_model(origin)
+        if not isinstance(layer := getattr(model.decoder, "output", None), torch.nn.Linear):
+            raise SightlineError(f"{origin}: its decoder, {config.decoder}, has no output layer of its own")
+        model.heads = None
+        model.take_shortcuts()
+        read, words = _what_is_read(model, vocabulary, config.max_words, folders)
+        frequency = torch.bincount(words, minlength=len(vocabulary)).clamp(min=1)
+        weight = frequency.float().pow(-exponent)
+        weight *= len(words) / (weight * frequency).sum()  # the mean over all words is 1
+        layer.requires_grad_(True)
+        optimizer = torch.optim.Adam(layer.parameters(), _RATE)
+        steps = epochs * -(-len(words) // _WORDS)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+        torch.manual_seed(0)
+        for epoch in range(epochs):
+            total = 0.0
+            for some in torch.randperm(len(words)).split(_WORDS):
+                logits = without_specials(layer(read[some].float()))
+                loss = cross_entropy(logits, words[some], weight, reduction="sum") / len(some)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                schedule.step()
+                total += float(loss.detach()) * len(some)
+            print(f"epoch {epoch + 1} of {epochs}: weighted cross-entropy {total / len(words):.3f}", flush=True)
+        training = {**config.training, "rare_words": {"exponent": exponent, "epochs": epochs}}
+        save_model(new, model, replace(config, heads={}, training=training), vocabulary)
 
 
 @torch.no_grad()
